@@ -12,7 +12,7 @@ fn a_first_open_takes_four_requests_and_four_processes() {
     assert_eq!(called(&test), ["paramlist", "processing.edit", "service.saveparam", "soft.open"]);
 }
 
-/// Where the panel's key is readable the module's settings need no process.
+/// If the panel's key is readable, the module's settings need no process.
 #[test]
 fn a_readable_key_of_the_panel_saves_a_process() {
     let test = Setup::default().crypt_key().start();

@@ -10,7 +10,7 @@ fn order(test: &Test, item: u32, name: &str, period: i32) -> crate::support::Out
     test.cmd("open", item)
 }
 
-/// What was ordered: tariff, period, nodes.
+/// The fields of the order: tariff, period, nodes.
 fn ordered(test: &Test) -> String {
     let orders = test.upstream.requests_of("soft.order.param");
     assert_eq!(orders.len(), 1, "{}", test.story());
@@ -207,7 +207,7 @@ fn an_ended_product_is_refused_with_its_successors() {
     }
 }
 
-/// Unknown names buy nothing and are told with the known ones and the place to add one.
+/// Unknown names buy nothing. The error lists the known names and says where to add one.
 #[test]
 fn an_unknown_name_buys_nothing_and_is_told_with_the_known_ones() {
     let test = Test::new();
@@ -217,7 +217,7 @@ fn an_unknown_name_buys_nothing_and_is_told_with_the_known_ones() {
         assert!(output.message().contains("55227") && output.message().contains("[[product]]"), "{}", output.message());
         assert_eq!((sent(&test), told(&test)), (Vec::new(), Vec::new()));
     }
-    // One that another kind of seller has: the message names its address.
+    // A product of another kind of seller: the message names that seller's address.
     let output = order(&test, 4, "whmcs", 1);
     assert!(
         output.fails("unknown_internal_name").message().contains("https://httpapi.com/api/"),
@@ -263,7 +263,7 @@ fn a_product_of_the_settings_is_ordered_like_a_built_in_one() {
     assert!(order(&test, 5, "55382", 1).fails("sale_closed").message().contains("seven"));
     test.settings("catalogue = \"replace\"\n[[product]]\ninternal_name = \"seven\"\nname = \"x\"\npricelist = 70001\nperiods = [12]\nnodes_addon = 70005\nnodes_included = 2\n");
     order(&test, 6, "55227", 1).fails("unknown_internal_name");
-    // What is held goes on being served.
+    // A license that a service holds keeps serving it.
     test.cmd("sync_item", 4).ok();
     test.cmd("suspend", 4).ok();
     test.cmd("resume", 4).ok();

@@ -11,13 +11,13 @@ fn new_keys(test: &Test) -> usize {
     test.upstream.requests_of("soft.edit?newkey").len()
 }
 
-/// Whether anything was asked about a license since the last `forget`.
+/// True if anything was asked about a license since the last `forget`.
 fn is_asked_about(test: &Test, id: u64) -> bool {
     test.upstream.requests().iter().any(|request| request.get("elid") == Some(&id.to_string()))
 }
 
-/// Five candidates are tried in one run, then a license is bought. Those that were refused rest for a day, also when
-/// their last change is long ago, so that the next run comes to the others.
+/// Five candidates are tried in one run, then a license is bought. A refused candidate rests for a day, even if its
+/// last change is long ago, so that the next run comes to the others.
 #[test]
 fn after_five_refused_candidates_a_license_is_bought() {
     let test = Test::new();
@@ -42,7 +42,7 @@ fn after_five_refused_candidates_a_license_is_bought() {
 fn a_candidate_refused_until_a_day_rests_until_it_is_over() {
     let test = Test::setup().options(|o| (o.list_dates, o.edit_dates) = (false, false)).start();
     let id = pooled(&test, 41, "55227", 40);
-    // The day is told only once it is refused.
+    // From now on the seller shows the day: only after the first refusal.
     test.upstream.options(|o| o.edit_dates = true);
     test.upstream.edit_license(id, |l| l.key_changed = day(-10).parse().ok());
     open(&test, 142, "55227", 1).ok();
@@ -57,7 +57,8 @@ fn a_candidate_refused_until_a_day_rests_until_it_is_over() {
     assert_eq!((licid(&test, 144), orders(&test)), (id, 1), "{}", test.story());
 }
 
-/// One that is found in use is left alone for a day; one that bears another installation's mark for good.
+/// A candidate that is found in use is left alone for a day. A candidate with another installation's mark is left alone
+/// for good.
 #[test]
 fn a_candidate_found_in_use_is_left_alone_for_a_day() {
     for mark in [None, Some("pml-zzzzzzzz-9-9")] {
@@ -119,7 +120,7 @@ fn nobody_gets_the_address_while_the_new_key_is_late() {
     assert_eq!((licid(&test, 142), now.old_keys.len(), now.ip), (id, 1, ip_of(142)));
 }
 
-/// Where the seller shows no key at all nobody could tell a new one from it: the license goes back as it was.
+/// If the seller shows no key at all, nobody could tell a new key from the old one. The license goes back as it was.
 #[test]
 fn a_license_whose_key_is_not_shown_goes_back_to_the_pool() {
     let test = Test::new();
@@ -176,8 +177,8 @@ fn an_edit_without_effect_is_repeated_in_the_same_run() {
     }
 }
 
-/// The edit stays without effect for as long as a run looks. What comes of it later, or nothing, is found by the next
-/// run: by the mark, or by name and address together where the seller returns none. A new key is asked for once.
+/// The edit has no effect while the run looks. The next run finds whether it took effect later: by the mark, or by name
+/// and address together if the seller returns no mark. A new key is requested once.
 #[test]
 fn an_edit_in_doubt_is_settled_by_the_next_run() {
     for (returned, own) in [(true, false), (false, false), (false, true)] {
@@ -208,7 +209,7 @@ fn an_edit_in_doubt_is_settled_by_the_next_run() {
     }
 }
 
-/// What the last look shows decides: with another's mark, or the key of the client before, the license is not bound,
+/// The last look decides. With another installation's mark, or with the former client's key, the license is not bound,
 /// and the service shows neither number nor key.
 #[test]
 fn a_license_with_anothers_mark_or_the_old_key_is_never_bound() {
@@ -227,7 +228,7 @@ fn a_license_with_anothers_mark_or_the_old_key_is_never_bound() {
     }
 }
 
-/// A candidate that another run takes meanwhile is not waited for.
+/// The run does not wait for a candidate that another run is taking.
 #[test]
 fn a_candidate_that_another_run_takes_is_not_waited_for() {
     let test = Test::new();
@@ -243,7 +244,7 @@ fn a_candidate_that_another_run_takes_is_not_waited_for() {
     let second_look = test.upstream.hold_before("soft.edit?read");
     let second = spawn(143);
     second_look.reached();
-    // The second run has claimed the other candidate by now, and holds it.
+    // The second run has claimed the other candidate, and holds it.
     first_look.release();
     first.wait().ok();
     second_look.release();

@@ -22,8 +22,8 @@ fn a_close_frees_the_license_into_the_pool() {
     test.assert_clean();
 }
 
-/// What another installation marked as its own meanwhile is not touched: the service closes, the license goes on.
-/// Only what lies free in its pool, and may be taken from there, is.
+/// A license that another installation marked as its own is not touched: the service closes, and the license goes on.
+/// The exception is a license that lies free in that installation's pool and may be taken from there.
 #[test]
 fn a_license_that_another_installation_marked_is_not_touched() {
     for (setting, mark, is_free, touched) in [
@@ -62,8 +62,7 @@ fn a_license_that_turns_out_to_run_once_it_is_freed_is_stopped() {
     assert_eq!((test.upstream.license(id).status, state(&test, "SELECT state FROM license").as_str()), (3, "pool"));
 }
 
-/// Cleared by hand, or marked as free and not cleared: name, address, mark and automatic renewal are set all the
-/// same.
+/// Cleared by hand, or marked as free and not cleared: name, address, mark and automatic renewal are set anyway.
 #[test]
 fn a_half_freed_license_is_freed_in_full() {
     for by_hand in [true, false] {
@@ -82,7 +81,7 @@ fn a_half_freed_license_is_freed_in_full() {
     }
 }
 
-/// A license that is left to run out is never renewed by the seller itself, whatever it was told before.
+/// A license that is left to run out is never renewed by the seller itself, whatever was set before.
 #[test]
 fn a_license_left_to_run_out_never_renews_itself() {
     for (setting, words) in [("on_close = \"stop\"", None), ("", Some("something_odd"))] {
@@ -99,8 +98,9 @@ fn a_license_left_to_run_out_never_renews_itself() {
     }
 }
 
-/// What the seller refused, or did without showing it, rests: until the month is over where the address is too young,
-/// else for a day. Neither sync nor a repeated close asks before, and both do afterwards.
+/// A change that the seller refused, or reported as done without showing it, rests: until the month is over if the
+/// address is too young, otherwise for a day. Neither sync nor a repeated close asks before that, and both do
+/// afterwards.
 #[test]
 fn what_the_seller_refused_to_free_rests_before_it_is_tried_again() {
     for (case, days) in [("too young", 31), ("odd", 1), ("not shown", 1)] {
@@ -191,7 +191,7 @@ fn on_close_decides_whether_a_license_is_stopped_or_deleted() {
     }
 }
 
-/// What is stopped at the end is not renewed by the seller either, though somebody switched that on.
+/// The seller does not renew a license that is stopped at the end, even if somebody switched automatic renewal on.
 #[test]
 fn a_close_switches_off_the_sellers_automatic_renewal() {
     let test = Test::new();
@@ -219,7 +219,8 @@ fn trials_and_third_party_licenses_are_stopped_and_never_pooled() {
     }
 }
 
-/// What was never bought, is `nopanel`, or has a name that nobody knows, closes and suspends without a request.
+/// A service that never had a license, that chose `nopanel`, or that has an unknown product name closes and suspends
+/// without a request.
 #[test]
 fn a_service_without_a_license_closes_without_a_request() {
     let test = Test::new();
@@ -239,7 +240,7 @@ fn a_service_without_a_license_closes_without_a_request() {
     }
 }
 
-/// A license that is gone upstream: status 4, or not there at all; the service closes and suspends all the same.
+/// The license is gone at the seller: status 4, or not there at all. The service closes and suspends anyway.
 #[test]
 fn a_service_whose_license_is_gone_closes_all_the_same() {
     for forgets in [false, true] {
@@ -366,7 +367,8 @@ fn one_false_look_ends_no_deletion_that_never_happened() {
     }
 }
 
-/// Where nothing else of the account can be read a person must say, until something can.
+/// While nothing else in the account can be read, an operator must decide. When something can be read, the close goes
+/// on.
 #[test]
 fn the_deletion_of_an_accounts_only_license_is_left_to_an_operator() {
     let test = Test::new();

@@ -112,7 +112,7 @@ impl Cluster {
         self.run(machine, &["--command", command, "--item", &item.to_string()])
     }
 
-    /// What `cluster status` says of the replica: the newest entry and the digest of everything.
+    /// The replica as `cluster status` reports it: the newest entry, and the digest of everything.
     pub fn status(&self, machine: Machine) -> serde_json::Value {
         let output = self.run(machine, &["cluster", "status", "--json"]);
         serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", output.stdout))

@@ -157,7 +157,7 @@ fn a_server_that_cannot_prove_who_it_is_is_refused() {
     assert!(!format!("{let_in:?}").contains("over TLS"), "{let_in:?}");
 }
 
-/// A proxy in front of the server. What it lets through it may change, byte for byte.
+/// A proxy in front of the server. It may change what it lets through, byte for byte.
 fn proxy(port: u16, change: fn(&mut [u8])) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let own = listener.local_addr().unwrap().port();

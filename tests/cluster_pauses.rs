@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 /// The shortest lease that the settings allow, and times of a seller that fit it.
 const TIMES: &str = "lease_s = 90\n[upstream]\ntimeout_s = 3\nsettle_s = 20\n";
 
-/// What a lease, a doubt and a few tries may take together.
+/// The longest time that a lease, a doubt and a few tries may take together.
 const PATIENCE: Duration = Duration::from_secs(90 + 30 + 60);
 
 fn signal(pid: u32, name: &str) {

@@ -4,8 +4,8 @@ use crate::support::Test;
 use crate::support::harness::SERVERS;
 use crate::support::setup::DATABASE_NAMES;
 
-/// What a careful or careless administrator may give every session. Root, who is the panel here, is spared by the
-/// server.
+/// The session settings that a careful or careless administrator may impose. The server spares root, which is the
+/// panel's user here.
 const INIT_CONNECT: &str = "SET autocommit = 0; SET NAMES latin1; SET sql_select_limit = 1; SET time_zone = '-11:00'; \
      SET sql_mode = 'ANSI,PAD_CHAR_TO_FULL_LENGTH'; SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ";
 
@@ -187,9 +187,9 @@ fn a_database_that_cannot_prove_who_it_is_is_not_asked() {
     test.assert_clean();
 }
 
-/// A certificate that signed itself is its own authority: the database that has it is reached, and another one that
-/// claims the same names is not. One that is marked as an authority's is refused by the library, and the message says
-/// what to do about it.
+/// A self-signed certificate is its own authority: the database that has it is reached, and another one that claims the
+/// same names is not. The library refuses a certificate that is marked as an authority's, and the message says what to
+/// do about it.
 #[test]
 fn a_self_signed_certificate_of_the_database_is_believed_where_ca_file_names_it() {
     let made = |is_authority| crate::support::upstream::tls::self_signed_files(&DATABASE_NAMES, is_authority);

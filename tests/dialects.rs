@@ -1,4 +1,5 @@
-//! Sellers that word their answers in their own way: what is read all the same, and what is an error.
+//! Sellers that word their answers in their own way: answers that are understood nevertheless, and answers that are
+//! errors.
 use crate::service::{changes, day, end, ends_in, forget, ip_of, licid, opened, sent, settle, state, told};
 use crate::support::upstream::dialect::Days;
 use crate::support::{Fault, Test};
@@ -217,8 +218,8 @@ fn days_with_dots_are_read() {
     assert_eq!(test.upstream.billed("service.prolong"), 2);
 }
 
-/// A license whose end cannot be read, or is not shown at all, is not one without an end: nothing that depends on it
-/// succeeds or costs money, and it is said what is missing. What does not depend on it goes on.
+/// A license whose end cannot be read, or is not shown, is not a license without an end. Nothing that depends on the
+/// end succeeds or costs money, and the message says what is missing. Everything else goes on.
 #[test]
 fn an_end_that_is_not_known_is_not_no_end() {
     type Words = fn(&str) -> String;
@@ -327,8 +328,8 @@ fn a_status_that_is_not_shown_is_not_stopped() {
     );
 }
 
-/// What is taken in from others needs to be known too: an import without an end would be renewed for ever, and a
-/// license that may renew itself has two masters.
+/// The end of a license that is taken in must be known too. An import without a known end would be renewed for ever,
+/// and a license that may renew itself has two masters.
 #[test]
 fn what_is_taken_in_must_be_known() {
     let test = Test::new();
@@ -349,8 +350,8 @@ fn what_is_taken_in_must_be_known() {
     assert_eq!(state(&test, "SELECT state FROM license"), "bound");
 }
 
-/// A key that begins with the number of another license is told by reconcile. With our mark on it the license is ours
-/// all the same, and stays.
+/// reconcile reports a key that begins with the number of another license. If the license bears our mark, it is ours
+/// nevertheless, and stays.
 #[test]
 fn a_key_that_names_another_license_is_reported_and_keeps_its_service() {
     let test = Test::setup().modes(&[crate::support::modes::mode("numbered-keys").unwrap()]).start();

@@ -1,5 +1,6 @@
-//! Orders whose answer is lost, late, wrong or refused all the same: looked for, adopted, sent once more after the
-//! settling time, or handed to a person (docs/money-safety.md 3 and 4).
+//! Orders whose answer is lost, late, wrong, or a refusal of an order that was carried out: the program looks for the
+//! license and adopts it, sends the order once more after the settling time, or hands it to an operator
+//! (docs/money-safety.md 3 and 4).
 use crate::service::{alter_state, changes, forget, license, licid, only_license, opened, sent, settle, state, told};
 use crate::support::{Fault, MgrctlFault, MgrctlFaultKind, Test};
 
@@ -60,7 +61,7 @@ fn an_answer_to_another_request_does_not_hide_our_license() {
     test.soft_item(41, "55227", 1).ip("192.0.2.41").add();
     test.cmd("open", 41).ok();
     test.soft_item(42, "55228", 1).ip("192.0.2.10").add();
-    // What the request before got: a list, then nothing of use either.
+    // Now the answer to the request before: a list, and then again nothing of use.
     test.upstream.fault(Fault::on("soft.order.param").answer_of_another());
     test.cmd("open", 42).ok();
     assert_eq!((billed(&test), test.upstream.license(licid(&test, 42)).ip.as_str()), (2, "192.0.2.10"));
@@ -122,7 +123,8 @@ fn late_effect_is_adopted() {
     }
 }
 
-/// What appears after it was sent once more is a duplicate: freed, never bound beside the other one.
+/// A license that appears after its order was sent once more is a duplicate: it is freed, and never bound beside the
+/// other one.
 #[test]
 fn what_appears_after_a_second_sending_is_freed_as_a_duplicate() {
     let test = ordered("", Fault::on("soft.order.param").late());
@@ -172,7 +174,7 @@ fn an_unpaid_or_deleted_twin_is_no_duplicate() {
     }
 }
 
-/// With `resend = false` a doubt goes to a person after the settling time, and nothing is sent until it is resolved.
+/// With `resend = false` a doubt goes to an operator after the settling time, and nothing is sent until it is resolved.
 #[test]
 fn without_resend_an_operator_ends_the_doubt_after_settling() {
     let test = ordered("[upstream]\nresend = false\n", Fault::on("soft.order.param").drop_before());
@@ -184,14 +186,14 @@ fn without_resend_an_operator_ends_the_doubt_after_settling() {
     assert!(asked.fails("order_unknown").message().contains(
         "pmisplicense resolve 42 --wish 1 --bought LICENSE. If not: pmisplicense resolve 42 --wish 1 --not-bought"
     ));
-    // To a person at once, whatever the number of tries.
+    // It goes to an operator at once, whatever the number of tries.
     assert_eq!(told(&test)[..], ["runningoperation.edit", "runningoperation.setmanual", "task.edit"].map(String::from));
     settle(&test);
     test.cmd("open", 42).fails("order_unknown");
     for command in ["resume", "prolong", "setparam", "gen_key"] {
         test.cmd(command, 42).fails("order_unknown");
     }
-    // What is in a person's hands does not keep a service from being stopped.
+    // A doubt that waits for an operator does not keep a service from being stopped.
     test.cmd("suspend", 42).ok();
     assert_eq!(changes(&test), Vec::<String>::new());
     let said = test.run(["resolve", "42", "--not-bought", "--yes"]);
@@ -208,7 +210,7 @@ fn without_resend_an_operator_ends_the_doubt_after_settling() {
     );
 }
 
-/// A person names the license that was bought: bound, and the next run makes the post-call.
+/// An operator names the license that was bought: it is bound, and the next run makes the post-call.
 #[test]
 fn a_license_that_an_operator_names_as_bought_is_bound() {
     let test = ordered("", Fault::on("soft.order.param").late());
@@ -232,7 +234,8 @@ fn a_neighbours_license_is_never_adopted_by_name_and_address() {
     test.cmd("open", 42).fails("client");
     let foreign = test.upstream.add_foreign(55227, 1, "192.0.2.10", "Item #42 Service 42");
     settle(&test);
-    // It may be the neighbour's or ours without its mark: a person must say, and is told which license to look at.
+    // The license may be the neighbour's, or ours without its mark. An operator must decide, and the message names the
+    // license to look at.
     for _ in 0..3 {
         let told = test.cmd("open", 42);
         assert!(told.fails("order_unknown").message().contains(&foreign.to_string()), "{}", told.message());
@@ -242,8 +245,8 @@ fn a_neighbours_license_is_never_adopted_by_name_and_address() {
     assert_eq!(test.upstream.license(foreign).remoteid, "");
 }
 
-/// Where the seller returns no remoteid at all, name, address and tariff together decide, and the ordered name ends
-/// in the mark until the number is recorded.
+/// If the seller returns no remoteid at all, name, address and tariff together decide. The ordered name ends in the
+/// mark until the license's number is recorded.
 #[test]
 fn without_remoteids_name_address_and_tariff_decide_together() {
     let test = Test::new();
@@ -261,7 +264,7 @@ fn without_remoteids_name_address_and_tariff_decide_together() {
     assert_eq!((license.licname.as_str(), test.item(42).param("licname"), billed(&test)), ("second", "second", 2));
 }
 
-/// A list that is not complete proves nothing: nothing is sent again, a person is asked.
+/// An incomplete list proves nothing: the order is not sent again, and an operator is asked.
 #[test]
 fn an_incomplete_list_proves_nothing_and_an_operator_is_asked() {
     let test = ordered("", Fault::on("soft.order.param").drop_before());
@@ -367,8 +370,8 @@ fn a_close_that_the_panel_did_not_take_begins_no_incarnation() {
     }
 }
 
-/// What an order of this very life brought was given up, and the client wants it after all: the order is not sent
-/// again by itself, a person must say.
+/// The client wants a license after all, and the license of an order of this very incarnation was given up before. The
+/// order is not sent again automatically; an operator must decide.
 #[test]
 fn a_license_given_up_and_wanted_again_is_not_ordered_twice() {
     let test = ordered("on_close = \"stop\"\n", Fault::on("soft.order.param").late());
@@ -390,7 +393,8 @@ fn a_license_given_up_and_wanted_again_is_not_ordered_twice() {
     assert_eq!((billed(&test), licid(&test, 42)), (1, only_license(&test).id));
 }
 
-/// Reopened in doubt and never to be sent again by itself: it is a person's until he answers, not for 30 days.
+/// The service is reopened while its order is in doubt and may not be sent again automatically. The order waits for an
+/// operator, and is not given up after 30 days.
 #[test]
 fn without_resend_a_reopened_doubt_waits_for_the_operators_answer() {
     let test = ordered("[upstream]\nresend = false\n", Fault::on("soft.order.param").drop_before());
@@ -405,8 +409,8 @@ fn without_resend_a_reopened_doubt_waits_for_the_operators_answer() {
     assert_eq!((billed(&test), licid(&test, 42)), (1, only_license(&test).id));
 }
 
-/// What a closed service had ordered is given up after 30 days, by two complete lists and never by one that leaves
-/// something out.
+/// An order of a closed service is given up after 30 days, when two complete lists do not show it. An incomplete list
+/// never decides that.
 #[test]
 fn a_closed_services_order_is_given_up_by_two_complete_lists() {
     let test = ordered("", Fault::on("soft.order.param").drop_before());

@@ -47,7 +47,7 @@ fn dry_output(test: &Test, args: &[&str]) -> Output {
     output
 }
 
-/// What a dry run says between its first and its last line; the seller's address is S.
+/// The lines of a dry run between its first and its last; S is the seller's address.
 fn dry(test: &Test, args: &[&str]) -> Vec<String> {
     let output = dry_output(test, args);
     assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{}\n{}", output.stdout, output.story);
@@ -150,7 +150,7 @@ fn a_dry_run_shows_what_each_command_would_do() {
     test.assert_clean();
 }
 
-/// What a client changed: address, and another tariff that costs money.
+/// The client's changes: the address, and another tariff that costs money.
 #[test]
 fn a_dry_run_shows_what_a_client_changed_and_what_costs_money() {
     let test = world();

@@ -78,7 +78,7 @@ fn many_services_shown_as_closed_free_and_delete_nothing() {
     }
 }
 
-/// What waits for its month to be over is no mass of changes; once its time has come it is.
+/// Licenses that wait until their month is over do not count as many changes. They count when their time has come.
 #[test]
 fn licenses_that_wait_for_their_month_count_only_when_it_is_over() {
     let test = many("max_changes = 2\n", 3);
@@ -98,7 +98,8 @@ fn licenses_that_wait_for_their_month_count_only_when_it_is_over() {
     assert_eq!(waiting(), "0");
 }
 
-/// What a pass may do grows with what is bound: of 610 licenses 5 % are renewed and 2 % stopped without a question.
+/// The limit of a pass grows with the number of bound licenses: of 610 licenses, 5 % are renewed and 2 % stopped
+/// without a question.
 #[test]
 fn what_a_pass_may_do_grows_with_what_is_bound() {
     let test = many("", 22);
@@ -123,7 +124,8 @@ fn what_a_pass_may_do_grows_with_what_is_bound() {
     assert_eq!(stopped(&test), 11);
 }
 
-/// What a pass has seen waiting to be freed is looked at again under its lock: taken back meanwhile, it is in use.
+/// A license that a pass saw waiting to be freed is read again under its lock. It was taken back since, so it is in
+/// use.
 #[test]
 fn a_license_taken_back_during_a_pass_is_not_freed() {
     let test = Test::new();
@@ -165,8 +167,8 @@ fn a_command_waits_for_another_one_of_its_service() {
     assert_eq!((license(&test, 42).status, test.item(42).status), (2, 2));
 }
 
-/// What other runs are about right now is theirs: a pass beside two closes, or two suspensions, neither counts nor
-/// waits for them, and does its own work.
+/// Changes that other runs are making now do not concern a pass. Beside two closes, or two suspensions, it neither
+/// counts nor waits for them, and does its own work.
 #[test]
 fn a_pass_neither_counts_nor_waits_for_what_other_runs_do() {
     for (command, status) in [("close", "2"), ("suspend", "3")] {
@@ -247,7 +249,7 @@ fn renewed(test: &Test) -> usize {
     test.upstream.billed("service.prolong")
 }
 
-/// What is due by what an earlier pass knew is work, not news: it is renewed however much it is.
+/// A renewal that was due by the facts of an earlier pass is expected: it is done, however many there are.
 #[test]
 fn foreseen_renewals_are_never_held_back() {
     let test = due(22);
@@ -272,8 +274,8 @@ fn what_an_older_state_knew_is_foreseen() {
     assert_eq!(renewed(&test), 22, "{}", test.story());
 }
 
-/// Expiries moved at the seller: what is due only by that is held back, on the next day too, until an operator allows
-/// it. What was foreseen is renewed meanwhile.
+/// Expiries were moved at the seller. Renewals that are due only because of that are held back, on the next day too,
+/// until an operator allows them. Renewals that were foreseen go on.
 #[test]
 fn renewals_of_moved_expiries_wait_for_an_operator_on_the_next_day_too() {
     let test = many("", 22);
@@ -374,7 +376,8 @@ fn a_service_whose_row_is_missing_is_named_and_not_touched() {
     assert_eq!((changes(&test), only_license(&test).status), (Vec::new(), 2));
 }
 
-/// A copy of panel and state on another machine only reads, whatever it is asked, until a person says that it moved.
+/// A copy of panel and state on another machine only reads, whatever the command, until an operator says that the panel
+/// moved.
 #[test]
 fn a_state_on_another_machine_only_reads_until_it_is_claimed() {
     let test = Test::new();

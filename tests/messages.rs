@@ -26,7 +26,7 @@ fn says(test: &Test, command: &str, item: u32, kind: &str, object: &str, value: 
     }
 }
 
-/// What is wrong with the service itself.
+/// Faults of the service itself.
 #[test]
 fn what_is_wrong_with_a_service_is_told_in_exact_words() {
     let test = Test::new();
@@ -112,7 +112,7 @@ fn what_is_wrong_with_a_service_is_told_in_exact_words() {
     }
 }
 
-/// What the seller refused, in its own words with ours around them.
+/// Refusals of the seller, in its own words with ours around them.
 #[test]
 fn a_refusal_is_told_in_the_sellers_words_and_ours() {
     let test = Test::new();
@@ -146,7 +146,7 @@ fn a_refusal_is_told_in_the_sellers_words_and_ours() {
     );
 }
 
-/// What happened to the license: gone, not paid, unreachable.
+/// The fate of the license: gone, not paid, unreachable.
 #[test]
 fn what_became_of_a_license_is_told_in_exact_words() {
     let test = Test::new();
@@ -209,7 +209,7 @@ fn what_became_of_a_license_is_told_in_exact_words() {
     );
 }
 
-/// A doubt says until when nothing is sent; one for a person names the command that ends it.
+/// A doubt says until when nothing is sent. A doubt that waits for an operator names the command that ends it.
 #[test]
 fn the_words_of_a_doubt_name_the_moment_or_the_command() {
     let test = Test::new();

@@ -36,7 +36,8 @@ fn passes_change_nothing(test: &Test, what: &str) {
     test.run(["reconcile"]).ok();
 }
 
-/// What is bought is handed out, and everything but the name is compared and kept right; the name is told once.
+/// A purchased license is handed out. Everything but its name is compared and kept right, and the difference of the
+/// name is reported once.
 #[test]
 fn a_name_that_the_seller_keeps_in_its_own_way_keeps_no_license_from_its_client() {
     for (names, shown) in WAYS {

@@ -187,7 +187,8 @@ fn a_mark_that_was_never_given_shows_that_a_state_began_anew() {
     assert_eq!(test.upstream.billed("softexternal.order.param"), 2);
 }
 
-/// What was looked at once is not asked about for ever: a deleted license of before the loss stays in the list.
+/// An unknown license that was looked at once is not opened for ever: a deleted license from before the loss stays in
+/// the list.
 #[test]
 fn a_license_deleted_before_the_loss_is_looked_at_once() {
     let test = Test::new();
@@ -243,7 +244,8 @@ fn a_state_stays_old_until_all_that_it_missed_is_taken_in() {
     open(&test, 43, "55227", 1).ok();
 }
 
-/// What the state holds free was given to a service since: it is that service's, though it is older than it.
+/// A license that the state holds as free was given to a service since. It belongs to that service, although it is
+/// older than the service.
 #[test]
 fn a_license_given_to_a_service_since_stays_with_it() {
     let test = Test::new();
@@ -258,8 +260,8 @@ fn a_license_given_to_a_service_since_stays_with_it() {
     assert_eq!((licid(&test, 142), state_of(&test, id), now.status, now.ip), (id, "bound".into(), 2, ip_of(142)));
 }
 
-/// The license that the state holds was deleted since, and another one bought. Where the former is there after all it
-/// is a person's to say which of the two it is.
+/// The license that the state holds was deleted since, and another one was bought. If the former is there after all, an
+/// operator decides which of the two it is.
 #[test]
 fn a_license_that_replaced_a_deleted_one_since_is_bound() {
     for is_back in [false, true] {
@@ -282,7 +284,7 @@ fn a_license_that_replaced_a_deleted_one_since_is_bound() {
     }
 }
 
-/// Its service is closed by now: taken in to be freed, when it is not young any more.
+/// Its service is closed now: the license is taken in, and freed when it is old enough.
 #[test]
 fn a_license_whose_service_was_closed_since_is_freed() {
     let (test, missed) = missed();
@@ -294,8 +296,8 @@ fn a_license_whose_service_was_closed_since_is_freed() {
     assert_eq!((test.upstream.license(missed).licname.as_str(), state_of(&test, missed)), ("free.lic", "pool".into()));
 }
 
-/// The number belongs to a younger service by now, and the list shows no dates: opened, the license shows that it is
-/// none of that service's.
+/// The number belongs to a younger service now, and the list shows no dates. The license is opened, and shows that it
+/// is none of that service's.
 #[test]
 fn a_younger_service_of_the_same_number_gets_no_old_license() {
     let (test, missed) = missed();
@@ -317,7 +319,7 @@ fn a_younger_service_of_the_same_number_gets_no_old_license() {
     assert!(test.item(42).param("licid") != missed.to_string());
 }
 
-/// Deleted as the state believes, and there all the same: it is taken in and freed, not forgotten.
+/// The state believes that the license was deleted, and it is there: it is taken in and freed, not forgotten.
 #[test]
 fn a_license_believed_deleted_that_is_there_is_freed() {
     let test = Test::new();

@@ -264,7 +264,7 @@ fn a_key_that_appears_at_the_second_look_is_saved_by_open() {
     assert_eq!(test.item(42).param("lickey"), only_license(&test).key);
 }
 
-/// A panel that fails after the purchase: nothing is bought again, what is missing is told at the next run.
+/// The panel fails after the purchase: nothing is bought again, and the next run gives the panel what is missing.
 #[test]
 fn a_panel_that_fails_after_the_purchase_costs_no_second_one() {
     for (func, kind) in [
@@ -343,8 +343,8 @@ fn a_number_used_again_never_touches_the_former_license() {
     assert_eq!((changes(&test), told(&test)), (Vec::new(), Vec::new()));
 }
 
-/// The service names a license that this state does not know: nothing is bought beside it, and what to do depends on
-/// whether it bears a mark. Once it is deleted it stands in nobody's way.
+/// The service names a license that this state does not know: nothing is bought beside it, and the next step depends on
+/// whether it bears a mark. A deleted license does not hinder the purchase.
 #[test]
 fn nothing_is_bought_beside_an_unknown_license_that_is_shown() {
     for (remoteid, advice) in

@@ -43,7 +43,7 @@ fn a_changed_outward_address_alone_is_passed_on_once() {
     }
 }
 
-/// What somebody set at the seller for a service that has no outward address of its own is not ours to clear.
+/// An outward address that somebody set at the seller stays, if the service has none of its own.
 #[test]
 fn an_outward_address_that_a_person_set_at_the_seller_stays() {
     for (hides, test) in worlds() {
@@ -58,8 +58,8 @@ fn an_outward_address_that_a_person_set_at_the_seller_stays() {
     }
 }
 
-/// What becomes of the outward address is shown before a license is bound by hand: it is told when the address moves,
-/// cleared where it may be another client's, and "?" where nobody knows it.
+/// The page of bind shows the outward address before and after: it is sent when the address moves, cleared if it may be
+/// another client's, and "?" if nobody knows it.
 #[test]
 fn bind_shows_what_becomes_of_the_outward_address() {
     for (hides, test) in worlds() {
@@ -81,7 +81,7 @@ fn bind_shows_what_becomes_of_the_outward_address() {
         let now = if hides { "?" } else { "203.0.113.99" };
         assert_eq!(shown(42, had), Some(format!("{now} 203.0.113.7")), "{hides}");
         assert_eq!(shown(43, had), Some(format!("{now} -")), "{hides}");
-        // The address stays: then only another outward address is told.
+        // The address stays: then only a different outward address is shown.
         with(44, "203.0.113.99");
         let same = test.upstream.add_foreign(55227, 1, "192.0.2.44", "behind NAT");
         test.upstream.edit_license(same, |l| l.remoteip = "203.0.113.99".into());
@@ -156,8 +156,9 @@ fn servers_behind_different_nats_may_have_the_same_address() {
     }
 }
 
-/// Whose license it is cannot be told by an address that many servers have: another outward address speaks against it,
-/// and a hidden one for nothing. What the panel itself shows is taken, and is told its outward address once.
+/// An address that many servers have does not prove whose license it is: a different outward address speaks against it,
+/// and a hidden one proves nothing. A license that the panel itself shows is taken, and its outward address is sent
+/// once.
 #[test]
 fn a_license_behind_nat_is_taken_over_only_where_its_outward_address_does_not_matter() {
     for (hides, test) in worlds() {
@@ -180,7 +181,7 @@ fn a_license_behind_nat_is_taken_over_only_where_its_outward_address_does_not_ma
             taken["licenses"].as_array().unwrap().iter().map(|one| one["what"].as_str().unwrap()).collect();
         let expected = if hides { ["unsure", "unsure", "bound"] } else { ["bound", "ip", "bound"] };
         assert_eq!(what, expected, "{taken:#}");
-        // Whose it is was known by its number alone, so it is told its outward address, once.
+        // Its number alone proved whose it is, so its outward address is sent, once.
         let id = licid(&test, 43);
         let told = format!("soft.edit elid={id} ip=10.0.0.5 remoteip=203.0.113.43 sok=ok");
         assert_eq!(changes(&test), if hides { vec![told] } else { Vec::new() });

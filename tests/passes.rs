@@ -172,7 +172,7 @@ fn what_another_run_does_is_named_and_no_failure() {
 fn a_module_that_is_switched_off_is_served_while_something_depends_on_it() {
     let test = due(1);
     let mut test = test;
-    // One that nothing depends on is not even asked for its settings.
+    // A module that nothing depends on is not even asked for its settings.
     test.add_module(8, "pmisplicense");
     test.db.exec("UPDATE processingmodule SET active = 'off'", ());
     test.run(["--command", "sync"]).ok();
@@ -193,7 +193,7 @@ fn a_module_that_is_switched_off_is_served_while_something_depends_on_it() {
     assert_eq!(test.upstream.funcs(), Vec::<String>::new(), "nothing depends on it any more");
 }
 
-/// What the panel was told of problems, and nothing else.
+/// The problems that were registered in the panel, and nothing else.
 fn problems(test: &Test) -> Vec<String> {
     test.panel_changes().into_iter().filter(|call| call.starts_with("problems.register ")).collect()
 }

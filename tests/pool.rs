@@ -92,8 +92,9 @@ fn a_license_that_does_not_fit_is_not_given_out() {
     assert!(licid(&test, 142) != foreign);
 }
 
-/// Among those that cover the need the one that ends soonest; else the one that ends latest. What is needed ends with
-/// what the client has paid for, or with his period where he has paid for nothing beyond today.
+/// Among the licenses that cover the need, the one that ends soonest is taken. If none covers it, the one that ends
+/// latest is. The need ends with the time that the client has paid for, or with one period if the client has paid for
+/// nothing beyond today.
 #[test]
 fn the_license_that_covers_the_need_and_ends_soonest_is_taken() {
     for (period, paid, want) in
@@ -129,7 +130,8 @@ fn a_pooled_license_is_taken_only_with_as_many_nodes() {
     assert_eq!(licid(&test, 43), id);
 }
 
-/// The service comes back to its own address: its former license is the first candidate; a key too young is told.
+/// The service comes back to its own address: its former license is the first candidate. A key that is too young is
+/// reported.
 #[test]
 fn a_services_former_license_is_its_first_candidate() {
     let test = Test::new();
@@ -226,7 +228,7 @@ fn an_interrupted_claim_is_continued_without_an_order() {
     }
 }
 
-/// Where the key wants a running license it is started for that, still without an address.
+/// If the seller changes the key only of a running license, the license is started for that, still without an address.
 #[test]
 fn key_needs_a_running_license() {
     let test = Test::new();
@@ -268,7 +270,7 @@ fn a_product_that_is_not_pooled_takes_nothing_from_the_pool() {
     assert_eq!(test.upstream.license(id).expires.map(|d| d.to_string()), Some(crate::service::months(&day(0), 12)));
 }
 
-/// Where the seller gives no dates the attempt decides: refused, the candidate goes back and the next way is taken.
+/// If the seller gives no dates, the attempt decides: a refused candidate goes back, and the next way is taken.
 #[test]
 fn where_the_seller_gives_no_dates_the_attempt_decides() {
     for (days, taken) in [(40, true), (0, false)] {
@@ -281,8 +283,8 @@ fn where_the_seller_gives_no_dates_the_attempt_decides() {
     }
 }
 
-/// Where the seller gives no dates, what was changed for a client counts by our own record: the license is not tried
-/// before its month is over. Clearing its address at the close is no such change.
+/// If the seller gives no dates, our own record counts for changes made for a client: the license is not tried before
+/// its month is over. Clearing its address at the close is no such change.
 #[test]
 fn without_dates_a_change_for_a_client_is_young_by_our_own_record() {
     type Change = fn(&Test);
@@ -390,7 +392,7 @@ fn an_outward_address_goes_along_and_stays_with_no_other_client() {
         test.upstream.age(id, 40);
         test.cmd("close", 41).ok();
         assert_eq!(outward(), "", "cleared with the address");
-        // One that a seller keeps all the same.
+        // An outward address that the seller keeps in spite of that.
         test.upstream.edit_license(id, |l| l.remoteip = "203.0.113.8".into());
         test.upstream.age(id, 40);
         let item = test.soft_item(42, "55227", 1).ip("192.0.2.42");

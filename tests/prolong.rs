@@ -45,7 +45,7 @@ fn one_payment_buys_one_period() {
     }
 }
 
-/// Without a running operation a payment is told by the panel's end alone.
+/// Without a running operation, the panel's end alone shows which payment it is.
 #[test]
 fn without_an_operation_a_payment_is_told_by_the_panels_end() {
     let test = Test::new();
@@ -58,9 +58,9 @@ fn without_an_operation_a_payment_is_told_by_the_panels_end() {
     );
 }
 
-/// Without a running operation a finished payment is finished: the next call is the next payment, where the panel
-/// moves the end by the post-call. Where it moves the end before the call, a call without a move is none. One that
-/// did not finish is gone on with.
+/// Without a running operation, a finished payment is finished. If the panel moves the end by the post-call, the next
+/// call is the next payment. If it moves the end before the call, a call without a move is no payment. A payment that
+/// did not finish is continued.
 #[test]
 fn without_an_operation_the_next_call_is_the_next_payment() {
     let [after, before] = worlds();
@@ -169,7 +169,7 @@ fn a_refused_renewal_is_paid_by_the_repeated_run() {
     }
 }
 
-/// A license that lasts beyond the paid end (a year under a monthly service) is not renewed; the panel is told.
+/// A license that lasts beyond the paid end (a year under a monthly service) is not renewed, and the post-call is made.
 #[test]
 fn a_license_that_lasts_beyond_the_paid_end_is_not_renewed() {
     let test = Test::new();
@@ -183,7 +183,8 @@ fn a_license_that_lasts_beyond_the_paid_end_is_not_renewed() {
     assert_eq!(test.item(42).expiredate, Some(months(&months(&day(0), 1), 2)));
 }
 
-/// A suspended service: nothing is bought, the panel is told; resume starts it, and sync renews it when it is due.
+/// A suspended service: nothing is bought, and the post-call is made. resume starts it, and sync renews it when it is
+/// due.
 #[test]
 fn a_payment_of_a_suspended_service_buys_nothing() {
     let test = Test::new();
@@ -231,7 +232,7 @@ fn a_lost_post_call_is_repeated_only_while_the_end_is_unmoved() {
     }
 }
 
-/// What prolong bought, sync does not buy again; and the other way round.
+/// A renewal that prolong bought is not bought again by sync, and the other way round.
 #[test]
 fn what_prolong_bought_is_not_bought_again_by_sync() {
     let test = Test::new();
@@ -319,7 +320,7 @@ fn a_service_without_an_end_or_panel_costs_nothing() {
     }
 }
 
-/// A running operation stands for its paid end for 20 days; a number used again later is another payment.
+/// A running operation means one paid end for 20 days. If its number is used again later, it is another payment.
 #[test]
 fn an_operation_stands_for_its_paid_end_for_20_days() {
     let test = Test::new();
@@ -372,7 +373,8 @@ fn a_license_that_ends_exactly_with_the_paid_end_is_not_renewed() {
     assert_eq!((renewed(&test), test.item(42).expiredate, end(&license(&test, 42))), (0, Some(paid.clone()), paid));
 }
 
-/// A renewal in doubt whose license is stopped meanwhile: its end tells nothing any more, so a person is asked.
+/// A renewal is in doubt, and its license was stopped since: its expiry no longer proves anything, so an operator is
+/// asked.
 #[test]
 fn an_operator_is_asked_when_a_license_is_stopped_in_doubt() {
     let test = Test::new();

@@ -251,7 +251,7 @@ fn a_running_operation_of_another_item_is_an_error() {
     assert!(test.log().contains("no running operation 999"));
 }
 
-/// A failure is saved with type, causes and log; after ten tries a person gets a task, once.
+/// A failure is saved with type, causes and log. After ten tries an operator gets a task, once.
 #[test]
 fn a_failure_is_saved_and_becomes_one_task_after_ten_tries() {
     let test = Test::new();
@@ -282,8 +282,8 @@ fn a_failure_is_saved_and_becomes_one_task_after_ten_tries() {
     assert_eq!(funcs(&test), ["paramlist", "runningoperation.edit"], "one task is enough");
 }
 
-/// A seller may refuse with a whole page. The panel shows its beginning and counts the try, and in the end a person
-/// gets a task: nothing of it is too long for the panel's tool.
+/// A seller may refuse with a whole page. The panel shows its beginning and counts the try, and in the end an operator
+/// gets a task. Nothing of it is too long for the panel's tool.
 #[test]
 fn a_refusal_of_any_length_is_saved_shortened() {
     for words in ["Not now & not here. ", "Не сейчас. "] {

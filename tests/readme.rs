@@ -1,5 +1,5 @@
-//! What the documents show is true: commands that they name are understood, targets of make are there, settings have
-//! their names in the sample, links lead somewhere, and the Russian documents show what the English ones do.
+//! The documents are true: commands that they name are understood, make has the targets, settings have their names in
+//! the sample, links lead somewhere, and the Russian documents show what the English ones do.
 use crate::support::Test;
 use pmisplicense::error::Lang;
 use std::collections::BTreeSet;
@@ -27,7 +27,7 @@ const VALUES: [(&str, &str); 6] = [
     ("ПРЕЖНЯЯ", "HELD"),
 ];
 
-/// What stands between backticks in running text, each line break a space, names of values in English.
+/// The texts between backticks in running text, with each line break as a space, and names of values in English.
 fn quoted(document: &str) -> Vec<String> {
     let prose: String = document.split("```").step_by(2).collect();
     let code = prose.split('`').skip(1).step_by(2).map(|code| code.split_whitespace().collect::<Vec<_>>().join(" "));
@@ -209,7 +209,7 @@ fn every_command_that_a_document_shows_is_understood() {
     }
 }
 
-/// Each command that the program has stands in both tables.
+/// Each command of the program is in both tables.
 #[test]
 fn the_tables_of_both_readmes_hold_every_command() {
     let test = Test::new();
@@ -245,7 +245,7 @@ fn every_setting_that_a_document_quotes_is_in_the_sample() {
     }
 }
 
-/// Commands between backticks, with what stands for a value replaced by one.
+/// The commands between backticks, with a value in place of each name of a value.
 fn commands_of(cell: &str) -> Vec<Vec<String>> {
     let value = |word: &str| match word {
         "PANEL_ID" => "abcd1234".to_owned(),

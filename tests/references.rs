@@ -66,7 +66,7 @@ fn is_part_of_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
 
-/// What is wrong with the references of a text; `folder`: where it lies.
+/// The wrong references of a text; `folder`: the folder of the text.
 fn wrong(text: &str, folder: &Path, documents: &BTreeMap<String, BTreeSet<u32>>) -> Vec<String> {
     let mut found = Vec::new();
     for (name, after) in references(text) {

@@ -73,7 +73,7 @@ fn the_changelog_keeps_its_form() {
     }
 }
 
-/// Whether a license expression is allowed, by the licenses that are; the allowed ones it named are noted.
+/// True if a license expression is allowed by the allowed licenses. The ones that it named are noted.
 fn permitted(expression: &str, allowed: &[String], used: &mut BTreeSet<String>) -> bool {
     let spaced = expression.replace('(', " ( ").replace(')', " ) ").replace('/', " OR ").replace(" WITH ", "-WITH-");
     let mut words = spaced.split_whitespace().peekable();
@@ -114,7 +114,7 @@ fn one(words: &mut Words<'_>, allowed: &[String], used: &mut BTreeSet<String>) -
     known
 }
 
-/// What a person read in the license files of crates that name no expression, by name and version.
+/// The licenses that were read in the license files of crates that name no expression, by name and version.
 fn clarified(deny: &toml::Table) -> BTreeMap<String, String> {
     let text = |table: &toml::Value, key: &str| table[key].as_str().unwrap().to_owned();
     let clarified = deny["licenses"]["clarify"].as_array().unwrap();

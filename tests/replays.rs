@@ -32,7 +32,8 @@ fn each_record_is_understood() {
     records().iter().for_each(|file| understands(file));
 }
 
-/// What `doctor --record` writes is understood where it is replayed, panel and seller, whatever their dialect.
+/// A record that `doctor --record` writes is understood when it is replayed, by panel and seller, whatever their
+/// dialect.
 #[test]
 fn what_was_just_recorded_is_understood() {
     for list in

@@ -191,7 +191,7 @@ fn a_license_of_another_product_is_taken_only_in_so_many_words() {
     assert!(output.stderr.contains("not the one that was ordered"), "{}", output.stderr);
     resolve(&test, &["--bought", &named, "--other-product", "--yes"]).ok();
     assert_eq!(state(&test, "SELECT internal_name FROM license"), "55228", "what it is, not what was ordered");
-    // What the client ordered by now decides nothing: the license is compared with the order.
+    // The client's present choice does not matter: the license is compared with the order.
     let test = in_doubt();
     test.choose(42, "55228");
     let id = brought(&test, 55227).to_string();
@@ -235,7 +235,7 @@ fn a_doubt_of_a_service_whose_client_changed_can_be_ended() {
     assert_eq!(licid(&test, 42), id);
 }
 
-/// What the operator overlooked is not bought a second time: the seller's list shows the order's mark.
+/// An operator's oversight does not buy a second license: the seller's list shows the order's mark.
 #[test]
 fn an_order_whose_license_is_there_is_not_ended_as_not_bought() {
     let test = Test::new();

@@ -27,7 +27,7 @@ fn a_license_with_time_left_is_started_and_not_renewed() {
     );
 }
 
-/// One that ran out is renewed for a period of the service, once, from today; the service's end lies ahead.
+/// A license that ran out is renewed for a period of the service, once, from today; the service's end lies ahead.
 #[test]
 fn a_license_that_ran_out_is_renewed_once_from_today() {
     let test = Test::new();
@@ -156,7 +156,8 @@ fn a_trial_with_time_left_is_started() {
     assert_eq!((license(&test, 42).status, test.item(42).status), (2, 2));
 }
 
-/// Whether a license has run out is told by a day: with a clock that differs from the seller's nothing is renewed.
+/// Whether a license has run out depends on today's date. With a clock that differs from the seller's, nothing is
+/// renewed.
 #[test]
 fn a_clock_that_differs_from_the_sellers_renews_nothing() {
     let test = Test::new();

@@ -1,4 +1,4 @@
-//! What the search for a doubtful order opens, and what it believes (docs/money-safety.md 3 and 4).
+//! The search for an order in doubt: which licenses it opens, and which it believes (docs/money-safety.md 3 and 4).
 use crate::doubt::{billed, ordered};
 use crate::service::{forget, ip_of, license, licid, only_license, opened, settle, state};
 use crate::support::upstream::dialect::Names;
@@ -23,7 +23,7 @@ fn a_license_that_was_named_and_not_read_is_looked_at_next() {
     }
 }
 
-/// What an answer named and what bears somebody else's mark is not bound, however well it fits.
+/// A license that an answer named and that bears somebody else's mark is not bound, however well it fits.
 #[test]
 fn a_named_license_with_anothers_mark_is_not_bound() {
     let test = ordered("", Fault::on("soft.edit?read").drop_before().always());
@@ -39,7 +39,7 @@ fn a_named_license_with_anothers_mark_is_not_bound() {
     assert_eq!(state(&test, "SELECT count(*) FROM license"), "0");
 }
 
-/// Where the seller is known to return marks a license without one is not believed either, though an answer named it.
+/// If the seller is known to return marks, a license without one is not believed either, even if an answer named it.
 #[test]
 fn a_named_license_without_a_mark_is_not_believed() {
     let test = Test::new();
@@ -97,7 +97,7 @@ fn marks_of_others_are_marks() {
     assert_eq!(names, [Some("Item #42 Service 42"); 2]);
 }
 
-/// Where the seller returns no remoteid each of several lost answers is told by the mark in its name.
+/// If the seller returns no remoteid, the mark in the name tells several lost answers apart.
 #[test]
 fn without_remoteids_each_lost_order_is_told_by_its_name() {
     let test = Test::new();
@@ -138,8 +138,8 @@ fn a_clock_that_is_ahead_hides_no_order() {
     }
 }
 
-/// A license that may be the order and cannot be opened is not taken for another one: nothing is bought again, and an
-/// operator decides. Other licenses are opened all the same.
+/// A license that may be the order and cannot be opened is not taken for another one. Nothing is bought again, and an
+/// operator decides. Other licenses are opened nevertheless.
 #[test]
 fn a_candidate_that_cannot_be_opened_may_be_the_order() {
     let test = ordered("", Fault::on("soft.order.param").late());
@@ -158,8 +158,8 @@ fn a_candidate_that_cannot_be_opened_may_be_the_order() {
     assert_eq!((licid(&test, 42), billed(&test)), (ours, 1));
 }
 
-/// A seller that returns no marks and keeps names in its own way: an order that it answers is bound all the same, and
-/// one whose answer is lost is an operator's to decide, where the mark in the name is cut off.
+/// A seller that returns no marks and keeps names in its own way. An order with an answer is bound. If the answer is
+/// lost and the mark in the name is cut off, an operator must decide.
 #[test]
 fn a_name_that_is_kept_otherwise_hides_no_order() {
     for (names, ends) in [(Names::Escaped, true), (Names::Cut, false)] {

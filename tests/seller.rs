@@ -66,8 +66,8 @@ fn a_tariff_that_is_not_sold_is_refused_by_name_and_leaves_no_doubt() {
     }
 }
 
-/// Whoever names the seller's own certificate vouches for it, though it is marked as an authority's. Its name and its
-/// days count all the same, and nothing is sent where they do not fit.
+/// An operator who names the seller's own certificate vouches for it, even if it is marked as an authority's. Its name
+/// and its days are checked nevertheless, and nothing is sent if they do not fit.
 #[test]
 fn a_self_signed_certificate_that_ca_file_names_is_accepted() {
     let named = "[upstream]\nca_file = \"{root}/etc/ca.pem\"\n";
@@ -163,7 +163,7 @@ fn many_licenses_are_read_once_each_and_not_too_fast() {
     assert_eq!(reads.len(), LICENSES as usize, "{paced:#?}");
 }
 
-/// What one service needs is never held up.
+/// A request that one service needs is never held up.
 #[test]
 fn a_service_alone_waits_for_no_pause() {
     let test = Test::new();
@@ -173,7 +173,7 @@ fn a_service_alone_waits_for_no_pause() {
     test.cmd("close", 42).ok();
 }
 
-/// What a seller sends beyond what the program knows is seen by whoever asks, and no secret is.
+/// Data of the seller that the program does not know is shown to an operator who asks for it, without secrets.
 #[test]
 fn show_raw_prints_every_field_marks_the_unknown_and_masks_secrets() {
     let test = Test::new();

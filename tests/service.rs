@@ -4,7 +4,7 @@ use crate::support::upstream::Request;
 use crate::support::{License, Test};
 use std::fmt::Write;
 
-/// What an answer of the program begins with.
+/// The beginning of an answer of the program.
 pub const HEAD: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>";
 
 /// The requests of a first open: the look before (list, checkip), the order, one read.
@@ -46,7 +46,7 @@ pub fn only_license(test: &Test) -> License {
     all.into_iter().next().unwrap()
 }
 
-/// One request: func and parameters in alphabetical order; in a mark, P stands for the installation.
+/// One request: func and parameters in alphabetical order. In a mark, P is the installation.
 fn line(request: &Request) -> String {
     let dull = ["authinfo", "out", "lang", "func"];
     let mut shown: Vec<_> = request.params.iter().filter(|(name, _)| !dull.contains(&name.as_str())).collect();

@@ -2,7 +2,7 @@
 use crate::service::{alter_state, changes, day, forget, license, licid, only_license, opened, sent, state, told};
 use crate::support::{Fault, Test};
 
-/// Another address and another name are passed on, then the panel is told; a second run reads only.
+/// A new address and a new name are sent to the seller, then the post-call is made. A second run reads only.
 #[test]
 fn a_new_address_and_name_are_passed_on_once() {
     let test = Test::new();
@@ -39,7 +39,7 @@ fn a_service_that_gave_up_its_panel_misses_nothing() {
     test.run(["--command", "sync", "--module", "7"]).ok();
 }
 
-/// A client who chose a panel again, of which no run was told: the pass names the paid service that has no license.
+/// The client chose a panel again, and no run was started for it: the pass names the paid service without a license.
 #[test]
 fn a_panel_that_is_chosen_again_unheard_is_named_by_sync() {
     let test = Test::new();
@@ -82,7 +82,7 @@ fn an_address_refused_within_the_month_is_set_by_sync_later() {
     assert_eq!(changes(&test), [format!("soft.edit elid={id} ip=192.0.2.77 sok=ok")]);
 }
 
-/// Where the seller gives no dates a refused address is not asked for again before a day has passed.
+/// If the seller gives no dates, a refused address is not sent again before a day has passed.
 #[test]
 fn without_dates_a_refused_address_waits_for_a_day() {
     let test = Test::setup().options(|o| (o.list_dates, o.edit_dates) = (false, false)).start();
@@ -138,7 +138,7 @@ fn bad_values_of_the_client_change_nothing() {
     assert_eq!((changes(&test), told(&test)), (Vec::new(), Vec::new()));
 }
 
-/// A busy address is refused by the seller and nothing is told.
+/// The seller refuses an address that is in use, and no post-call is made.
 #[test]
 fn a_busy_address_is_refused_and_nothing_is_told() {
     let test = Test::new();
@@ -308,8 +308,8 @@ fn nothing_else_is_changed_while_a_tariff_is_in_doubt() {
     assert_eq!(license(&test, 42).licname, "Item #42 Service 42", "{}", test.story());
 }
 
-/// Somebody else changes the license meanwhile: nothing is told before it is what the client wants. Whether it runs
-/// is not setparam's to decide.
+/// Somebody else changes the license at the same time: no post-call is made before the license is what the client
+/// wants. setparam does not decide whether it runs.
 #[test]
 fn nothing_is_told_before_the_license_is_as_the_client_wants() {
     let test = Test::new();

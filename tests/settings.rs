@@ -64,8 +64,8 @@ fn option_and_environment_say_where_the_files_are() {
     assert_eq!((mode(&elsewhere), mode(elsewhere.parent().unwrap())), (0o600, 0o700));
 }
 
-/// What the environment names must be there, as what the command line names: defaults in its place would buy by other
-/// rules, and without the machine's file a copied panel would not be noticed.
+/// Files that the environment names must be there, like those that the command line names. Defaults in their place
+/// would buy by other rules, and without the machine's file a copied panel would not be noticed.
 #[test]
 fn a_file_that_the_environment_names_must_be_there() {
     let test = Test::new();

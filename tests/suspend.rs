@@ -127,7 +127,8 @@ fn do_nothing_leaves_an_open_service_untouched() {
     assert_eq!(state(&test, "SELECT count(*) FROM journal"), before);
 }
 
-/// The seller says done: a license that still runs is not told as gone, and one that is gone is not told as running.
+/// The seller says "done": a license that still runs is not reported as gone, and one that is gone is not reported as
+/// running.
 #[test]
 fn what_the_seller_calls_done_is_told_only_when_it_is_seen() {
     for (status, kind) in [(2, "upstream"), (4, "license_gone")] {

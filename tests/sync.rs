@@ -34,7 +34,7 @@ fn sellers_changes_are_adopted() {
     assert_eq!(changes(&test), Vec::<String>::new());
 }
 
-/// What the client wants is carried out, never overwritten: address, name, running or stopped, automatic renewal.
+/// The client's choice is carried out and never overwritten: address, name, running or stopped, automatic renewal.
 #[test]
 fn what_the_client_wants_is_carried_out_and_never_overwritten() {
     let test = Test::new();
@@ -187,8 +187,8 @@ fn a_suspended_services_license_near_its_end_needs_no_call() {
     assert_eq!(test.upstream.billed("service.prolong"), 1, "{}", test.story());
 }
 
-/// A list that shows when a key changed says that the service's is another one by now; once taken over it says
-/// nothing.
+/// A list that shows the day on which a key changed says that the service has an old key. When the new key is saved,
+/// the list says nothing more.
 #[test]
 fn a_key_that_changed_in_the_list_is_brought_once() {
     let test = Test::new();
@@ -222,7 +222,7 @@ fn a_pass_over_several_modules_adds_up_figures_and_failures() {
     assert!(output.fails("upstream").message().contains("service 43: "), "{}", output.message());
 }
 
-/// What waits to be freed is freed by a look at its service as well, not before its time.
+/// A license that waits to be freed is freed by a look at its service as well, but not before its time.
 #[test]
 fn a_look_at_a_service_frees_what_waits_in_its_time() {
     let test = Test::new();
@@ -241,8 +241,8 @@ fn a_look_at_a_service_frees_what_waits_in_its_time() {
     );
 }
 
-/// The panel is told once that a service is open: not one that is in processing later, nor one without an end, whose
-/// end is never settled.
+/// The panel is told once that a service is open: not for a service that is in processing later, nor for one without an
+/// end, whose end is never settled.
 #[test]
 fn open_is_told_once() {
     let test = Test::new();
@@ -326,7 +326,7 @@ fn a_clock_off_by_more_than_a_day_buys_nothing() {
     assert_eq!(test.upstream.billed("service.prolong"), 1);
 }
 
-/// Address or user of a module changed: nothing is changed at the seller until a person accepts the account.
+/// The address or the user of a module changed: nothing is changed at the seller until an operator accepts the account.
 #[test]
 fn a_swapped_account_changes_nothing_until_it_is_accepted() {
     let test = Test::new();
@@ -371,8 +371,8 @@ fn an_accepted_account_buys_only_for_what_is_new() {
     assert_eq!(test.upstream.license(former.2).licname, "free.lic");
 }
 
-/// An order that is in doubt with the former account is neither looked for nor sent in the new one: a person must
-/// say.
+/// An order that is in doubt with the former account is neither looked for nor sent in the new one: an operator must
+/// decide.
 #[test]
 fn a_doubt_of_a_former_account_is_left_to_an_operator() {
     let test = Test::new();

@@ -34,7 +34,7 @@ fn texts(endings: &[&str]) -> Vec<(String, String)> {
     all.iter().filter_map(|path| Some((name(path), std::fs::read_to_string(path).ok()?))).collect()
 }
 
-/// Whether a long line may be long because of a text in it: a quote of any kind, SQL, or a text that goes on.
+/// True if a line may be long because of a text in it: a quote of any kind, SQL, or a text that goes on.
 fn holds_text(line: &str) -> bool {
     let comment = line.trim_start().starts_with("//");
     !comment
@@ -74,8 +74,9 @@ fn module(name: &str) -> Option<&str> {
     Some(first.strip_suffix(".rs").unwrap_or(first))
 }
 
-/// What each module may import of ours. `model` uses nothing of ours but the words of errors; the shells (`upstream`,
-/// `mgrctl`, `billdb`) never use each other, the plan or the engine; only `run` builds them; the rest are leaves.
+/// The modules of ours that each module may import. `model` uses nothing of ours but the words of errors. The shells
+/// (`upstream`, `mgrctl`, `billdb`) never use each other, the plan or the engine; only `run` builds them. The rest are
+/// leaves.
 fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
     let shell: &[&str] = &["ports", "model", "store", "xml", "error", "log", "secret", "trace"];
     let above: &[&str] = &[
@@ -117,7 +118,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
     ];
     BTreeMap::from([
         ("model", ["error", "xml"].as_slice()),
-        // A crate of its own, which stands for another (see Cargo.toml).
+        // A crate of its own that replaces another (see Cargo.toml).
         ("regex", &[]),
         ("plan", &["model", "error"]),
         ("store", &["durable", "model", "error"]),
@@ -129,13 +130,14 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("secret", shell),
         ("engine", &["plan", "store", "ports", "model", "pass_report", "error"]),
         ("pass_report", &["model", "error"]),
-        // What those who watch read: from the files of this machine, for people, pages and monitoring alike.
+        // Reads for monitoring: from the files of this machine, for people and pages alike.
         ("watch", &["durable", "engine", "error", "model", "plan", "settings", "store"]),
         // Above people's commands: what is submitted goes through the same code.
         ("pages", &["admin", "context", "engine", "error", "model", "session", "store", "watch", "xml"]),
         ("commands", above),
         ("admin", admin),
-        // Which module serves an item, and how its engine is opened, is the same for the panel and for people.
+        // The choice of the module that serves an item, and the opening of its engine, are the same for the panel and
+        // for people.
         ("session", &["context", "engine", "error", "locks", "model", "ports", "store"]),
         // Shows what the shells would send and call; opens none of them.
         ("dry_run", &["context", "error", "mgrctl", "model", "plan", "ports", "store", "upstream"]),
@@ -188,7 +190,7 @@ fn imports(text: &str) -> Vec<String> {
     found
 }
 
-/// Who may import whom.
+/// The list of allowed imports holds.
 #[test]
 fn no_module_imports_a_module_that_it_may_not() {
     let allowed = allowed();

@@ -1,4 +1,4 @@
-//! What the seller's documents hold: every name that a field has, and fields that say two things at once.
+//! The seller's documents: every name that a field has, and fields that say two things at once.
 use crate::service::{ends_in, forget, ip_of, licid, opened, settle, state};
 use crate::support::{Fault, Test};
 
@@ -41,8 +41,8 @@ fn an_order_answered_with_two_numbers_is_found_by_its_mark() {
     }
 }
 
-/// A field that is there twice with different values is not known: nothing that depends on it costs money. It is told
-/// once, not at every look.
+/// A field that is there twice with different values is not known: nothing that depends on it costs money. It is
+/// reported once, not at every look.
 #[test]
 fn a_field_that_says_two_things_is_not_known_and_told_once() {
     let test = Test::new();

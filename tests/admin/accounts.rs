@@ -1,6 +1,6 @@
-//! Which account at the seller a module buys from: one account in every spelling; a renamed one goes on once a person
-//! says that it is the same; what is bound with an account that nobody buys from any more is never passed over in
-//! silence.
+//! The account at the seller that a module buys from. Every spelling of its address means one account. A renamed
+//! account is used again after an operator confirmed that it is the same. Licenses of an account that nobody buys from
+//! any more are always reported.
 use super::takeover::on_terminal;
 use super::{difference, fine, in_state, json, left_undone, opened, person, refused, troubled};
 use crate::service::{ends_in, state};
@@ -61,7 +61,7 @@ fn every_spelling_of_the_sellers_address_is_the_same_account() {
         assert!(!person(&t, "doctor").stdout.contains("accept-account"), "{url}");
     }
     assert_eq!((state(&t, "SELECT count(*) FROM account"), t.upstream.billed("service.prolong")), ("1".into(), 1));
-    // What an earlier version wrote down: the address as it was typed.
+    // An earlier version wrote the address down as it was typed.
     in_state(&t, &format!("UPDATE account SET url = '{base}'"));
     t.module_param(7, "url", &t.upstream.url());
     t.cmd("suspend", 42).ok();
@@ -163,7 +163,7 @@ fn the_advice_about_a_former_account_leads_out() {
             let output = person(&t, &format!("{command} --yes"));
             followed.push(command);
             text = if output.code == Some(0) { t.cmd("sync_item", 42).message().to_owned() } else { output.stderr };
-            // Where the text names the second way only, it is the one to take.
+            // If the text names only the second way, that way is taken.
             if !is_same && text.contains("If it is another one: ") {
                 followed.push("doctor --accept-account 7 --same".to_owned());
                 fine(&t, "doctor --accept-account 7 --other --yes");

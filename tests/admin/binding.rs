@@ -1,5 +1,5 @@
-//! bind and unbind where something stands in the way: a mark that is ours already, an order in doubt, an account that
-//! the module no longer has; and what reconcile does about licenses that nobody uses.
+//! bind and unbind when something is in the way: a mark of ours that is there already, an order in doubt, an account
+//! that the module no longer has. Also what reconcile does about licenses that nobody uses.
 use super::{difference, fine, in_state, json, opened, refused, troubled};
 use crate::support::{Fault, Test};
 
@@ -8,7 +8,7 @@ fn joined(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// What was changed of a license at the seller.
+/// The changes of a license at the seller.
 fn edits(t: &Test) -> usize {
     t.upstream.requests().iter().filter(|request| request.purpose() == "soft.edit?set").count()
 }
@@ -49,8 +49,8 @@ fn nothing_is_bound_or_taken_away_while_an_order_is_in_doubt() {
     assert_eq!((t.item(42).param("licid"), edits(&t)), ("", 0));
 }
 
-/// What the panel shows without a license of ours behind it is no longer shown; with one of another account behind it
-/// everything stays.
+/// A number that the panel shows without a license of ours behind it is cleared. If a license of another account is
+/// behind it, everything stays.
 #[test]
 fn unbind_clears_what_is_only_shown_unless_another_account_has_it() {
     let mut t = Test::new();
@@ -70,7 +70,7 @@ fn unbind_clears_what_is_only_shown_unless_another_account_has_it() {
     assert_eq!((t.item(43).param("licid"), json(&t, "list")["counts"]["bound"].as_u64()), (&*shown, Some(1)));
 }
 
-/// A license in the pool renews itself: switched off, unless another installation marked it meanwhile.
+/// A pooled license renews itself: that is switched off, unless another installation marked the license since.
 #[test]
 fn reconcile_switches_off_the_renewal_of_a_pooled_license() {
     let t = opened();
@@ -89,7 +89,7 @@ fn reconcile_switches_off_the_renewal_of_a_pooled_license() {
     assert_eq!(t.upstream.license(5001).autoprolong, "1");
 }
 
-/// What the seller does not allow yet is not called mended.
+/// A change that the seller does not allow yet is not reported as done.
 #[test]
 fn what_the_seller_does_not_allow_yet_is_not_called_mended() {
     let t = opened();

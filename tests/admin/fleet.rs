@@ -81,7 +81,8 @@ pub(super) fn measured(t: &Test, line: &str) -> (crate::support::Output, u64) {
     t.program(&args).env("LC_ALL", "C").limit(limit).spawn().measured()
 }
 
-/// Where all agree: pages and batches only, no line on stderr, the panel's tool started twice.
+/// When panel, state and seller agree, only pages and batches are read, nothing is written to stderr, and the panel's
+/// tool is started twice.
 #[test]
 fn reconcile_asks_in_pages_and_batches_and_never_for_one_license() {
     let count = size();

@@ -107,7 +107,7 @@ fn import_all_foreign_takes_everything_that_no_service_shows() {
     assert_eq!((services(&t, ours).len(), services(&t, foreign).len(), services(&t, shown)), (1, 1, vec![50]));
 }
 
-/// What `--all` means and cannot import counts as left.
+/// A license that `--all` means and that cannot be imported counts as left.
 #[test]
 fn what_all_cannot_import_is_left() {
     let (t, ours, foreign) = world();
@@ -187,7 +187,7 @@ fn an_import_killed_at_any_request_makes_one_service() {
     }
 }
 
-/// One license in the accounts of two modules: a person says through which.
+/// One license is in the accounts of two modules: the operator says through which module it is imported.
 #[test]
 fn a_license_of_two_modules_is_imported_only_through_a_named_one() {
     let (mut t, _, foreign) = world();

@@ -8,7 +8,7 @@ use std::hash::{Hash, Hasher};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// What was kept of states that were replaced.
+/// The files that were kept of states that were replaced.
 fn kept(t: &Test) -> Vec<PathBuf> {
     let entries = fs::read_dir(t.state_path().parent().unwrap()).unwrap().flatten();
     let mut names: Vec<PathBuf> =
@@ -351,8 +351,8 @@ fn an_empty_state_without_traces_is_a_new_one() {
     assert_eq!(licid(&t, 42), 5001);
 }
 
-/// Follows the way out that the error names, to its end. The former state says which installation it was, so its
-/// marks are known and its licenses are taken in. Where it says nothing, the setting does.
+/// Follows the way out that the error names, to its end. If the former state says which installation it was, its marks
+/// are known and its licenses are taken in. Otherwise the setting says it.
 #[test]
 fn a_state_that_begins_anew_only_reads_until_it_has_taken_in_what_was_bought() {
     for is_readable in [true, false] {

@@ -171,7 +171,7 @@ fn doctor_names_each_problem_with_its_next_step() {
     assert!(text.contains("--accept-account 7"), "{text}");
 }
 
-/// What is sold: tariffs and values that lead to an ended product, and months that cost more than a year.
+/// The list of tariffs and values that lead to a product no longer sold, and of months that cost more than a year.
 #[test]
 fn doctor_tells_of_ended_products_and_of_months_dearer_than_a_year() {
     let t = Test::new();
@@ -199,7 +199,7 @@ fn doctor_tells_of_ended_products_and_of_months_dearer_than_a_year() {
     assert!(!person(&t, "doctor").stdout.contains("Twelve"), "somebody decided");
 }
 
-/// Why a license waits is told in the reader's language.
+/// The reason why a license waits is shown in the reader's language.
 #[test]
 fn the_reason_why_a_license_waits_is_told_in_the_readers_language() {
     let t = Test::setup().options(|o| o.order_counts_as_change = true).start();
@@ -249,7 +249,7 @@ fn texts_in_json_follow_the_language_asked_for() {
     assert_eq!(kind(&[]), kind(&["--lang", "ru"]));
 }
 
-/// A reader that goes away early is nobody's failure.
+/// If the reader of the output goes away early, the command does not fail.
 #[test]
 fn a_reader_that_goes_away_early_is_no_failure() {
     let t = opened();
@@ -282,8 +282,8 @@ fn completions_and_manual_hold_every_command() {
     assert_eq!(std::fs::read_dir(bare.path()).unwrap().count(), 0);
 }
 
-/// The domains that a license uses stand beside its product's limit, and from 90 % on that is said. Without a word of
-/// the seller, or without a limit, nothing is made up.
+/// The domains that a license uses are shown with its product's limit, and a warning appears from 90 % on. If the
+/// seller does not count domains, or there is no limit, nothing is invented.
 #[test]
 fn domains_in_use_are_shown_beside_the_products_limit() {
     let t = opened();

@@ -20,7 +20,7 @@ fn nothing_is_changed_unless_somebody_agreed() {
     fine(&t, "show 42");
 }
 
-/// What an operator asks for in so many words is refused while the panel does nothing; cron hears nothing.
+/// While the panel does nothing, commands that an operator types are refused, and cron gets no message.
 #[test]
 fn explicit_requests_are_refused_while_the_panel_does_nothing() {
     let t = opened();
@@ -98,7 +98,7 @@ fn a_license_bound_to_a_suspended_service_stays_stopped() {
     assert!(t.upstream.requests_of("soft.resume").is_empty(), "not for a moment either");
 }
 
-/// Where the list leaves the mark out, what nobody knows is opened: a second license of one order is named.
+/// If the list leaves the mark out, unknown licenses are opened, and a second license of one order is named.
 #[test]
 fn a_duplicate_is_named_where_the_list_leaves_out_the_mark() {
     let t = opened();
@@ -188,7 +188,7 @@ fn retry_orders_again_what_was_refused_for_lack_of_money() {
     assert_eq!(person(&t, "retry").code, Some(2));
 }
 
-/// Runs in the back-off send nothing and record no intent; what they wanted waits all the same.
+/// Runs during the back-off send nothing and record no intent. Their requests are still waiting afterwards.
 #[test]
 fn retry_takes_what_the_back_off_held_back() {
     let t = Test::new();
@@ -229,8 +229,8 @@ fn retry_takes_what_the_minimum_balance_held_back() {
     assert_eq!(t.item(42).status, 2);
 }
 
-/// Several things of one service wait: listed before anybody is asked, repeated one by one, what a person holds is
-/// not.
+/// Several requests of one service wait. They are listed before the question and repeated one by one; a request that
+/// waits for an operator is not repeated.
 #[test]
 fn retry_repeats_only_the_intent_that_was_named() {
     let t = opened();

@@ -1,4 +1,4 @@
-//! The administrator's commands through the binary: a person who looks, and a person who mends.
+//! The administrator's commands through the binary: commands that look, and commands that repair.
 use crate::support::{Output, Test};
 use serde_json::Value;
 pub use takeover::on_terminal;
@@ -36,7 +36,7 @@ fn opened() -> Test {
     t
 }
 
-/// A command of a person; plain English, 60 columns.
+/// A command that an operator types, with answers in English, 60 columns wide.
 fn person(t: &Test, line: &str) -> Output {
     t.program(line.split_whitespace()).env("LC_ALL", "C").env("COLUMNS", "60").run()
 }

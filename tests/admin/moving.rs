@@ -197,7 +197,7 @@ fn a_moved_service_that_could_not_show_its_license_is_not_left_with_a_freed_one(
     assert_eq!(json(&t, "list --status bound")["counts"]["bound"], 1);
 }
 
-/// What was changed at a seller.
+/// The changes at a seller.
 fn changes(seller: &Upstream) -> Vec<String> {
     let reads = ["soft", "soft.edit?read", "soft.checkip", "subaccount", "whoami"];
     seller.funcs().into_iter().filter(|func| !reads.contains(&func.as_str())).collect()

@@ -1,4 +1,5 @@
-//! What an operator is told to do next can be done in that order, and nothing that waits for him goes unnamed.
+//! An operator can carry out the next steps that the program names in that order, and every service that waits for the
+//! operator is named.
 use super::{difference, fine, json, opened, person, refused, troubled};
 use crate::service::{alter_state, state};
 
@@ -46,7 +47,7 @@ fn a_module_whose_sync_fails_as_a_whole_is_among_the_problems() {
     t.upstream.listen_again();
     fine(&t, "sync");
     fine(&t, "list --problems");
-    // What fails for one service is named as that service's, and only once.
+    // A failure of one service is named as a failure of that service, and only once.
     crate::service::ends_in(&t, 5001, 1);
     t.upstream.set_balance(0);
     assert_eq!(person(&t, "sync").code, Some(1));

@@ -14,7 +14,7 @@ fn kinds(t: &Test) -> Vec<String> {
     list.iter().map(|one| one["kind"].as_str().unwrap().to_owned()).collect()
 }
 
-/// An order whose answer was lost has no license yet: it is a problem all the same, for every command that looks.
+/// An order whose answer was lost has no license yet. It is a problem for every command that looks.
 #[test]
 fn an_order_in_doubt_is_named_by_list_show_and_doctor() {
     let t = Test::new();
@@ -92,8 +92,8 @@ fn a_filter_of_list_holds_for_problems_too() {
     assert_eq!((other["problems"].as_array().unwrap().len(), other["licenses"].as_array().unwrap().len()), (0, 0));
 }
 
-/// Problems that have no license of their own are those of the license that serves their service. What a filter leaves
-/// out is counted.
+/// A problem without a license of its own belongs to the license that serves its service. Problems that a filter leaves
+/// out are counted.
 #[test]
 fn a_filter_leaves_the_problems_of_the_services_that_it_names() {
     let t = opened();

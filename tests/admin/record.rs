@@ -185,7 +185,8 @@ fn only_questions_are_asked() {
     t.assert_clean();
 }
 
-/// What cannot be asked is written down as such, and hides nothing else; what a table lacks is seen.
+/// A question that cannot be asked is written down as such and hides no other answer. A missing column of a table is
+/// noticed.
 #[test]
 fn what_fails_is_written_down() {
     let t = world();

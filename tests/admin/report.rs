@@ -3,7 +3,7 @@ use super::{day_in, fine, in_state, json, opened, person, refused};
 use crate::support::Test;
 use serde_json::json;
 
-/// What a client pays for a service: an amount and a currency of the panel.
+/// The price that a client pays for a service: an amount and a currency of the panel.
 fn priced(t: &Test, item: u32, cost: &str, iso: &str) {
     t.set_item(item, "cost", cost);
     let id = t.db.value("SELECT id FROM currency WHERE iso = ?", (iso,)).unwrap();
@@ -15,7 +15,7 @@ fn service(t: &Test, item: u32, product: &str, months: i32) {
     t.cmd("open", item).ok();
 }
 
-/// What a month bought; sheets for other programs; bad months.
+/// The purchases of a month, sheets for other programs, and months that are typed wrong.
 #[test]
 fn report_tells_what_a_month_bought_and_refuses_bad_months() {
     let t = opened();
@@ -57,7 +57,7 @@ fn report_names_the_services_that_are_sold_below_cost() {
     // At 60 columns the product is left out, before an amount is cut.
     assert!(text.contains("42 5001 4.10 EUR 5.00 EUR -0.90 EUR"), "{text}");
     assert!(fine(&t, "report --csv").contains(",2,1.49 EUR,,\n"));
-    // A panel without such columns: said, and all else is told.
+    // If the panel does not have these columns, the report says so and shows everything else.
     t.db.exec("ALTER TABLE item DROP COLUMN cost", ());
     let report = json(&t, "report");
     assert_eq!(report["products"][0]["bought"], 4);

@@ -1,4 +1,4 @@
-//! What reconcile finds where lists leave something out: a mark, or a license altogether.
+//! The findings of reconcile when lists leave something out: a mark, or a whole license.
 use super::{day_in, difference, fine, json, opened};
 use crate::support::Test;
 use crate::support::upstream::Crowd;
@@ -8,8 +8,8 @@ fn kinds(found: &serde_json::Value) -> Vec<String> {
     list.iter().map(|one| one["kind"].as_str().unwrap_or_default().to_owned()).collect()
 }
 
-/// A state from a backup, and a list without marks: what it holds free is opened, and serves a service by now; what
-/// it holds for a service is compared as ever.
+/// A state from a backup, and a list without marks. A license that the state holds as free is opened, and turns out to
+/// serve a service. A license that the state holds for a service is compared as usual.
 #[test]
 fn a_license_given_out_since_the_backup_stays_with_its_service() {
     let t = Test::setup().options(|o| o.list_remoteid = false).start();
@@ -68,8 +68,8 @@ fn a_license_that_no_list_shows_is_missed_by_its_service() {
     assert_eq!(difference(&found, "gone")["item"], 42);
 }
 
-/// Where a list shows no marks the newest strangers are opened, and it is said how many were not. Where it shows them
-/// none is.
+/// If a list shows no marks, the newest unknown licenses are opened, and the number of those that were not opened is
+/// reported. If the list shows marks, none is opened.
 #[test]
 fn strangers_are_opened_up_to_a_limit_where_lists_show_no_marks() {
     let t = opened();

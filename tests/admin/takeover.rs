@@ -1,5 +1,5 @@
-//! take-over panel: what the vendor's own module ordered becomes ours, at a person's word; nothing is bought, nothing
-//! unclear is touched, and a run that died is repeated.
+//! take-over panel: licenses that the vendor's own module ordered become ours when an operator says so. Nothing is
+//! bought, nothing unclear is touched, and a run that died can be repeated.
 use super::{day_in, fine, json, person, refused};
 use crate::support::{MgrctlFault, MgrctlFaultKind, Output, Test};
 use serde_json::Value;
@@ -25,7 +25,7 @@ pub fn what(list: &Value, license: u64) -> String {
     one(list, license)["what"].as_str().unwrap_or_default().to_owned()
 }
 
-/// What was sent at the seller that changes anything.
+/// The requests sent to the seller that change anything.
 pub fn changes(t: &Test) -> Vec<String> {
     let reads = ["soft", "softexternal", "soft.edit?read", "softexternal.edit?read", "whoami", "subaccount"];
     t.upstream.funcs().into_iter().filter(|func| !reads.contains(&func.as_str())).collect()
@@ -75,7 +75,8 @@ fn take_over_binds_and_marks_only_what_was_asked_for() {
     assert_eq!(crate::service::state(&t, "SELECT closes FROM item WHERE id = 42"), "1");
 }
 
-/// What renews itself has two masters as soon as it is bound: only together with switching that off.
+/// A license that renews itself would have two masters as soon as it is bound. It is bound only if its automatic
+/// renewal is switched off.
 #[test]
 fn a_license_that_renews_itself_is_bound_only_with_that_switched_off() {
     let t = Test::new();
@@ -305,8 +306,8 @@ pub fn on_terminal(t: &Test, line: &str, answers: &str) -> (String, Option<i32>)
     (String::from_utf8_lossy(&output.stdout).into_owned(), output.status.code())
 }
 
-/// A module that cannot be used any more once the binding has begun: what the first one bound is told, the later one is
-/// bound all the same, and the sum names what was not.
+/// A module becomes unusable after the binding has begun. The licenses that the first module bound are reported, the
+/// later module is bound anyway, and the sum names what was not bound.
 #[test]
 fn one_module_that_fails_keeps_no_other_from_being_bound() {
     let mut t = Test::new();

@@ -48,7 +48,7 @@ fn reconcile_names_a_license_that_cannot_be_read_and_mends_the_rest() {
     assert_eq!(difference(&json(&t, "reconcile"), "duplicate")["license"], broken);
 }
 
-/// What stands at the address of one of ours may be ours as well: nobody says that it is not.
+/// A license at the address of one of ours may be ours as well. Nothing claims that it is not.
 #[test]
 fn a_license_that_cannot_be_read_is_not_called_foreign() {
     let t = world();

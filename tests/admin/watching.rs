@@ -1,4 +1,4 @@
-//! What those who watch the installation get: figures, one line, the last sync, the balance that lies ahead, backups.
+//! The outputs for monitoring: figures, one line, the last sync, the balance ahead, backups.
 use super::{day_in, fine, in_state, json, opened, person, refused};
 use crate::support::Test;
 use std::process::{Command, Stdio};
@@ -66,7 +66,7 @@ fn metrics_are_what_promtool_accepts_and_ask_nobody() {
     assert!(!text.contains("5001") && !text.contains("shop"), "{text}");
 }
 
-/// Before the first purchase there is no state: the figures are there all the same, and no file is made.
+/// Before the first purchase there is no state. The figures are there anyway, and no file is made.
 #[test]
 fn metrics_of_a_fresh_installation_are_whole() {
     let t = Test::new();
@@ -205,7 +205,7 @@ fn a_module_that_is_gone_is_forgotten() {
     assert!(written.contains("module=\"7\"") && !written.contains("module=\"8\""), "{written}");
 }
 
-/// What falls due, what it costs, and whether the balance lasts; nothing is bought by looking.
+/// The renewals that fall due, their costs, and whether the balance suffices. Looking buys nothing.
 #[test]
 fn forecast_adds_up_what_falls_due_and_compares_it_with_the_balance() {
     let t = opened();
@@ -345,7 +345,7 @@ impl NodeExporter {
         Some(Self { child, address })
     }
 
-    /// What Prometheus would read.
+    /// The text as Prometheus would read it.
     fn scraped(&mut self) -> String {
         use std::io::{Read, Write};
         for _ in 0..1_000 {

@@ -6,7 +6,7 @@ use crate::support::{Output, Test};
 
 const HEAD: &str = "id,licenseid,licensetype,serviceid,serverid,duedate,servicepackage,serviceaddon";
 
-/// What the module itself makes of its table, column for column.
+/// The table that the WHMCS module itself makes, column for column.
 const TABLE: &str = "CREATE TABLE ispsystem_noc (id INT(11) NOT NULL AUTO_INCREMENT, licenseid INT(11) NOT NULL, \
      licensetype INT(1) NOT NULL, serviceid INT(11) DEFAULT NULL, serverid INT(11) NOT NULL, duedate DATE NOT NULL, \
      servicepackage INT(11) DEFAULT NULL, serviceaddon INT(11) DEFAULT NULL, PRIMARY KEY (id)) ENGINE=InnoDB";
@@ -33,9 +33,9 @@ fn service(t: &Test, item: u32, ip: &str) {
     t.soft_item(item, "55227", 1).ip(ip).active_until(&day_in(20)).add();
 }
 
-/// The number of a service is no evidence here; the number that it shows, a person's map and, when asked, the address
-/// and tariff of the only service that fits are. What has no service of this panel is for import, what is free or
-/// disputed stays.
+/// The number of a service is no evidence here. Evidence is the number that the service shows, an operator's map, and,
+/// if asked for, the address and tariff of the only service that fits. Licenses without a service in this panel are for
+/// import; free and disputed licenses stay.
 #[test]
 fn a_table_from_a_file_binds_licenses_only_where_that_is_plain() {
     let t = Test::new();
@@ -233,7 +233,7 @@ fn take_over_asks_about_whmcs_addresses_binding_and_mark_in_turn() {
     assert!(t.upstream.license(id).remoteid.starts_with("pml-"), "{text}");
 }
 
-/// Killed at each request, then repeated; and which account WHMCS buys from is a person's to say when there are two.
+/// The run is killed at each request and repeated. If WHMCS may buy from two accounts, the operator says from which.
 #[test]
 fn a_take_over_killed_at_any_request_binds_the_license_once() {
     for skip in 0.. {

@@ -182,8 +182,8 @@ fn a_module_is_found_by_its_mark_at_the_next_numbers() {
     }
 }
 
-/// Too many numbers were given to others: the balance says that something was billed, so nothing is bought again, and
-/// after the settling time a person decides.
+/// Too many numbers were given to others, and the balance shows that something was billed. Nothing is bought again, and
+/// after the settling time an operator decides.
 #[test]
 fn a_module_that_is_not_found_is_left_to_an_operator() {
     for fault in

@@ -34,7 +34,7 @@ fn an_address_refused_within_the_month_is_changed_by_sync_later() {
     test.assert_clean();
 }
 
-/// Another tariff: license and key stay. What the seller refused is rolled back in the panel; nothing else is.
+/// With another tariff, license and key stay. A refused change is rolled back in the panel; nothing else is.
 #[test]
 fn another_tariff_keeps_the_license_and_a_refused_one_is_rolled_back() {
     let (test, id) = opened("55227", 1);

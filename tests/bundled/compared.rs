@@ -1,5 +1,5 @@
-//! What the comparison of servers takes into account beside the server itself: orders in doubt, a number given to
-//! another server, a list that leaves out, another module's servers, a client who is quicker.
+//! The comparison of servers takes more into account than the server itself: orders in doubt, a number given to another
+//! server, a list that leaves licenses out, another module's servers, a client who is faster.
 use super::{admin, event, licid, noted, state};
 use crate::support::{Fault, Test, Upstream};
 
@@ -24,7 +24,8 @@ fn orders(test: &Test) -> usize {
     test.upstream.billed("soft.order.param")
 }
 
-/// A server closed while its order is in doubt: the sweep closes it, once. What was bought goes to the pool.
+/// A server is closed while its order is in doubt. The sweep closes it, once, and the license that was bought goes to
+/// the pool.
 #[test]
 fn a_server_closed_in_doubt_is_closed_once_by_the_sweep() {
     let test = Test::new();
@@ -45,7 +46,8 @@ fn a_server_closed_in_doubt_is_closed_once_by_the_sweep() {
     assert_eq!((test.upstream.license(id).licname.as_str(), orders(&test)), ("free.lic", 1), "{}", test.story());
 }
 
-/// The number belongs to another server by now: a closed one closes nothing, an active one gets nothing.
+/// The number belongs to another server now. If that one is closed, nothing is closed; if it is active, it gets
+/// nothing.
 #[test]
 fn a_number_that_belongs_to_another_server_closes_and_gets_nothing() {
     let test = adopted("bundled = [3]\n");

@@ -95,7 +95,7 @@ fn an_import_whose_answer_was_lost_is_found_in_the_panel() {
     assert_eq!(imports(&test).len(), 1);
 }
 
-/// What the panel refuses leaves nothing behind, and is repeated when the tariff is there.
+/// An import that the panel refuses leaves nothing behind, and is repeated when the tariff is there.
 #[test]
 fn an_import_that_the_panel_refused_can_be_repeated() {
     let test = Test::new();
@@ -162,7 +162,7 @@ fn a_torn_import_is_finished_without_a_second_service() {
     assert_eq!((imports(&test).len(), bound(&test, license)), (1, item.to_string()));
 }
 
-/// Service or license have another partner by now: neither is bound a second time.
+/// The service or the license was bound to something else since: neither is bound a second time.
 #[test]
 fn a_torn_import_with_another_partner_binds_nothing() {
     let mut test = Test::new();
@@ -186,7 +186,7 @@ fn a_torn_import_with_another_partner_binds_nothing() {
     assert_eq!(bound(&test, other), item.to_string());
 }
 
-/// A person binds the license to another service while the import waits for its own: the person was first.
+/// An operator binds the license to another service while the import waits for its own. The operator was first.
 #[test]
 fn an_operator_who_binds_first_keeps_the_license_from_an_import() {
     let test = Test::new();
@@ -210,7 +210,8 @@ fn an_operator_who_binds_first_keeps_the_license_from_an_import() {
     assert_eq!((bound(&test, license).as_str(), imports(&test).len()), ("43", 1));
 }
 
-/// Whether the panel did it is not known, and it shows nothing: it is asked again only after the settling time.
+/// It is not known whether the panel imported the service, and the panel shows nothing. It is asked again only after
+/// the settling time.
 #[test]
 fn an_unknown_import_is_repeated_only_after_the_settling_time() {
     let test = Test::new();
@@ -226,7 +227,7 @@ fn an_unknown_import_is_repeated_only_after_the_settling_time() {
     assert_eq!((imports(&test).len(), services(&test, license).len()), (2, 1));
 }
 
-/// A license that we stopped has another tariff by now: the service gets the product that it is.
+/// A license that we stopped has another tariff now. The service gets the product that the license is.
 #[test]
 fn a_license_whose_tariff_changed_is_imported_as_what_it_is() {
     let test = Test::new();
@@ -279,8 +280,8 @@ fn import_pricelist_lists_what_can_be_resold_and_nothing_ended() {
     }
 }
 
-/// What the seller offers to the account is shown, and no code of the other billing. Of families that it does not
-/// name nothing is known, so nothing is hidden.
+/// The offers of the seller to the account are shown, without codes of the other billing. If the seller does not name a
+/// family, nothing is known of it, so nothing is hidden.
 #[test]
 fn import_pricelist_shows_what_the_account_is_offered() {
     for (country, billing, codes) in [

@@ -1,5 +1,5 @@
-//! What purchases cost, the provider's minimum, and the two billings of the vendor (docs/licensing-rules.md 1 and
-//! 10).
+//! The costs of purchases, the provider's minimum balance, and the two billings of the vendor (docs/licensing-rules.md
+//! 1 and 10).
 use super::{licid, state};
 use crate::support::Test;
 use crate::support::upstream::Country;

@@ -32,7 +32,7 @@ fn a_sync_without_notes_asks_and_writes_nothing() {
     assert_eq!((json["version"].as_u64(), json["seen"].as_u64()), (Some(1), Some(0)));
 }
 
-/// What was noted is carried out, and nothing besides: not another server, not the licenses of our own services.
+/// The noted servers are handled, and nothing else: no other server, and no licenses of our own services.
 #[test]
 fn nothing_is_carried_out_besides_what_was_noted() {
     let test = bundled();
@@ -73,8 +73,7 @@ fn only_one_run_at_a_time_carries_out_what_was_noted() {
     assert_eq!((noted(&test).len(), test.upstream.license(licid(&test, 50)).ip.as_str()), (0, "192.0.2.50"));
 }
 
-/// What fails is tried again each minute for a quarter of an hour, then left to the hourly sync, which tells a
-/// person.
+/// A failed server is tried again each minute for a quarter of an hour, then left to the hourly sync, which reports it.
 #[test]
 fn a_noted_failure_is_repeated_for_a_quarter_of_an_hour() {
     let test = bundled();
@@ -99,7 +98,7 @@ fn a_noted_failure_is_repeated_for_a_quarter_of_an_hour() {
     assert_eq!((noted(&test).len(), test.upstream.billed("soft.order.param")), (0, 1));
 }
 
-/// Where no server's panel is licensed, notes are removed without a question to the panel.
+/// If no server's panel is licensed, the notes are removed without a question to the panel.
 #[test]
 fn notes_of_unlicensed_servers_are_removed_without_a_question() {
     let test = Test::new();

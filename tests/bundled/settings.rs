@@ -3,10 +3,10 @@ use super::{licid, state};
 use crate::service::changes;
 use crate::support::{Fault, Test};
 
-/// What the state holds its only license for.
+/// The use that the state records for its only license.
 const HELD: &str = "SELECT state FROM license";
 
-/// A license freed by somebody else is nobody's business, until pool_foreign says that it may be taken.
+/// A license that somebody else freed is left alone, unless pool_foreign says that it may be taken.
 #[test]
 fn a_license_freed_by_others_is_taken_only_with_pool_foreign() {
     for allowed in [false, true] {
@@ -79,7 +79,7 @@ fn pool_foreign_leaves_the_rest() {
     assert_eq!(known, "2", "the pooled one and the new one");
 }
 
-/// The pinned id stands in the marks and outlives the state file: a lost state is noticed before anything is bought.
+/// The pinned id is in the marks and outlives the state file: a lost state is noticed before anything is bought.
 #[test]
 fn a_pinned_panel_id_gives_a_lost_state_away() {
     let test = Test::new();

@@ -209,7 +209,7 @@ fn servers_are_left_alone_until_the_setting_names_their_module() {
     assert_eq!((orders(&test), noted(&test).len()), (0, 0));
 }
 
-/// What fails keeps its note for the next sync.
+/// A server that failed keeps its note for the next sync.
 #[test]
 fn what_fails_keeps_its_note_for_the_next_sync() {
     let test = bundled();

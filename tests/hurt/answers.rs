@@ -36,7 +36,7 @@ fn memory_kib(pid: u32) -> u64 {
     line.and_then(|text| text.trim().split(' ').next()?.parse().ok()).unwrap_or(0)
 }
 
-/// What is no document is never believed, and said so in the promised words.
+/// An answer that is no document is never believed, and the error says so in the promised words.
 #[test]
 fn an_answer_that_is_no_document_is_never_believed() {
     let office = {

@@ -37,7 +37,7 @@ fn sixteen_runs_of_one_command_make_one_purchase() {
     assert_eq!(office.test.upstream.billed("service.changepricelist"), 1);
 }
 
-/// Different commands of one item at once, as when the panel and a person do not know of each other.
+/// Different commands of one item at once, as when the panel and an operator do not know of each other.
 #[test]
 fn different_commands_of_one_item_at_once_keep_the_promises() {
     let mut dice = Dice::new(seed("different commands"), 1);

@@ -1,6 +1,6 @@
-//! Our own side broken: a full disk, a read-only folder, a state file that is corrupt, newer, another program's,
-//! another machine's. What is there is never overwritten, nothing is bought without a record, and what was bought is
-//! found again.
+//! Our own side is broken: a full disk, a read-only folder, a state file that is corrupt, newer, another program's, or
+//! another machine's. An existing file is never overwritten, nothing is bought without a record, and licenses that were
+//! bought are found again.
 use super::panel::{End, Office, SETTINGS};
 use super::promises;
 use crate::support::{Output, Test};
@@ -70,7 +70,7 @@ fn a_full_disk_buys_nothing_twice_and_loses_nothing() {
     assert!(failed >= 2, "the disk was never full enough to matter: {failed}");
 }
 
-/// Where nothing may be mounted: a limit on the size of a file, which fails writes in the same way.
+/// If nothing may be mounted, a limit on the size of a file makes writes fail in the same way.
 fn without_mount(office: &mut Office) {
     for blocks in [0_u32, 8, 64, 96, 120, 160] {
         let item = office.item("55227");
@@ -207,7 +207,7 @@ fn a_newer_state_is_refused_with_both_versions() {
     refused_untouched(&mut office, item, "newer", &["77", "knows 5"]);
 }
 
-/// The state of another machine: nothing is changed until a person claims it.
+/// The state of another machine: nothing is changed until an operator claims it.
 #[test]
 fn the_state_of_another_machine_changes_nothing_until_it_is_claimed() {
     let (mut office, item) = with_state();
@@ -226,8 +226,8 @@ fn the_state_of_another_machine_changes_nothing_until_it_is_claimed() {
     promises::hold(&office, "claimed");
 }
 
-/// The state is gone, the licenses are there. Where the setting panel_id outlived it, the marks say so and nothing is
-/// bought for anybody; without the setting the item's own number is the witness that keeps its license from being
+/// The state is gone, and the licenses are there. If the setting panel_id outlived the state, the marks show the loss,
+/// and nothing is bought for anybody. Without the setting, the number that the item shows keeps its license from being
 /// bought again.
 #[test]
 fn a_service_is_not_bought_for_again_after_the_state_is_lost() {

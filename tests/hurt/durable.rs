@@ -62,7 +62,7 @@ fn calls(test: &Test, args: &[&str]) -> Vec<String> {
     trace.lines().filter_map(one).collect()
 }
 
-/// That these calls were made, in this order, whatever else was made between them.
+/// Checks that these calls were made in this order, whatever other calls were made between them.
 fn in_order(all: &[String], wanted: &[&str]) {
     let mut rest = all.iter();
     for call in wanted {
@@ -184,7 +184,7 @@ fn a_restore_that_is_killed_leaves_the_old_state_or_the_new_one() {
     assert_eq!(licenses(&state), 1);
 }
 
-/// What a killed run leaves beside the state is as large as the state, and private; the next one clears it away.
+/// The file that a killed run leaves beside the state is as large as the state, and private. The next run removes it.
 #[test]
 fn what_a_killed_restore_leaves_is_private_and_cleared_away() {
     if !has_strace() {

@@ -1,8 +1,8 @@
-//! Every fault of the sandbox on every call of every changing command: the command meets the fault, is repeated as
-//! the panel would until it ends, late effects land, sync runs, then the promises are checked. What was covered is
-//! printed as a table and held against what there is to cover. By default a seeded sample in which each fault, and
-//! each call of each command, occurs (HURT_CELLS=n for more); HURT_ALL=1: each fault on each call; HURT_PART=3/10: a
-//! tenth of that.
+//! Every fault of the sandbox on every call of every changing command. The command meets the fault and is repeated as
+//! the panel would repeat it, until it ends. Late effects take place, sync runs, and then the promises are checked. The
+//! covered pairs are printed as a table and compared with all that exist. The default is a seeded sample in which each
+//! fault, and each call of each command, occurs (HURT_CELLS=n for more). HURT_ALL=1 plays each fault on each call,
+//! HURT_PART=3/10 a tenth of that.
 use super::panel::{End, Intent, Office};
 use super::{Dice, part, promises, seed, setting};
 use crate::support::Fault;
@@ -141,7 +141,7 @@ fn play(cell: &Cell, occurrence: u64) -> End {
     let end = office.until_done(&intent, |test, intent, number| {
         let output = test.run(&intent.args);
         if number == 1 {
-            // What was accepted late takes effect while the panel waits.
+            // A request that was accepted late takes effect while the panel waits.
             test.upstream.land_late();
         }
         if output.code == Some(1) {
@@ -255,7 +255,8 @@ fn the_promises_hold_with_every_fault_on_every_call() {
     }
 }
 
-/// A row a call, a letter a fault: `.` ended by itself, `P` handed to a person, blank: not in this sample.
+/// A row for each call, a letter for each fault: `.` ended by itself, `P` handed to an operator, blank: not in this
+/// sample.
 #[allow(clippy::print_stdout)]
 fn print_table(
     calls: &BTreeMap<&'static str, BTreeMap<String, u64>>,

@@ -1,6 +1,6 @@
-//! States of old schemas, frozen: each is an SQL dump under tests/states, made by the program itself (its head says
-//! how), brought to life as a file and used. What it holds must be understood as long as this program exists.
-//! HURT_FREEZE=1 writes the present schema's dump anew, which is done once, before a version is released.
+//! Frozen states of old schemas. Each is an SQL dump under tests/states that the program itself made (its head says
+//! how). It is loaded into a file and used. The program must understand it as long as this program exists.
+//! HURT_FREEZE=1 writes the dump of the present schema anew; that is done once, before a version is released.
 use super::panel::{End, Office};
 use super::promises;
 use crate::support::Fault;
@@ -82,7 +82,7 @@ fn the_present_state_is_frozen_when_that_is_asked_for() {
         return;
     }
     let office = story();
-    // What passes remember: what was foreseen, and that the order in doubt fails.
+    // The facts that passes remember: a renewal was foreseen, and the order in doubt fails.
     office.test.run(["--command", "sync"]).fails("client");
     let conn = Connection::open(office.test.state_path()).unwrap();
     // The machine is not part of the story, and the port of the test's seller is another one each time.

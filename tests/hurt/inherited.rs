@@ -1,4 +1,4 @@
-//! What a process inherits from whoever starts it: signals, open files, masks, limits, the working folder. None of it
+//! Things that a process inherits from its parent: signals, open files, masks, limits, the working folder. None of them
 //! may decide whether a client gets a license.
 use crate::support::Test;
 use std::os::unix::fs::PermissionsExt;

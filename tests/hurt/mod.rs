@@ -24,7 +24,8 @@ fn setting(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-/// What is played of a long list: all, or with HURT_PART=K/N the K-th of N parts, so that no run has to be long.
+/// The part of a long list that is played: all of it, or with HURT_PART=K/N the K-th of N parts, so that no run has to
+/// be long.
 fn part<T>(all: Vec<T>) -> Vec<T> {
     let Ok(text) = std::env::var("HURT_PART") else { return all };
     let named: Option<(usize, usize)> =

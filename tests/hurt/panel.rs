@@ -1,6 +1,6 @@
-//! The panel as it treats us: a command belongs to a running operation and is repeated until it ends, with what a
-//! person would do about the errors that ask for one (money, an unpaid order). Counts what was paid for, so that
-//! `promises` can hold the seller's ledger against it.
+//! The panel as it treats the program: a command belongs to a running operation and is repeated until it ends. An
+//! operator does what the errors ask for (money, an unpaid order). Payments are counted, so that `promises` can compare
+//! them with the seller's ledger.
 use crate::support::upstream::world::ORDERED;
 use crate::support::{Output, Setup, Test};
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// Doubt settles within a second, a silent seller is given up after one.
 pub const SETTINGS: &str = "[upstream]\nsettle_s = 1\ntimeout_s = 2\nconnect_timeout_s = 2\n";
 
-/// What may be on the seller's ledger at most.
+/// The most that may be on the seller's ledger.
 #[derive(Debug, Default, Clone)]
 pub struct Paid {
     /// Orders for each item.
@@ -36,7 +36,7 @@ pub struct Intent {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum End {
     Done,
-    /// A person must end it: the type of the error.
+    /// An operator must end it. The type of the error.
     Person(String),
 }
 
@@ -118,14 +118,14 @@ impl Office {
         self.until_done(intent, |test, intent, _| test.run(&intent.args))
     }
 
-    /// Carries out a command that nothing stands in the way of.
+    /// Carries out a command that nothing hinders.
     pub fn does(&mut self, command: &str, item: u32) {
         let intent = self.intent(command, item);
         let output = self.test.run(&intent.args);
         assert_eq!(output.code, Some(0), "{command} {item}: {output:#?}");
     }
 
-    /// What a person does about an order left unpaid, or about too little money.
+    /// The operator's answer to an unpaid order, or to too little money.
     fn person_pays(&self) {
         for license in self.test.upstream.licenses() {
             if license.status == ORDERED {
@@ -136,7 +136,7 @@ impl Office {
         self.test.upstream.set_balance(balance + 1000);
     }
 
-    /// Two passes of sync, as cron would make them. A pass may fail while something of it waits for a person.
+    /// Two passes of sync, as cron would make them. A pass may fail while something waits for an operator.
     pub fn settle(&self) {
         for _ in 0..2 {
             self.test.run(["--command", "sync"]);

@@ -15,7 +15,7 @@ struct Held {
     key: Option<String>,
 }
 
-/// What is broken, in words; empty when every promise holds.
+/// The broken promises, in words; empty when every promise holds.
 pub fn broken(test: &Test, paid: &Paid) -> Vec<String> {
     let mut found = test.problems();
     let licenses = test.upstream.licenses();
@@ -43,7 +43,7 @@ pub fn hold(office: &Office, context: &str) {
     }
 }
 
-/// 1: at most one purchase for an intent. What a proxy doubles is billed twice, whatever we do.
+/// 1: at most one purchase for an intent. A request that a proxy doubles is billed twice, whatever the program does.
 fn bought_once(test: &Test, paid: &Paid, found: &mut Vec<String>) {
     let mut orders: BTreeMap<u32, usize> = BTreeMap::new();
     let mut others: BTreeMap<String, usize> = BTreeMap::new();
@@ -167,7 +167,7 @@ pub fn covered(test: &Test, item: u32) -> Result<(), String> {
     if have >= want { Ok(()) } else { Err(format!("item {item} ends {want:?}, its license {have:?}")) }
 }
 
-/// The checks bite: each broken promise, made by hand, is told.
+/// The checks work: each promise, broken by hand, is reported.
 #[test]
 fn each_broken_promise_is_told_by_the_checks() {
     let mut office = Office::new();

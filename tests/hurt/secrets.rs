@@ -9,11 +9,11 @@ use std::time::Duration;
 
 const PASSWORD: &str = "Zq7-upstream&pass<word>\"%";
 
-/// Where secrets may stand beneath the root: the state, the panel's own settings, and the sandbox's record of what
+/// Places beneath the root where secrets may be: the state, the panel's own settings, and the sandbox's record of what
 /// the panel was given (its database holds keys and passwords as well).
 const ALLOWED: [&str; 3] = ["var/pmisplicense/state.db", "etc/", ".sandbox/"];
 
-/// What must not be seen: in clear text and as it looks in a form or in XML.
+/// The secrets that must not be seen, in clear text and as they look in a form or in XML.
 fn secrets(test: &Test) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut add = |text: &str| {

@@ -28,7 +28,7 @@ fn reconcile_names_the_id_on_the_marks_and_adopting_it_brings_every_license_back
     let id = three_then_lost(&test);
     // Paid, and without any license: before an operator decides nothing is bought for it.
     test.soft_item(45, "55227", 1).ip("192.0.2.45").active_until(&day(20)).add();
-    // What the seller has for this one its mark alone tells.
+    // The license of this service is known at the seller by its mark alone.
     test.db.exec("DELETE FROM itemparam WHERE item = 44 AND intname IN ('licid', 'lickey')", ());
     let before = licenses(&test);
     let command = format!("pmisplicense state adopt {id}");

@@ -48,7 +48,7 @@ fn follow(test: &Test, case: &str, start: impl Fn() -> Output) {
         let yes = if asks.iter().any(|word| next.starts_with(word)) { " --yes" } else { "" };
         let followed = operator(test, &format!("{next}{yes}"));
         tried.insert(next);
-        // What the advice says is followed first; then the command of the beginning is given again.
+        // The advice is followed first, then the original command is given again.
         output = if followed.code == Some(0) || followed.stderr.is_empty() { start() } else { followed };
     }
     panic!("{case}: too long a way: {tried:?}\n{}", test.story());
@@ -125,7 +125,8 @@ fn following_the_advice_of_every_identity_guard_leads_out() {
     }
 }
 
-/// What an operator's own commands refuse about identity leads out as well, by the command that is named first.
+/// When an operator's own command refuses because of an identity, the first command that the error names leads out as
+/// well.
 #[test]
 fn following_the_advice_of_refused_bindings_leads_out() {
     type World = fn(&Test) -> String;
@@ -162,7 +163,7 @@ fn following_the_advice_of_refused_bindings_leads_out() {
     }
 }
 
-/// What `resolve --bought` refuses: the last way that the message names is a list of whole commands that all succeed,
+/// Refusals of `resolve --bought`: the last way that the message names is a list of whole commands that all succeed,
 /// and the service ends with one license.
 #[test]
 fn following_the_advice_of_a_refused_resolve_leads_out() {

@@ -53,8 +53,8 @@ fn a_refused_new_key_binds_nothing_and_a_given_one_is_used() {
     assert_eq!(test.item(1002).param("lickey"), test.upstream.license(id).key);
 }
 
-/// Where the seller allows one license an address, replacing is refused before anything is given up: the service
-/// keeps license, number and key, and the advice leads to the other license.
+/// If the seller allows one license an address, replacing is refused before anything is given up. The service keeps
+/// license, number and key, and the advice leads to the other license.
 #[test]
 fn a_refused_replacement_leaves_the_service_what_it_has() {
     let test = Test::new();
@@ -72,7 +72,7 @@ fn a_refused_replacement_leaves_the_service_what_it_has() {
     assert_eq!((licid(&test, 42), test.upstream.license(other).ip.as_str()), (other, &*ip_of(42)));
 }
 
-/// Too young to move: the day is told, and nothing is changed.
+/// The license is too young to move: the error names the day, and nothing is changed.
 #[test]
 fn a_replacement_whose_address_is_too_young_changes_nothing() {
     let test = Test::new();

@@ -48,7 +48,7 @@ fn unbind_ends_the_former_clients_license() {
     test.cmd("suspend", 42).ok();
 }
 
-/// Where nothing is at stake nobody is asked: a service without a license has whatever client the panel says.
+/// A service without a license has whatever client the panel says. Nothing is at stake, so nobody is asked.
 #[test]
 fn a_service_without_a_license_may_change_its_client() {
     let test = Test::new();

@@ -43,7 +43,7 @@ fn a_copied_service_keeps_its_license_until_an_operator_decides() {
         let output = test.cmd(command, 1002);
         assert!(output.fails("state").message().contains(&format!("bind 1002 {id}")), "{command}");
     }
-    // The old row's own commands free nothing either; it closes all the same.
+    // The commands of the old row free nothing either, and the old row closes.
     test.cmd("sync_item", 1001).fails("state");
     test.cmd("gen_key", 1001).fails("state");
     test.cmd("close", 1001).ok();

@@ -57,7 +57,7 @@ fn nothing_is_bought_beside_a_mark_that_a_lost_state_does_not_know() {
     assert_eq!((licid(&test, 42), test.upstream.billed("soft.order.param")), (id, 1));
 }
 
-/// What the service gave back itself, and still shows, is no witness: it is somebody else's by now.
+/// A license that the service gave back, and still shows, is no witness: it belongs to somebody else now.
 #[test]
 fn a_number_that_the_panel_still_shows_after_a_close_stands_in_nobodys_way() {
     let test = Test::new();
@@ -71,7 +71,7 @@ fn a_number_that_the_panel_still_shows_after_a_close_stands_in_nobodys_way() {
     assert!(licid(&test, 41) != id);
 }
 
-/// A number that is nobody's at the seller is shown by mistake: nothing waits for it.
+/// A number that no license at the seller has is shown by mistake, and nothing waits for it.
 #[test]
 fn a_number_without_a_license_at_the_seller_is_no_witness() {
     let test = Test::new();

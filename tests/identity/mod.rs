@@ -1,6 +1,5 @@
-//! Who a service is to us, and who a license is to us, when the world outside gave one of them another number,
-//! another client or another wording: nothing is lost, nothing is bought beside, and an operator can always say "it
-//! is the same".
+//! Identity of services and licenses when the world outside gave one of them another number, another client or another
+//! wording. Nothing is lost, nothing is bought beside it, and an operator can always say "it is the same".
 use crate::service::{changes, day, ends_in, forget, ip_of, licid, opened, settle, state, told};
 use crate::support::{Fault, Output, Test};
 

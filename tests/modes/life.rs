@@ -68,7 +68,7 @@ impl Incarnation {
         self.ended(&self.test.cmd_op(command, item, operation), &format!("{command} {item}"));
     }
 
-    /// A command of a person.
+    /// A command that an operator types.
     fn person(&self, line: &str) {
         let output = self.test.program(line.split_whitespace()).env("LC_ALL", "C").run();
         self.ended(&output, line);
@@ -99,7 +99,7 @@ impl Incarnation {
         self.test.code(international).parse().expect("a code")
     }
 
-    /// The codes that can be resold, which a person makes tariffs of.
+    /// The codes that can be resold, from which an administrator makes tariffs.
     fn codes(&self) {
         let args = ["--command", "import_pricelist", "--module", "7"];
         let output = self.test.run(args.iter().chain(self.test.calls.extra));
@@ -178,7 +178,7 @@ impl Incarnation {
         self.does("resume", OTHER);
     }
 
-    /// What the vendor's own module bought becomes ours, and a license that nobody has becomes a service.
+    /// A license that the vendor's own module bought becomes ours, and a license that nobody has becomes a service.
     fn taken_in(&mut self) {
         let (t, code) = (&self.test, self.code("55227"));
         let end = crate::service::day(20);
@@ -202,7 +202,7 @@ impl Incarnation {
         self.imported = (services[0], nobodys);
     }
 
-    /// Passes change and buy nothing more; nothing is left that a person would have to look at.
+    /// Passes change and buy nothing more, and nothing is left for an operator to look at.
     fn passes(&self) {
         for number in 1..=2 {
             self.test.upstream.clear_requests();
@@ -241,15 +241,15 @@ pub fn named(modes: &[&'static Mode]) -> String {
     if names.is_empty() { "the usual world".to_owned() } else { names.join(",") }
 }
 
-/// Modes in which a person must decide when they come together, so that a life cannot end by itself.
+/// Modes in which an operator must decide when they come together, so that a life cannot end by itself.
 const FOR_A_PERSON: &[(&str, &str)] = &[
     // Neither a number nor a mark says which license the order made.
     ("order-silent", "no-remoteid"),
-    // The name stands in for the mark, and its end is cut off.
+    // The name carries the mark, and its end is cut off.
     ("no-remoteid", "names-cut"),
 ];
 
-/// Whether a life in these modes can end by itself.
+/// True if a life in these modes can end by itself.
 pub fn ends_by_itself(modes: &[&'static Mode]) -> bool {
     let has = |name: &str| modes.iter().any(|mode| mode.name == name);
     !FOR_A_PERSON.iter().any(|(one, other)| has(one) && has(other))

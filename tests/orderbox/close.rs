@@ -1,4 +1,5 @@
-//! The end: without a name for the removing call a person does it; with one it is sent once, for the very key we hold.
+//! The end: without a name for the removing call an operator removes the license. With a name the call is sent once,
+//! for exactly the key that we hold.
 use super::*;
 use crate::service::{alter_state, settle, state};
 use crate::support::Fault;
@@ -26,7 +27,7 @@ fn without_a_removing_call_a_person_is_asked_to_remove_it() {
     test.cmd_op("close", ITEM, operation).ok();
     assert_eq!(tasks(), 1, "a repeated close has a task already: {}", test.story());
     assert!(!key(&test).is_empty());
-    // As long as it is there, somebody is told; once it is gone, nobody.
+    // While the license is there, a problem is reported. When it is gone, none is.
     sync(&test);
     test.orderbox().remove_key(ORDER);
     sync(&test).ok();
@@ -152,7 +153,7 @@ fn another_key_is_never_removed() {
     assert_eq!((test.orderbox().requests_of(REMOVE).len(), key(&test).as_str()), (1, "Reseller-bought-again"));
 }
 
-/// A key that was removed and shows again is a question for a person: it is not removed a second time.
+/// A key that was removed and shows again is a question for an operator: it is not removed a second time.
 #[test]
 fn a_key_that_comes_back_after_its_removal_is_not_removed_again() {
     let test = opened_with(REMOVING, |_| {});
@@ -327,7 +328,7 @@ fn a_service_that_is_opened_again_gets_a_new_license() {
     assert_eq!(test.orderbox().charges(ORDER), 2);
 }
 
-/// A service that goes on with another order: what it gave back is removed all the same, and only that.
+/// A service goes on with another order: the license that it gave back is removed anyway, and nothing else.
 #[test]
 fn a_license_is_removed_although_its_service_has_that_of_another_order() {
     let test = opened_with(REMOVING, |_| {});
@@ -349,7 +350,7 @@ fn a_license_is_removed_although_its_service_has_that_of_another_order() {
     assert_eq!((test.item(ITEM).param("lickey"), test.item(ITEM).param("licid")), (other.as_str(), "4002"));
 }
 
-/// Without a name for the removing call a person hears of it.
+/// Without a name for the removing call, the problem is reported to an operator.
 #[test]
 fn a_person_removes_what_a_service_with_another_order_gave_back() {
     let test = opened();

@@ -47,7 +47,7 @@ fn a_killed_run_is_finished_by_the_next_one() {
             held.reached();
             running.kill();
             held.release();
-            // What was on its way when the run died takes effect before the next run looks.
+            // A request that was on its way when the run died takes effect before the next run looks.
             while call == CALL && test.orderbox().charges(ORDER) == 0 {
                 std::thread::yield_now();
             }
@@ -112,7 +112,7 @@ fn without_resend_a_doubt_goes_to_an_operator() {
     assert_eq!((test.orderbox().requests_of(CALL).len(), test.orderbox().charges(ORDER)), (1, 0));
 }
 
-/// What the seller has queued is waited for, however long it takes.
+/// The program waits for an action that the seller has queued, however long it takes.
 #[test]
 fn a_queued_purchase_is_waited_for_and_never_sent_again() {
     let test = shop_with(|o| o.queue_reads = u32::MAX);
@@ -290,7 +290,7 @@ fn an_answer_about_another_order_is_no_answer() {
     assert_eq!(test.orderbox().requests_of(CALL).len(), 1);
 }
 
-/// Where the lists of actions cannot be read, nothing is sent again.
+/// If the lists of actions cannot be read, nothing is sent again.
 #[test]
 fn what_cannot_be_read_is_no_proof() {
     let odd = |call: &str| Fault::on(call).refused("An unexpected error has occurred");
@@ -358,7 +358,7 @@ fn a_purchase_that_was_given_up_delays_the_next_one_only_until_it_is_settled() {
     }
 }
 
-/// What came of it after all is handed out, and nothing is bought.
+/// A license that appears after all is handed out, and nothing is bought.
 #[test]
 fn a_purchase_that_was_given_up_and_appears_is_handed_out_again() {
     let test = lost(Fault::on(CALL).late());
@@ -372,7 +372,7 @@ fn a_purchase_that_was_given_up_and_appears_is_handed_out_again() {
     served(&test);
 }
 
-/// Where nothing is sent twice, the operator is asked by the next run that wants the order.
+/// If nothing is sent twice, the next run that wants the order asks the operator.
 #[test]
 fn a_purchase_that_was_given_up_is_handed_over_where_nothing_is_sent_twice() {
     let test = lost(Fault::on(CALL).drop_before());
@@ -389,7 +389,8 @@ fn a_purchase_that_was_given_up_is_handed_over_where_nothing_is_sent_twice() {
     served(&test);
 }
 
-/// What appears on an order is that of the service whose purchase is in doubt: it cannot be bound to another one.
+/// A license that appears on an order belongs to the service whose purchase is in doubt: it cannot be bound to another
+/// service.
 #[test]
 fn what_a_service_waits_for_is_not_bound_to_another_one() {
     let test = lost(Fault::on(CALL).late());

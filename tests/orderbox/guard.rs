@@ -76,7 +76,7 @@ fn another_clients_service_is_not_touched() {
     nothing_sent(&test);
 }
 
-/// What a dry run would do is told, and nothing is done.
+/// A dry run reports what it would do, and does nothing.
 #[test]
 fn a_dry_run_buys_nothing() {
     let test = shop();

@@ -75,7 +75,7 @@ fn a_renewal_that_nobody_pays_for_is_told_before() {
     }
 }
 
-/// Likewise while the license of a closed service waits for a person, or is kept.
+/// Likewise while the license of a closed service waits for an operator, or is kept.
 #[test]
 fn a_renewal_of_a_closed_service_is_told_before() {
     for settings in ["", "on_close = \"keep\"\n"] {
@@ -112,7 +112,7 @@ fn the_administrators_commands_know_these_licenses() {
     nothing_sent(&test);
 }
 
-/// What was bought is counted as bought, and what waits for its removal waits for nobody else.
+/// These purchases are counted as purchases. A license that waits for its removal waits for nothing else.
 #[test]
 fn reports_and_metrics_count_these_purchases() {
     let test = shop();
@@ -132,7 +132,8 @@ fn reports_and_metrics_count_these_purchases() {
     assert_eq!(counts(), (Some(1), Some(0), Some(0), "800.00 RUB".into()));
 }
 
-/// Named are orders with a license that nobody has, and by the panel's command only those that a person asked for.
+/// reconcile names orders with a license that nobody has. The panel's command names only those of them that the
+/// operator asked for.
 #[test]
 fn import_names_only_orders_that_nobody_has() {
     let test = opened();
@@ -162,7 +163,7 @@ fn import_names_only_orders_that_nobody_has() {
     nothing_sent(&test);
 }
 
-/// What a run has just seen it does not ask for again.
+/// A run does not ask again for an order that it has just looked at.
 #[test]
 fn one_look_at_an_order_is_enough() {
     let looks = |test: &Test| {

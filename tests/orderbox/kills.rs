@@ -4,8 +4,8 @@ use super::*;
 use crate::service::settle;
 use crate::support::{MgrctlFault, MgrctlFaultKind};
 
-/// Killed while its request number `skip` (from 0) waits for its effect, or for its answer; whether it got that far.
-/// The effect takes place all the same: OrderBox does not know that its client died.
+/// Kills the run while its request number `skip` (from 0) waits for its effect, or for its answer. Returns whether it
+/// got that far. The effect takes place anyway: OrderBox does not know that its client died.
 fn is_killed_at(test: &Test, command: &str, skip: usize, is_after: bool) -> bool {
     let orderbox = test.orderbox();
     let hold = || if is_after { orderbox.hold_after("*") } else { orderbox.hold_before("*") };

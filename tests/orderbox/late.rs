@@ -1,4 +1,5 @@
-//! Keys that come late: a license that was bought and given back meanwhile is neither bought again nor forgotten.
+//! Keys that come late: a license that was bought, and given back before its key came, is neither bought again nor
+//! forgotten.
 use super::*;
 use crate::service::{alter_state, settle, state};
 
@@ -21,7 +22,7 @@ fn key_comes(test: &Test) {
     test.orderbox().edit(ORDER, |o| o.key_late_reads = 0);
 }
 
-/// As it stands in our state.
+/// The row in our state.
 fn row(test: &Test) -> String {
     state(test, "SELECT state FROM license WHERE id = 4001")
 }
@@ -128,7 +129,7 @@ fn an_hour_passes(test: &Test) {
     alter_state(test, "UPDATE license SET since = since - 3600");
 }
 
-/// Whatever the service is by then, a person is told once, with the command that ends the waiting.
+/// Whatever became of the service, an operator gets one message, with the command that ends the waiting.
 #[test]
 fn a_key_that_does_not_come_is_told_to_a_person_once() {
     for (settings, is_closed) in [("", false), (REMOVING, true), (KEEPING, true), ("", true)] {
@@ -157,7 +158,7 @@ fn a_key_that_does_not_come_is_told_to_a_person_once() {
     }
 }
 
-/// Somebody removed it before any run saw its key: a person says so, and the service may have another one.
+/// Somebody removed the license before any run saw its key. An operator says so, and the service may have another one.
 #[test]
 fn a_person_ends_the_waiting_for_a_key() {
     for is_closed in [false, true] {
@@ -188,7 +189,7 @@ fn a_person_ends_the_waiting_for_a_key() {
     }
 }
 
-/// Not where a key is there by now: the purchase did happen.
+/// The waiting does not end that way when a key is there: the purchase did happen.
 #[test]
 fn the_waiting_for_a_key_is_not_ended_when_it_came() {
     let test = opened_with(REMOVING, |o| o.key_late_reads = u32::MAX);

@@ -1,5 +1,6 @@
-//! A removal, and an order that shows another key: the seller issued the key of the same license anew, or the license
-//! was removed and somebody bought another one. Only a person can tell; nothing is removed or forgotten without him.
+//! A removal, and an order that shows another key: the seller issued a new key for the same license, or the license was
+//! removed and somebody bought another one. Only an operator can find out which; until then nothing is removed or
+//! forgotten.
 use super::*;
 use crate::service::{settle, state};
 use crate::support::Fault;
@@ -11,7 +12,7 @@ fn row(test: &Test) -> String {
     state(test, "SELECT state FROM license WHERE id = 4001")
 }
 
-/// How the request of the removal stands in our state.
+/// The request of the removal as our state has it.
 fn removal(test: &Test) -> String {
     state(test, "SELECT status FROM wish WHERE kind = 'remove' ORDER BY id DESC LIMIT 1")
 }
@@ -86,7 +87,7 @@ fn a_license_that_somebody_bought_anew_is_left_alone() {
     assert!(operator(&test, "reconcile").stdout.contains("bind ITEM 4001"), "an order that no service has");
 }
 
-/// Where nothing was sent there is nothing to wait for, and a person is asked also where he removes it himself.
+/// If nothing was sent, there is nothing to wait for. An operator is asked even if licenses are removed by hand.
 #[test]
 fn a_key_that_changed_before_the_close_is_asked_about() {
     for settings in [REMOVING, ""] {
@@ -144,7 +145,7 @@ fn a_refused_removal_with_another_key_is_asked_about() {
     assert_eq!((test.orderbox().removals(ORDER), key(&test).as_str()), (0, ANEW), "{}", test.story());
 }
 
-/// What the order shows is believed before a person's word.
+/// The order as the seller shows it is believed before the operator's answer.
 #[test]
 fn a_person_who_contradicts_the_order_is_refused() {
     let test = opened_with(&format!("[upstream]\nresend = false\n{REMOVING}"), |_| {});

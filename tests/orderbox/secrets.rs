@@ -1,5 +1,5 @@
-//! The api-key stands in the address of every read, and the details of an order hold a password of the hosting: none of
-//! it is in a log, an error, a list of processes or a file that others may read.
+//! The api-key is in the address of every read, and the details of an order hold a password of the hosting. Neither of
+//! them is in a log, an error, a list of processes or a file that others may read.
 use super::*;
 use crate::support::Fault;
 use std::fs;

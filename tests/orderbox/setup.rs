@@ -1,5 +1,5 @@
-//! What a provider sets up: settings for one module, where the panel keeps a client's address, the check of the access,
-//! the tariffs that can be imported, and where nothing may be sent.
+//! The provider's setup: settings for one module, where the panel keeps a client's address, the check of the access,
+//! the tariffs that can be imported, and the cases in which nothing may be sent.
 use super::*;
 use crate::support::Fault;
 use crate::support::upstream::escape;

@@ -1,4 +1,4 @@
-//! What changes nothing upstream: stops, payments, changes of a service.
+//! Commands that change nothing at the seller: stops, payments, changes of a service.
 use super::*;
 use crate::support::Fault;
 
@@ -29,7 +29,8 @@ fn stops_and_payments_send_nothing_and_are_told() {
     }
 }
 
-/// A month was paid that the hosting order does not last: the payment is taken, and a person is told when it ends.
+/// A month was paid for that the hosting order does not last: the payment is accepted, and the report says when the
+/// order ends.
 #[test]
 fn a_payment_beyond_the_hostings_end_is_told() {
     let test = opened();

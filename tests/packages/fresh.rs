@@ -1,5 +1,5 @@
 //! A root of its own: the sandbox's panel at /usr/local/mgr5, a shell and the few tools that scripts of packages use,
-//! and a package manager working on it from outside. What is installed runs inside, by chroot.
+//! and a package manager that works on it from outside. The installed programs run inside, by chroot.
 use super::{NAME, run};
 use crate::support::{Setup, Test};
 use std::collections::BTreeSet;
@@ -17,13 +17,13 @@ pub const CRON: &str = "etc/cron.d/pmisplicense";
 /// How long scripts of the packages wait for a panel: for one that answers it is enough, for one that hangs as well.
 const RELOAD_S: (&str, &str) = ("PMISPLICENSE_RELOAD_S", "4");
 
-/// What scripts of the packages call.
+/// The tools that scripts of the packages call.
 const TOOLS: [&str; 15] = [
     "sh", "cat", "chown", "cmp", "cp", "dirname", "find", "grep", "id", "mkdir", "mv", "rm", "sleep", "timeout",
     "touch",
 ];
 
-/// What every package brings, with its mode; links by where they lead to.
+/// The files that every package brings, with their modes; links by the places where they lead.
 const FILES: [(&str, u32); 11] = [
     ("usr/local/mgr5/processing/pmisplicense", 0o755),
     ("usr/local/mgr5/etc/xml/billmgr_mod_pmisplicense.xml", 0o644),
@@ -40,7 +40,7 @@ const FILES: [(&str, u32); 11] = [
 const LINKS: [&str; 3] =
     ["usr/local/mgr5/addon/pmisplicense-event", "usr/local/mgr5/addon/pmisplicense-pages", "usr/sbin/pmisplicense"];
 
-/// Which package.
+/// The kind of package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Deb,
@@ -74,8 +74,8 @@ impl Fresh {
         fresh
     }
 
-    /// mgrctl itself instead of a link that leads outside, the database's socket where it is told to be, and a tool
-    /// that writes down what it was asked for.
+    /// mgrctl itself instead of a link that leads outside, the database's socket at the expected place, and a tool that
+    /// writes down what it was asked for.
     fn move_panel_in(&self) {
         let mgrctl = self.test.root().join("sbin/mgrctl");
         let from = fs::read_link(&mgrctl).unwrap();
@@ -96,7 +96,7 @@ impl Fresh {
         self.bring_libraries(from);
     }
 
-    /// What a system with glibc has anyway.
+    /// The libraries that every system with glibc has.
     fn bring_libraries(&self, program: &Path) {
         let libraries = run(Command::new("ldd").arg(program));
         let paths: BTreeSet<&str> = libraries.split_whitespace().filter(|word| word.starts_with('/')).collect();
@@ -143,7 +143,7 @@ impl Fresh {
         command
     }
 
-    /// The installed program as a person types it; stdout of a success.
+    /// Runs the installed program as an operator types it. Returns stdout of a success.
     pub fn pmisplicense(&self, args: &[&str]) -> String {
         let Output { status, stdout, stderr } =
             self.inside(&["/usr/sbin/pmisplicense"]).args(args).output().expect("chroot starts");
@@ -200,7 +200,7 @@ impl Fresh {
         run(command.env(RELOAD_S.0, RELOAD_S.1))
     }
 
-    /// What the panel was asked since the last time: caches, then a new start.
+    /// The requests to the panel since the last time: caches, then a new start.
     pub fn reloads(&self) -> Vec<String> {
         let caches = self.at("usr/local/mgr5/.sandbox/xmlinstall");
         let asked = fs::read_to_string(&caches).unwrap_or_default();

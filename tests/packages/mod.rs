@@ -1,7 +1,7 @@
-//! What `make dist` gives to a provider, installed into a root of its own beside the sandbox's panel: files at the
-//! panel's places, settings and state kept, the panel reloaded, `doctor` content. DIST=FOLDER tries the packages of
-//! that folder; else the program of these tests is packed as `make dist` packs. Wants root (chroot), dpkg and rpm:
-//! without them the tests say so and pass, unless DIST is given.
+//! The packages of `make dist`, installed into a root of their own beside the sandbox's panel: files at the panel's
+//! places, settings and state kept, the panel reloaded, `doctor` without complaints. DIST=FOLDER tries the packages of
+//! that folder. Otherwise the program of these tests is packed as `make dist` packs it. The tests need root (chroot),
+//! dpkg and rpm. Without them they say so and pass, unless DIST is given.
 
 mod fresh;
 mod packing;
@@ -16,7 +16,7 @@ const BEFORE: &str = "0.0.9";
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 const NAME: &str = "billmanager-plugin-pmisplicense";
 
-/// What the panel is asked for, so that it reads the new files.
+/// The calls that make the panel read the new files.
 const RELOAD: [&str; 3] = ["--meta-cache --apply", "--lang-cache ru --base en --apply", "exit"];
 
 fn repository() -> &'static Path {
@@ -55,7 +55,7 @@ fn pack(program: &Path, version: &str, out: &Path) {
     run(packing.arg(program).arg(TARGET).arg(out).env("VERSION", version));
 }
 
-/// What keeps packages from being made and installed here.
+/// The reasons why packages cannot be made and installed here.
 fn missing() -> Option<&'static str> {
     let there = |tool: &str| Command::new(tool).arg("--version").output().is_ok_and(|output| output.status.success());
     if cfg!(not(target_arch = "x86_64")) {
@@ -107,7 +107,7 @@ fn a_first_installation_is_whole_and_doctor_is_content() {
     });
 }
 
-/// What is given away (DIST only): starts on glibc 2.17, is below ten mebibytes, and carries its crates' licenses.
+/// The released files (DIST only) start on glibc 2.17, are below ten mebibytes, and carry the licenses of their crates.
 #[test]
 fn what_is_given_away_is_small_and_starts_on_an_old_glibc() {
     if std::env::var_os("DIST").is_none() {
@@ -146,7 +146,7 @@ fn an_upgrade_keeps_license_state_settings_and_log() {
         assert_eq!(fresh.reloads(), RELOAD);
         assert_eq!(open(&fresh), license);
         assert_eq!(fresh.test.upstream.billed("soft.order.param"), 1);
-        // What doctor asks of every installation with licenses.
+        // The checks that doctor makes in every installation with licenses.
         fresh.pmisplicense(&["backup", "--dir", "/root/pmisplicense-backups", "--keep", "14"]);
         let doctor = fresh.pmisplicense(&["doctor"]);
         assert!(doctor.contains("\n0 problems, 0 warnings\n"), "{:?}: {doctor}", fresh.kind);

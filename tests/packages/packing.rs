@@ -13,7 +13,7 @@ fn packing_twice_gives_the_same_bytes() {
         return say(&format!("nothing is packed here: {why}"));
     }
     let work = tempfile::tempdir().unwrap();
-    // What the program is does not matter to the packing, only that it prints its manual and completions.
+    // The packing does not care what the program is, only that it prints its manual and completions.
     let program = work.path().join("pmisplicense");
     fs::write(&program, "#!/bin/sh\necho \"$@\"\n").unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).unwrap();

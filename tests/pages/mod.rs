@@ -1,5 +1,6 @@
-//! The pages in the panel: the documents that the handler prints and the description of them, held against the shapes
-//! of two public modules, because no panel is at hand here. Who may see them, what they show, what their forms do.
+//! The pages in the panel: the documents that the handler prints, and their description. They are compared with the
+//! shapes of two public modules, because no panel is at hand here. Also who may see the pages, what they show, and what
+//! their forms do.
 use crate::support::{Output, Program, Test};
 use pmisplicense::xml::{Element, parse};
 
@@ -29,7 +30,7 @@ fn shown(t: &Test, func: &str, params: &[(&str, &str)]) -> Element {
     doc
 }
 
-/// The words of the error document that stands in place of a page; nothing else of a page is in it.
+/// The words of the error document that comes instead of a page; nothing else of a page is in it.
 fn refused(t: &Test, func: &str, params: &[(&str, &str)]) -> String {
     words_of_error(&asked(t, func, params).run())
 }
@@ -47,7 +48,7 @@ fn submitted<'p>(id: &'p str, fields: &[(&'p str, &'p str)]) -> Vec<(&'p str, &'
     [&[("PARAM_elid", id), ("PARAM_sok", "ok")], fields].concat()
 }
 
-/// Where the panel goes on after a form.
+/// The page to which the panel goes after a form.
 fn goes_on(doc: &Element) -> (&str, &str) {
     let ok = doc.child("ok").unwrap_or_else(|| panic!("the form was not carried out: {doc:?}"));
     (ok.attribute("type").unwrap_or_default(), ok.value())

@@ -65,7 +65,7 @@ impl Bug {
         Self::RemovedUncompared,
     ];
 
-    /// Whether it is made at the second kind of seller, where histories of their own look for it.
+    /// True if the mistake is made at the second kind of seller, where histories of their own look for it.
     pub fn is_at_orderbox(self) -> bool {
         matches!(self, Self::RepeatAsRead | Self::RemovedUncompared)
     }
@@ -80,7 +80,7 @@ pub fn plant(bug: Option<Bug>) {
     PLANTED.set(bug);
 }
 
-/// Whether a mistake is switched on.
+/// True if a mistake is switched on.
 pub fn is_planted(bug: Bug) -> bool {
     PLANTED.get() == Some(bug)
 }

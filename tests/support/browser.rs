@@ -1,5 +1,5 @@
-//! A real headless browser, Chromium, driven over the pipe of its DevTools: no port, no further program. Where none is
-//! installed `Browser::start` says what is missing.
+//! A real headless browser, Chromium, driven over the pipe of its DevTools: no port, no further program. If none is
+//! installed, `Browser::start` says what is missing.
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -119,7 +119,7 @@ impl Browser {
         result["result"]["value"].clone()
     }
 
-    /// The text of the page, as a person sees it.
+    /// The text of the page, as a reader sees it.
     pub fn text(&mut self) -> String {
         self.value("document.body.innerText").as_str().expect("a text").to_owned()
     }

@@ -2,9 +2,9 @@
 
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Calls {
-    /// What stands behind `--item` while there is no service yet; without it the option is left out.
+    /// The value after `--item` while there is no service yet; without it the option is left out.
     pub no_item: Option<&'static str>,
-    /// What stands behind `--runningoperation` instead of its number.
+    /// The value after `--runningoperation` instead of its number.
     pub no_operation: Option<&'static str>,
     /// Options that nobody asked for.
     pub extra: &'static [&'static str],

@@ -78,7 +78,7 @@ impl Test {
         self.home.path()
     }
 
-    /// Writes `etc/pmisplicense.toml`, with what the modes need; `{root}` stands for the root folder.
+    /// Writes `etc/pmisplicense.toml`, with the lines that the modes need; `{root}` is replaced by the root folder.
     pub fn settings(&self, toml: &str) {
         let text = toml.replace("{root}", &self.root().display().to_string());
         let text = modes::settings(&text, &self.needs);
@@ -309,7 +309,8 @@ impl Test {
         self.operation(item, "prolong")
     }
 
-    /// What was sent or called against docs/interface.md 1, 5 and 6: form, secrets, environment, inherited files.
+    /// Violations of docs/interface.md 1, 5 and 6 by what was sent or called: form, secrets, environment, inherited
+    /// files.
     pub fn problems(&self) -> Vec<String> {
         let mut found = self.upstream.violations();
         let password = self.upstream.with(|w| w.options.password.clone());
@@ -343,7 +344,7 @@ impl Test {
         assert_eq!(self.problems(), Vec::<String>::new());
     }
 
-    /// What went on, for the message of a failing assertion.
+    /// The course of the test, for the message of a failing assertion.
     pub fn story(&self) -> String {
         let sent = self.upstream.requests();
         let sent: Vec<String> = sent.iter().map(|r| format!("  {} -> {} {:?}", r.line(), r.outcome, r.fault)).collect();

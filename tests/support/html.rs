@@ -1,4 +1,4 @@
-//! What the viewer reads and writes: a small tree of XML, and the frame of an HTML page.
+//! The formats that the viewer reads and writes: a small tree of XML, and the frame of an HTML page.
 use quick_xml::events::Event;
 
 /// An element with its text and children.

@@ -74,7 +74,8 @@ fn newest(dir: &Path) -> SystemTime {
 fn build(profile: &Path) {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--quiet", "--example", "sandbox"]);
-    // What cargo set for this test would look like a changed environment to build scripts, and rebuild half the tree.
+    // Variables that cargo set for this test would look like a changed environment to build scripts, and rebuild half
+    // the tree.
     let ours = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_", "OUT_DIR"];
     for (name, _) in std::env::vars_os().filter(|(n, _)| ours.iter().any(|o| n.to_string_lossy().starts_with(o))) {
         cargo.env_remove(name);

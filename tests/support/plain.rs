@@ -7,7 +7,7 @@ use super::viewer::{Panel, params};
 /// Characters of a column at most; longer cells are broken.
 const WIDEST: usize = 44;
 
-/// What a page shows. `query`: its function, then parameters. A form that is submitted leads on to the next page.
+/// The contents of a page. `query`: its function, then parameters. A submitted form leads to the next page.
 pub fn page(t: &Test, lang: &str, query: &str) -> String {
     let panel = Panel::new(t, lang);
     let given = params(&format!("func={query}"));

@@ -1,6 +1,6 @@
 //! Lets the sandbox answer from a record that `doctor --record` wrote at a real panel: the seller gives the recorded
-//! answers, the panel's tables have the recorded columns, mgrctl answers in the recorded form. What was not recorded
-//! does not exist there. Reads the file by its documented form, without the code that wrote it.
+//! answers, the panel's tables have the recorded columns, mgrctl answers in the recorded form. Anything else does not
+//! exist there. The file is read by its documented form, without the code that wrote it.
 use super::upstream::funcs::Call;
 use super::upstream::refusals::Refusal;
 use serde::{Deserialize, Serialize};
@@ -73,7 +73,7 @@ impl Record {
     }
 }
 
-/// What the seller says, or that it does not know such a function or license.
+/// The seller's answer, or that it does not know such a function or license.
 pub fn answer(recorded: &[Asked], call: &Call) -> Result<String, Refusal> {
     let Some(asked) = recorded.iter().find(|asked| asked.func == call.func) else {
         return Err(Refusal::new("unknown_func", &call.func));
@@ -128,7 +128,7 @@ fn between(text: &str, start: &str, end: &str, value: &str) -> String {
     format!("{}{value}{}", &text[..from], &text[to..])
 }
 
-/// Where a record lies that belongs to the tests.
+/// The place of a record that belongs to the tests.
 pub fn sample(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/answers").join(name)
 }

@@ -181,7 +181,7 @@ pub struct Output {
     pub code: Option<i32>,
     pub stdout: String,
     pub stderr: String,
-    /// What went on, for messages.
+    /// The course of the run, for messages.
     pub story: String,
 }
 

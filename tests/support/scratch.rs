@@ -1,5 +1,5 @@
-//! Where tests keep their files: in memory where the machine has room for it, for the program syncs its state at every
-//! step, and a disk makes the tests wait for each of them.
+//! The place for the tests' files: in memory if the machine has room for it. The program syncs its state at every step,
+//! and a disk would make the tests wait for each of them.
 use rustix::fs::{StatVfsMountFlags, statvfs};
 use std::path::Path;
 

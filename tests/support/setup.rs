@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 /// Under which a database of this machine is reached over TCP.
 pub const DATABASE_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "0.0.0.0"];
 
-/// What differs from the usual world, before it is made.
+/// The differences from the usual world, before it is made.
 #[derive(Default)]
 pub struct Setup {
     options: Options,

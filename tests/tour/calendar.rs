@@ -76,7 +76,7 @@ enum Found {
     Time(NaiveTime, &'static str),
 }
 
-/// The forms in which times stand in outputs, longer ones first: 9 is any digit.
+/// The forms of times in outputs, longer ones first: 9 is any digit.
 const FORMS: [(&str, &str); 7] = [
     ("9999-99-99 99:99:99", "%Y-%m-%d %H:%M:%S"),
     ("9999-99-99T99:99:99", "%Y-%m-%dT%H:%M:%S"),

@@ -98,7 +98,7 @@ impl Tour {
         self.in_document(&lines.collect::<String>())
     }
 
-    /// What the panel's task shows after a command.
+    /// The text that the panel's task shows after a command.
     fn panel_shows(&self, command: &str, item: u32) -> String {
         let operation = self.t.operation(item, command);
         let args = self.t.calls.args(command, Some(item), Some(operation));
@@ -122,8 +122,8 @@ impl Tour {
     }
 }
 
-/// What `make install` would bring, as far as `doctor` looks for it beneath the panel's folder; products that are not
-/// sold any more are not offered.
+/// The files that `make install` would bring, as far as `doctor` looks for them beneath the panel's folder; products
+/// that are not sold any more are not offered.
 fn installed(t: &Test) {
     let xml = Path::new(env!("CARGO_MANIFEST_DIR")).join("xml");
     for entry in std::fs::read_dir(xml).unwrap().flatten() {
@@ -148,7 +148,7 @@ fn on_screen(line: &str) -> String {
     shown.into_iter().collect::<String>().trim_end().to_owned()
 }
 
-/// Whether a command asks before it does something.
+/// True if a command asks before it does something.
 fn is_asked(line: &str) -> bool {
     let asking = ["resolve ", "bind ", "unbind ", "move ", "retry ", "restore ", "state ", "import "];
     let asks = asking.iter().any(|word| line.starts_with(&format!("pmisplicense {word}")))
@@ -226,7 +226,7 @@ fn the_russian_tour_shows_what_the_program_prints() {
     compare("docs/tour.ru.md", "ru");
 }
 
-/// What is played is the same in both languages: situations, commands, pages, and what happens outside.
+/// Both languages play the same situations, commands and pages, and the same happens outside.
 #[test]
 fn the_tours_of_both_languages_play_the_same() {
     let script = |name: &str| {

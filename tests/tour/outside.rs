@@ -1,4 +1,4 @@
-//! What happens around the program while the tour goes on: clients, the seller, the machine, the time.
+//! The events outside while the tour goes on: clients, the seller, the machine, the time.
 use super::Tour;
 use crate::service::{alter_state, day, ends_in, licid, pass};
 use crate::support::{Fault, Test};
@@ -97,7 +97,7 @@ fn opened(t: &Test, item: u32, product: &str, months: i32, name: &str) {
     ends_in(t, licid(t, item), 20);
 }
 
-/// Whether a filter in the seller's list of licenses hides all of product 55227.
+/// True if a filter in the seller's list of licenses hides all of product 55227.
 fn filtered(t: &Test, is_on: bool) {
     for id in [5001, 5003] {
         t.upstream.edit_license(id, |license| license.unlisted = is_on);

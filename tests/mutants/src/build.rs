@@ -1,5 +1,5 @@
-//! The copy of the tree: made, given its switches, built. What does not compile with all mutants is built again
-//! without those that the compiler complains about.
+//! The copy of the tree: made, given its switches, built. If the copy does not compile with all mutants, it is built
+//! again without those that the compiler complains about.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -22,9 +22,9 @@ const MODULE: &str = include_str!("mutant.rs.in");
 /// The copy.
 pub struct Tree {
     original: PathBuf,
-    /// Where it stands.
+    /// The folder of the copy.
     pub root: PathBuf,
-    /// Where it is built.
+    /// The folder in which it is built.
     pub target: PathBuf,
 }
 
@@ -87,7 +87,7 @@ impl Tree {
         let mut cargo = Command::new("cargo");
         cargo.args([command, "--profile", "sim", "--locked"]).current_dir(&self.root);
         cargo.env("CARGO_TARGET_DIR", &self.target);
-        // What the development build would notice, this one notices too.
+        // Whatever the development build would notice, this one notices too.
         cargo.args(["--config", "profile.sim.package.pmisplicense.overflow-checks=true"]);
         cargo.args(["--config", "profile.sim.package.pmisplicense.debug-assertions=true"]);
         cargo

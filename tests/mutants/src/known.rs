@@ -1,4 +1,4 @@
-//! What tests/mutants.md says of mutants: why one lives, or which test from outside kills it.
+//! The contents of tests/mutants.md: why a mutant lives, or which test from outside kills it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -13,7 +13,7 @@ const TABLE: &str = "tests/mutants.md";
 /// Both tables of the file.
 #[derive(Default)]
 pub struct Known {
-    /// Those that live for a reason.
+    /// Mutants that live for a reason.
     pub living: BTreeSet<String>,
     /// Tests from outside, by the mutants that they kill: asked before anything else.
     pub killers: BTreeMap<String, String>,

@@ -17,15 +17,15 @@ pub struct Mutant {
     pub id: usize,
     /// The file, from the root of the tree.
     pub file: String,
-    /// Where the changed text begins.
+    /// The position at which the changed text begins.
     pub start: Place,
-    /// Where the function begins.
+    /// The position at which the function begins.
     pub function: Place,
     pub genre: String,
-    /// What stands there instead.
+    /// The text that replaces it.
     pub replacement: String,
-    /// The file, the change and the function, without numbers of lines: they move with every edit. Where a function
-    /// has the same change in several places, which of them.
+    /// The file, the change and the function, without line numbers, which move with every edit. If a function has the
+    /// same change in several places, also which of them.
     pub name: String,
     /// The line, for people.
     pub line: usize,

@@ -28,7 +28,7 @@ const WALL: Duration = Duration::from_secs(1800);
 const SIGXCPU: i32 = 24;
 const SIGKILL: i32 = 9;
 
-/// What comes first: files that the tables decide, which takes no time, then those nearest to the money.
+/// The order of the mutants: first files that the tables decide, which takes no time, then those nearest to the money.
 const FIRST: [&str; 10] = [
     "src/store",
     "src/model",
@@ -49,10 +49,10 @@ const HISTORIES: &str = "1500";
 const NOT_ASKED: [&str; 9] =
     ["budgets", "hurt", "messages", "packages", "readme", "release", "settings", "support", "tidy"];
 
-/// What is said of a mutant that the compiler refuses.
+/// The outcome of a mutant that the compiler refuses.
 const UNVIABLE: &str = "does not compile";
 
-/// What became of a mutant.
+/// The outcome of a mutant.
 #[derive(Clone)]
 pub struct Outcome {
     /// killed, endless, survived, not passed, does not compile.
@@ -220,7 +220,7 @@ impl Killer {
 /// Outcomes by the names of the mutants.
 pub type Outcomes = BTreeMap<String, Outcome>;
 
-/// Where they are kept.
+/// The folder of the outcomes.
 fn kept(tree: &Tree) -> PathBuf {
     tree.target.join("mutants/outcomes")
 }
@@ -244,7 +244,7 @@ fn earlier(path: &Path, settled: &BTreeSet<String>) -> Outcomes {
 }
 
 impl Outcome {
-    /// Whether nothing noticed it.
+    /// True if nothing noticed it.
     pub fn lives(&self) -> bool {
         self.what == "survived" || self.what == "not passed"
     }

@@ -75,7 +75,7 @@ fn bytes(spanned: &impl Spanned) -> Range<usize> {
     spanned.span().byte_range()
 }
 
-/// Whether a condition binds names: such a chain cannot be taken apart.
+/// True if a condition binds names: such a chain cannot be taken apart.
 fn has_let(expr: &syn::Expr) -> bool {
     match expr {
         syn::Expr::Let(_) => true,
@@ -180,7 +180,7 @@ impl<'ast> Visit<'ast> for Switcher<'_> {
     fn visit_expr_binary(&mut self, expr: &'ast syn::ExprBinary) {
         if !has_let(&expr.left) && !has_let(&expr.right) {
             let (left, right) = (self.text(bytes(&expr.left)), self.text(bytes(&expr.right)));
-            // What is assigned to stays a place, without brackets.
+            // The target of an assignment stays a place, without brackets.
             let assigns = self.text(bytes(&expr.op)).ends_with('=')
                 && !matches!(self.text(bytes(&expr.op)), "==" | "!=" | "<=" | ">=");
             let mutants = self.take("BinaryOperator", place(&expr.op));
@@ -251,7 +251,7 @@ impl<'ast> Visit<'ast> for Switcher<'_> {
                 let syn::Member::Named(name) = &field.member else { continue };
                 let mutants = self.take("StructField", place(field));
                 if field.colon_token.is_none() {
-                    // `name` alone stands for the name and the value.
+                    // `name` alone is short for the name and the value.
                     for mutant in mutants {
                         let text = format!(": if {ON}({}) {{ ({rest}).{name} }} else {{ {name} }}", mutant.id);
                         self.insert(bytes(field).end, true, text, Vec::new());

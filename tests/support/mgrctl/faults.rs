@@ -1,5 +1,4 @@
-//! What can go wrong with mgrctl, kept in `<root>/.sandbox/mgrctl-faults.json` because every call is a process of its
-//! own.
+//! Faults of mgrctl, kept in `<root>/.sandbox/mgrctl-faults.json` because every call is a process of its own.
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -32,7 +31,7 @@ pub enum Kind {
 pub struct Fault {
     pub func: String,
     pub kind: Kind,
-    /// Which call of that func since the root was made; None: the next one, or with `always` each.
+    /// The number of the call of that func since the root was made. None: the next one, or with `always` each.
     #[serde(default)]
     pub nth: Option<u64>,
     #[serde(default)]

@@ -1,5 +1,4 @@
-//! What the panel does when mgrctl asks: the functions of docs/interface.md 1 to 4 on the tables of the private
-//! MariaDB.
+//! The panel's side of mgrctl: the functions of docs/interface.md 1 to 4 on the tables of the private MariaDB.
 use super::{Call, Failure, Panel};
 use crate::support::mariadb;
 use crate::support::upstream::element;
@@ -240,7 +239,7 @@ impl Desk<'_> {
         Ok(element("id", &self.conn.last_insert_id().to_string()))
     }
 
-    /// What an import must say where a module serves several types.
+    /// The parameter that an import needs if a module serves several types.
     fn typed(&mut self, tariff: &str) -> Result<(), Failure> {
         let sql = "SELECT t.intname FROM pricelist p JOIN itemtype t ON t.id = p.itemtype WHERE p.id = ?";
         let kind = self.rows(sql, (tariff,))?.into_iter().flatten().flatten().next().unwrap_or_default();

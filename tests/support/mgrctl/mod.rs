@@ -17,11 +17,11 @@ use std::time::Duration;
 pub struct Panel {
     pub socket: PathBuf,
     pub database: String,
-    /// What `paramlist` answers, name by name.
+    /// The answers of `paramlist`, name by name.
     pub paramlist: BTreeMap<String, String>,
     /// Clear-text secrets of the modules, as `processing.edit` shows them.
     pub passwords: BTreeMap<String, String>,
-    /// Whether `service.postprolong` moves the end of the item; else the payment has moved it before.
+    /// True if `service.postprolong` moves the end of the item. Otherwise the payment has moved it before.
     pub post_moves_end: bool,
     /// The answer of task.gettype; empty: no such task.
     pub task_type: String,
@@ -39,11 +39,11 @@ pub struct Panel {
     /// Address, user and password of the module, for such answers.
     #[serde(default)]
     pub access: BTreeMap<String, String>,
-    /// What the test process itself has open: its own parent may have leaked files into all of us.
+    /// The files that the test process itself has open: its own parent may have leaked files into all of us.
     pub known_fds: Vec<String>,
 }
 
-/// One call, as it stands in the journal.
+/// One call, as the journal has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Call {
     pub number: u64,
@@ -57,7 +57,7 @@ pub struct Call {
     pub ssh_connection: Option<String>,
     pub cwd: PathBuf,
     pub pid: u32,
-    /// What was inherited besides 0, 1 and 2.
+    /// The inherited files besides 0, 1 and 2.
     pub open_fds: Vec<String>,
     pub fault: Option<String>,
 }
@@ -73,7 +73,7 @@ impl Call {
     }
 }
 
-/// Where the sandbox keeps its own files beneath a root.
+/// The sandbox's own folder beneath a root.
 pub fn folder(root: &Path) -> PathBuf {
     root.join(".sandbox")
 }

@@ -9,12 +9,12 @@ use super::calls::Calls;
 use super::mgrctl::Panel;
 use super::upstream::Options;
 
-/// What a mode changes.
+/// The side that a mode changes.
 #[derive(Clone, Copy)]
 pub enum Change {
     /// The seller's answers.
     Seller(fn(&mut Options)),
-    /// What the panel does when mgrctl asks.
+    /// The panel's answers to mgrctl.
     Panel(fn(&mut Panel)),
     /// How the panel calls the program.
     Calls(fn(&mut Calls)),
@@ -26,7 +26,7 @@ pub struct Mode {
     /// Modes of one axis exclude each other.
     pub axis: &'static str,
     pub what: &'static str,
-    /// Who was seen doing so; "assumed" where the words leave it open.
+    /// The source of the observation; "assumed" if the words leave it open.
     pub source: &'static str,
     /// Lines of the settings file that go with it, each with its table (empty: top level).
     pub needs: &'static [(&'static str, &'static str)],

@@ -1,5 +1,5 @@
-//! The door of the stand-in OrderBox for a person with curl, `/control`: GET shows everything, POST takes one JSON
-//! object `{"do": …}`.
+//! The control address of the stand-in OrderBox, `/control`, for curl: GET shows everything, POST takes one JSON object
+//! `{"do": …}`.
 use super::Shared;
 use super::world::Order;
 use crate::support::upstream::faults::{Fault, When};

@@ -36,7 +36,7 @@ pub struct Request {
     pub fault: Option<String>,
     /// `ok`, `refused NAME`, `no effect`, `late`.
     pub outcome: String,
-    /// What no client of OrderBox may do.
+    /// Requests that no client of OrderBox may send.
     pub violations: Vec<String>,
 }
 
@@ -54,7 +54,7 @@ impl Request {
     }
 }
 
-/// What the server's threads share with the handle.
+/// The data that the server's threads share with the handle.
 pub(crate) struct Shared {
     state: Mutex<State>,
     listening: Arc<Listening>,
@@ -118,7 +118,7 @@ impl OrderBox {
         Self { shared, acceptor }
     }
 
-    /// What belongs into the module's settings.
+    /// The values for the module's settings.
     pub fn url(&self) -> String {
         format!("{}/api", self.base())
     }
@@ -157,7 +157,7 @@ impl OrderBox {
         self.with(|w| change(w.orders.get_mut(&id).unwrap_or_else(|| panic!("OrderBox has no order {id}"))));
     }
 
-    /// A person removes the license by hand.
+    /// An operator removes the license by hand.
     pub fn remove_key(&self, id: u64) {
         self.edit(id, |order| {
             let old = std::mem::take(&mut order.key);

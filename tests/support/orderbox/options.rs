@@ -1,7 +1,7 @@
-//! What nobody has confirmed about OrderBox, each to be had in every way that is possible.
+//! Facts about OrderBox that nobody has confirmed. Each can be set to every possible way.
 use std::net::{IpAddr, Ipv4Addr};
 
-/// What a purchase does on an order that has its license already. Documented only for the free call before 2023.
+/// The effect of a purchase on an order that has its license already. Documented only for the free call before 2023.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Repeat {
     /// The existing key is confirmed and costs nothing.
@@ -11,7 +11,7 @@ pub enum Repeat {
     Charged,
 }
 
-/// Where the details of an order show the key.
+/// The place of the key in the details of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyPlace {
     /// `licenseKey` of the order, empty when there is none.

@@ -3,7 +3,7 @@
 use super::options::Options;
 use serde_json::{Value, json};
 
-/// Name in the sandbox, words; `{}` stands for the value.
+/// The name in the sandbox, and the words; `{}` is replaced by the value.
 const TABLE: &[(&str, &str)] = &[
     ("access", "Access Denied. You are not authorized to perform this action."),
     ("auth_missing", "Required authentication parameter missing"),

@@ -94,7 +94,7 @@ fn answer(
     answers::send(wire, &fault, &right)
 }
 
-/// What docs/interface.md 5 forbids and what the form of a request promises.
+/// Violations of docs/interface.md 5, and of the promised form of a request.
 fn violations(request: &HttpRequest, call: &Call) -> Vec<String> {
     let form = request.header("content-type").is_some_and(|t| t.starts_with("application/x-www-form-urlencoded"));
     let is_post = request.method == "POST";

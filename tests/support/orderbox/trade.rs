@@ -35,7 +35,7 @@ fn map(world: &World, call: &Call, order: u64, action: u64, charged: i64) -> Val
     Value::Object(Map::from_iter([(invoice.to_string(), out)]))
 }
 
-/// What the purchase answers: the key itself before 2023, else the map of the action.
+/// The answer to a purchase: the key itself before 2023, later the map of the action.
 fn bought(world: &World, call: &Call, order: u64, action: u64, charged: i64) -> Value {
     let shown = world.orders.get(&order).filter(|o| world.options.old_answer && o.key_late_reads == 0);
     match shown.map(|o| o.key.as_str()).filter(|key| !key.is_empty()) {

@@ -12,7 +12,7 @@ pub const STRANGER: u64 = 77_002;
 pub const CUSTOMER_EMAIL: &str = "client@example.com";
 pub const STRANGER_EMAIL: &str = "somebody@example.org";
 
-/// What everybody types by mistake and nobody may ever see again.
+/// The secret that must never be seen again after it was typed.
 pub const SITE_PASSWORD: &str = "h0sting-pa55word";
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -44,7 +44,7 @@ pub struct Action {
     pub ended: Option<(i64, String)>,
     /// Carried out after so many reads of the details; `u32::MAX`: by hand.
     pub reads: u32,
-    /// What was charged for it, in minor units.
+    /// The charge for it, in minor units.
     pub charged: i64,
     /// Hidden from every search.
     pub is_hidden: bool,
@@ -257,7 +257,7 @@ impl World {
         }
     }
 
-    /// What is pending on an order comes to nothing, and its money back.
+    /// The pending action of an order fails, and its money comes back.
     pub fn fail(&mut self, order: u64) {
         let (now, word) = (self.now(), self.options.failed_word.clone());
         let Some(action) = self.actions.iter_mut().find(|a| a.order == order && a.ended.is_none()) else { return };
@@ -283,7 +283,7 @@ impl World {
         }
     }
 
-    /// What the clock does: an order that is over renews itself with its license, or stops.
+    /// The course of time: an order whose term is over renews itself with its license, or stops.
     pub fn tick(&mut self) {
         let now = self.now();
         let over: Vec<Order> =

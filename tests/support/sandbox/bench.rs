@@ -29,7 +29,7 @@ pub fn line(what: &str, figure: &str, budget: &str) {
     println!("{what:<58} {figure:>16}{budget}");
 }
 
-/// What the program said of itself at the end of its last run, by the word before or after it.
+/// A figure that the program printed about itself at the end of its last run, by the word before or after it.
 pub fn took(test: &Test) -> Result<Took, String> {
     let log = test.log();
     let last = log.lines().rev().find(|line| line.contains(" took ")).ok_or("the log tells no usage")?;

@@ -1,5 +1,5 @@
-//! What a cluster adds to a service: entries of its log, and time. The log is on the private MariaDB, so the time is
-//! that of a server beside the program; nodes far apart add their round trips.
+//! The price of a cluster for a service: entries of its log, and time. The log is on the private MariaDB, so the time
+//! is that of a server beside the program; nodes far apart add their round trips.
 use super::bench::line;
 use crate::support::Test;
 use crate::support::mariadb::opts;

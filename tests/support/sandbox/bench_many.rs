@@ -1,6 +1,6 @@
-//! What many licenses cost: a pass of sync over lists of 1,000 and more, and lookups in a state of that size. The
+//! The price of many licenses: a pass of sync over lists of 1,000 and more, and lookups in a state of that size. The
 //! licenses are like one that the real program ordered: the seller's stand-in lists them without holding them, the
-//! state file holds them, nothing about them is new.
+//! state file holds them, and nothing about them is new.
 use super::bench::{Took, line, took};
 use crate::support::Test;
 use crate::support::upstream::Crowd;

@@ -1,4 +1,4 @@
-//! What a start costs: `features` as a whole process, against the smallest program there is and against modules in
+//! The price of a start: `features` as a whole process, compared with the smallest program there is and with modules in
 //! PHP and Python that do nothing else, all in the same minutes.
 use super::bench::line;
 use crate::support::program_exe;
@@ -15,7 +15,7 @@ const RUNS: u32 = 20;
 /// (options, XML, HTTP, a log; of PHP the extensions that the panel's own library uses), then a document printed.
 struct Other {
     name: &'static str,
-    /// What starts it, and what of it has to be installed.
+    /// The program that starts it, and the packages that have to be installed.
     tool: &'static str,
     needs: &'static str,
     /// Makes it print the interpreter itself, which may stand behind a wrapper; fails when something is missing.

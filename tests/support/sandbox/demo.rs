@@ -102,7 +102,7 @@ impl Stage {
         [self.t.upstream.requests().len(), self.t.orderbox().requests().len()]
     }
 
-    /// What went to the sellers and was called in the panel since then.
+    /// The requests to the sellers and the calls in the panel since then.
     fn tell(&self, [seller, orderbox]: [usize; 2], called: usize) {
         let told = |line: String, outcome: &str, fault: Option<&String>| {
             let fault = fault.map(|f| format!(" [{f}]")).unwrap_or_default();
@@ -148,12 +148,12 @@ impl Stage {
         self.t.upstream.billed("soft.order.param")
     }
 
-    /// The last thing that the panel was told.
+    /// The last call to the panel.
     fn told(&self, line: &str) -> bool {
         self.t.panel_changes().last().is_some_and(|last| last == line)
     }
 
-    /// Whether the last thing was that the service is open.
+    /// True if the last call reported that the service is open.
     fn told_open(&self, item: u32) -> bool {
         ["soft.open", "service.postopen"].iter().any(|func| self.told(&format!("{func} elid={item} sok=ok")))
     }

@@ -1,5 +1,6 @@
-//! `sandbox up`: both neighbours with a few services, for a person with a shell. Says in plain words what to type and
-//! stays until its stdin ends or somebody stops it; the guard of MariaDB removes everything even after a SIGKILL.
+//! `sandbox up`: both neighbours with a few services, for an operator with a shell. It says in plain words what to
+//! type, and stays until its stdin ends or somebody stops it. The guard of MariaDB removes everything even after a
+//! SIGKILL.
 use crate::support::modes::{self, Mode};
 use crate::support::replay::Record;
 use crate::support::viewer::Viewer;

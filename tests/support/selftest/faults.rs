@@ -32,7 +32,7 @@ fn an_answer_is_lost_before_or_after_the_effect() {
 fn an_effect_comes_late_or_twice() {
     let (raw, licenses, bills, up) = order(Fault::on(ORDER).late());
     assert_eq!((raw.bytes, licenses, bills), (0, 0, 0));
-    // Somebody else buys meanwhile: the late one was accepted before and lands all the same.
+    // Somebody else buys at the same time: the late order was accepted before and takes effect anyway.
     buy(&up, LITE);
     assert_eq!((up.land_late(), up.licenses().len(), up.ledger().len()), (1, 2, 2));
     let (_, licenses, _, up) = order(Fault::on(ORDER).late_ms(100));

@@ -14,7 +14,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-/// What a raw client got: all bytes until the connection closed.
+/// The answer to a raw client: all bytes until the connection closed.
 pub struct Raw {
     pub text: String,
     pub bytes: usize,
@@ -60,8 +60,7 @@ pub fn post(body: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// `name=value` pairs as a logged-in client sends them; `params` is `name=value name=value`, a comma stands for a
-/// space.
+/// `name=value` pairs as a logged-in client sends them. `params` is `name=value name=value`; a comma means a space.
 pub fn body(upstream: &Upstream, func: &str, params: &str) -> String {
     let (user, password) = upstream.with(|w| (w.options.user.clone(), w.options.password.clone()));
     let mut out = format!("func={func}&out=xml&lang=en&authinfo={}", http::encode(&format!("{user}:{password}")));

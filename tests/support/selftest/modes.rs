@@ -22,8 +22,8 @@ fn seller(mode: &Mode) -> (Upstream, u64) {
 struct Proven(Vec<&'static str>);
 
 impl Proven {
-    /// What a raw client sees in the usual world and in the mode must differ as said: a look at the seller, and what
-    /// it shows there and here.
+    /// A raw client must see the declared difference between the usual world and the mode: a look at the seller, and
+    /// the answers there and here.
     fn differs(&mut self, name: &'static str, look: impl Fn(&Upstream, u64) -> String, usual: &str, here: &str) {
         differs(name, look, usual, here);
         self.0.push(name);
@@ -98,7 +98,7 @@ fn orders(proven: &mut Proven) {
     no(&up, "v2.soft.order.param", &wrong.replace("order_period", "period"), "missed/order_period");
 }
 
-/// What lists and forms call their fields.
+/// The names of the fields in lists and forms.
 fn fields(proven: &mut Proven) {
     let tariff = |up: &Upstream, _: u64| {
         let row = row(up, "soft");

@@ -1,4 +1,4 @@
-//! What the seller does when it does not refuse: money, dates, lists, keys, families.
+//! The rules of the seller when it does not refuse: money, dates, lists, keys, families.
 use super::*;
 use crate::support::upstream::world::add_period;
 use crate::support::upstream::{License, Options, Tls};

@@ -9,7 +9,7 @@ pub struct Right<'a> {
     pub kind: &'static str,
     pub text: &'a str,
     pub date: String,
-    /// What the request before this one was answered.
+    /// The answer to the request before this one.
     pub before: String,
     /// Status and text of a refusal by its name.
     pub refused: &'a dyn Fn(&str) -> (u16, String),

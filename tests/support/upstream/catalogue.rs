@@ -1,5 +1,5 @@
-//! What the seller sells: tariffs with their codes, periods, prices (minor units), node addons and ends of sale.
-//! Copied by hand from docs/licensing-rules.md 1 and 6; prices that are not published there are invented.
+//! The seller's products: tariffs with their codes, periods, prices (minor units), node addons and ends of sale. Copied
+//! by hand from docs/licensing-rules.md 1 and 6; prices that are not published there are invented.
 use chrono::NaiveDate;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -20,7 +20,7 @@ impl Family {
     }
 }
 
-/// Which billing knows a code: the international one, the Russian one, or both.
+/// The billing that knows a code: the international one, the Russian one, or both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Country {
     International,

@@ -1,5 +1,5 @@
-//! The sandbox's own door, `/control`: a person with curl asks for faults and looks at the state. GET shows
-//! everything, POST takes one JSON object `{"do": …}` or a list of them.
+//! The sandbox's control address, `/control`, for curl: it takes faults and shows the state. GET shows everything, POST
+//! takes one JSON object `{"do": …}` or a list of them.
 use super::faults::{Fault, When};
 use super::http::HttpRequest;
 use super::{Shared, State};

@@ -5,7 +5,7 @@ use super::catalogue::Family;
 use super::element;
 use chrono::NaiveDate;
 
-/// Where the answer of an order has the license's number.
+/// The place of the license's number in the answer of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OrderNumber {
     /// `<id>`
@@ -20,7 +20,7 @@ pub enum OrderNumber {
     Nowhere,
 }
 
-/// What a list says about the tariff.
+/// The tariff as a list shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ListTariff {
     /// `pricelist` is the code, or the name with `Options::list_pricelist_name`.
@@ -29,7 +29,7 @@ pub enum ListTariff {
     PricelistId,
 }
 
-/// What the days are called on which address and key last changed.
+/// The names of the days on which address and key last changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChangeDates {
     /// `real_ipchange`, `real_keychange`
@@ -64,7 +64,7 @@ pub enum Amounts {
     Points,
 }
 
-/// What becomes of the name of a license.
+/// The form in which the name of a license is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Names {
     /// Kept as typed.
@@ -79,7 +79,7 @@ pub enum Names {
     LowerCase,
 }
 
-/// What `*.edit` with sok=ok answers when it succeeded.
+/// The answer of a successful `*.edit` with sok=ok.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Changed {
     /// `<ok/>`; a new key as `lickey`.
@@ -92,7 +92,7 @@ pub enum Changed {
     Silent,
 }
 
-/// Who tells what is sold to the account.
+/// The function that lists what is sold to the account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Offers {
     /// Nobody: the functions are unknown.
@@ -103,7 +103,7 @@ pub enum Offers {
     OrderForm,
 }
 
-/// Which functions take orders.
+/// The functions that take orders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OrderApi {
     /// `ITEMTYPE.order.param`
@@ -123,7 +123,7 @@ pub enum Unsold {
     NoTariffs,
 }
 
-/// Who is let in.
+/// The clients that may log in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Door {
     /// Whoever has the right password.
@@ -136,7 +136,7 @@ pub enum Door {
     AllowList,
 }
 
-/// Which columns lists of other software have.
+/// The columns of lists of other software.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExternalList {
     /// Those of `soft`.
@@ -168,7 +168,7 @@ pub struct Dialect {
     pub amounts: Amounts,
     pub names: Names,
     pub changed: Changed,
-    /// What `*.edit` shows stands under `doc/doc`.
+    /// `*.edit` shows its fields under `doc/doc`.
     pub nested_card: bool,
     /// `service.prolong` answers `doc/newexpiredate` instead of `doc/doc/newexpiredate`, which is the attested form.
     pub flat_prolong: bool,
@@ -293,7 +293,7 @@ impl Dialect {
         if self.item_status { "item_status" } else { "status" }
     }
 
-    /// Whether a list of that family has this column.
+    /// True if a list of that family has this column.
     pub fn lists(&self, family: Family, column: &str) -> bool {
         if family != Family::SoftExternal {
             return true;

@@ -1,5 +1,5 @@
-//! What can be made to go wrong, asked per func and call. A fault has two halves, what happens to the effect and what
-//! becomes of the answer, so that any pair can be had; the named ones are the pairs of docs/testing.md 3.
+//! Faults of the seller, set for a func and a call. A fault has two halves: its effect on the change, and its effect on
+//! the answer. So any pair can be had; the named faults are the pairs of docs/testing.md 3.
 use std::collections::HashMap;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,7 +83,7 @@ pub struct Fault {
     pub unpaid: bool,
     /// The key appears after so many reads (u32::MAX: only by `issue_keys()`).
     pub key_after: Option<u32>,
-    /// What was bought or changed is not seen by so many reads.
+    /// So many reads do not see the purchase or the change yet.
     pub unseen_reads: u32,
     /// The Date header is wrong by so many seconds.
     pub skew_s: i64,

@@ -1,5 +1,5 @@
-//! Where a test steps between the program and its effect: a request is held at a gate while the test kills the
-//! program or starts another, or something happens at the seller just before it.
+//! Gates between the program and the effect of a request. A request is held at a gate while the test kills the program
+//! or starts another, or something happens at the seller just before it.
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ impl Held {
         self
     }
 
-    /// Whether the request is there already.
+    /// True if the request is there already.
     pub fn is_reached(&self) -> bool {
         self.0.state.lock().unwrap().0
     }
@@ -49,7 +49,7 @@ pub struct Gates<W> {
     acts: Vec<(String, u64, Act<W>)>,
 }
 
-/// What concerns one request.
+/// The gates and acts of one request.
 pub struct Mine<W> {
     held: Vec<(String, bool, Arc<Gate>)>,
     acts: Vec<Act<W>>,

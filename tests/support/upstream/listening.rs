@@ -13,8 +13,8 @@ enum Mode {
     Closed,
 }
 
-/// Whether the port is open. Stopping waits until the listener is gone, so that the next connection is surely
-/// refused.
+/// A port that can be open, stopped or closed. Stopping waits until the listener is gone, so that the next connection
+/// is surely refused.
 pub struct Listening {
     pub port: u16,
     mode: Mutex<Mode>,
@@ -24,7 +24,7 @@ pub struct Listening {
 impl Listening {
     fn set(&self, mode: Mode) {
         let mut now = self.mode.lock().unwrap();
-        // What is closed stays closed, whoever comes too late with another intent.
+        // A closed port stays closed, even if a late caller wants to open it.
         if *now != Mode::Closed {
             *now = mode;
         }

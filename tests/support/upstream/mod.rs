@@ -42,11 +42,11 @@ pub struct Request {
     pub fault: Option<String>,
     /// `ok`, `refused TYPE`, `no effect`, `late`.
     pub outcome: String,
-    /// What docs/interface.md 5 forbids: a query string, another method, no out=xml …
+    /// Violations of docs/interface.md 5: a query string, another method, no out=xml …
     pub violations: Vec<String>,
 }
 
-/// What every request has.
+/// The parameters that every request has.
 const DULL: &[&str] = &["authinfo", "out", "lang", "func"];
 
 impl Request {
@@ -66,8 +66,9 @@ impl Request {
     }
 }
 
-/// The three uses of an edit are told apart: `soft.edit?read`, `?set`, `?newkey`; an order function that is asked for
-/// its empty form, with no parameter at all, is `?read` too; every other func is itself.
+/// The name of a func for faults. The three uses of an edit have names of their own: `soft.edit?read`, `?set`,
+/// `?newkey`. An order function that is asked for its empty form, with no parameter at all, is `?read` too. Every other
+/// func is itself.
 pub fn purpose(func: &str, params: &[(String, String)]) -> String {
     let has = |n: &str, v: &str| params.iter().any(|(name, value)| name == n && value == v);
     if func.ends_with(".order.param") && params.iter().all(|(name, _)| DULL.contains(&name.as_str())) {
@@ -84,7 +85,7 @@ pub fn purpose(func: &str, params: &[(String, String)]) -> String {
     format!("{func}?{use_of}")
 }
 
-/// What the server's threads share with the handle.
+/// The data that the server's threads share with the handle.
 pub(crate) struct Shared {
     pub state: Mutex<State>,
     pub listening: Arc<listening::Listening>,
@@ -155,7 +156,7 @@ impl Upstream {
         Self { shared, acceptor, port, tls, ca_pem }
     }
 
-    /// What belongs into the module's settings.
+    /// The values for the module's settings.
     pub fn url(&self) -> String {
         format!("{}/manager/billmgr", self.base())
     }
@@ -205,7 +206,7 @@ impl Upstream {
         self.shared.lock().requests.clear();
     }
 
-    /// What docs/interface.md 5 forbids and was done all the same.
+    /// Violations of docs/interface.md 5 that were seen.
     pub fn violations(&self) -> Vec<String> {
         let tell = |r: &Request| r.violations.iter().map(|v| format!("{}: {v}", r.func)).collect::<Vec<_>>();
         self.requests().iter().flat_map(tell).collect()
@@ -365,7 +366,7 @@ impl Drop for Upstream {
     }
 }
 
-/// Text as it may stand in XML.
+/// Text in the form that XML allows.
 pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

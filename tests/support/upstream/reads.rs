@@ -60,7 +60,7 @@ pub fn check_ip(world: &World, pricelist: &str, ip: &str, period: i32) -> Reply 
     if world.busy(tariff.code, ip, None, 0) { Err(Refusal::new("ip_busy", ip)) } else { Ok("<ok/>".into()) }
 }
 
-/// Whether this read sees the license at all; each look brings it nearer.
+/// True if this read sees the license at all; each look brings it nearer.
 fn seen(license: &mut License) -> bool {
     let hidden = license.unseen_reads > 0;
     license.unseen_reads = license.unseen_reads.saturating_sub(1);
@@ -118,7 +118,7 @@ pub fn record(world: &World, license: &License) -> String {
     out
 }
 
-/// What card and list have in common.
+/// The fields that card and list have in common.
 fn common(world: &World, license: &License, dates: bool) -> Vec<(&'static str, String)> {
     let dialect = &world.options.dialect;
     let mut out =

@@ -138,7 +138,7 @@ pub struct License {
     pub unlisted: bool,
 }
 
-/// What was billed. Requests that took effect without costing anything (a trial, a cheaper tariff) stand here with 0.
+/// The ledger. Requests that took effect without costing anything (a trial, a cheaper tariff) are in it with 0.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Entry {
     pub number: u64,
@@ -148,7 +148,7 @@ pub struct Entry {
     pub amount: i64,
     pub currency: String,
     pub remoteid: String,
-    /// Which connection it came by; 0: the seller's own doing.
+    /// The connection by which it came; 0: the seller's own doing.
     pub connection: u64,
     #[serde(with = "super::day")]
     pub date: NaiveDate,
@@ -185,7 +185,7 @@ pub struct World {
     /// Answers of another seller, given instead of ours.
     pub replay: Option<Vec<Asked>>,
     keys: u64,
-    /// What is left for reads of single licenses, and when the last one came: see `may_read`.
+    /// The reads of single licenses that are left, and the moment of the last one: see `may_read`.
     reads_left: Option<(u64, std::time::Instant)>,
 }
 
@@ -224,7 +224,7 @@ impl World {
         format!("{head}-{:04}-{mixed:016X}", self.keys)
     }
 
-    /// Whether one more read of a single license is answered now.
+    /// True if one more read of a single license is answered now.
     pub fn may_read(&mut self) -> bool {
         let Some(Pace { burst, refill_ms }) = self.options.dialect.pace else { return true };
         // Milliseconds that reads may still use up; each uses up one refill.
@@ -256,8 +256,8 @@ impl World {
         if !mine || (forget && license.status == DELETED) { Err(missing()) } else { Ok(license) }
     }
 
-    /// Somebody else's license of this very tariff at this address; 0.0.0.0 is nobody's. Behind NAT the outward address
-    /// tells servers apart (`None`: it is not looked at).
+    /// Somebody else's license of this very tariff at this address; 0.0.0.0 belongs to nobody. Behind NAT the outward
+    /// address tells servers apart (`None`: it is not looked at).
     pub fn busy(&self, pricelist: u32, ip: &str, outward: Option<&str>, except: u64) -> bool {
         !ip.is_empty()
             && ip != "0.0.0.0"
@@ -292,7 +292,7 @@ impl World {
         Ok((sale.not_past, ((price + extra) * days + whole - 1) / whole))
     }
 
-    /// Whether this much could be charged now.
+    /// True if this much could be charged now.
     pub fn afford(&self, amount: i64) -> Result<(), Refusal> {
         if self.blocked {
             return Err(Refusal::new("blocked", ""));
@@ -346,8 +346,8 @@ impl World {
         }
     }
 
-    /// What the calendar does: an expired license is renewed by the seller itself if it was told to, else stopped;
-    /// 30 days later it is deleted. An expiry date is good through the day before it.
+    /// The course of time: an expired license is renewed by the seller itself if that is switched on, otherwise it is
+    /// stopped and deleted 30 days later. An expiry date is good through the day before it.
     pub fn tick(&mut self) {
         let today = self.today();
         let over: Vec<u64> = self
@@ -402,7 +402,7 @@ pub fn add_period(from: NaiveDate, period: i32) -> NaiveDate {
     }
 }
 
-/// Whether a change made on that day still forbids the next one.
+/// True if a change made on that day still forbids the next one.
 pub fn within_month(changed: Option<NaiveDate>, today: NaiveDate) -> bool {
     changed.is_some_and(|day| add_period(day, 1) > today)
 }

@@ -45,7 +45,7 @@ pub fn raw(orderbox: &OrderBox, method: &str, path: &str, query: &str, params: &
     Raw { text: String::from_utf8_lossy(&got).into_owned(), bytes: got.len() }
 }
 
-/// What every logged-in client sends.
+/// The parameters that every logged-in client sends.
 pub fn auth(orderbox: &OrderBox) -> String {
     orderbox.with(|w| format!("auth-userid={} api-key={}", w.options.user, w.options.key))
 }

@@ -1,4 +1,4 @@
-//! What purchases, removals, renewals and stops do and cost, in every way that nobody has confirmed.
+//! The effects and costs of purchases, removals, renewals and stops, in every way that nobody has confirmed.
 use super::*;
 use crate::support::Fault;
 use crate::support::orderbox::{KeyPlace, Repeat, SITE_PASSWORD};
@@ -88,7 +88,7 @@ fn a_queued_purchase_is_an_action_until_it_is_carried_out() {
     assert_eq!(yes(&get(&orderbox, ARCHIVED, page))["1"]["actionstatus"], "Success");
     assert_eq!(no(&get(&orderbox, CURRENT, page)), "No record found");
     assert_eq!(orderbox.charges(4001), 1);
-    // What fails leaves a trace and gives the money back.
+    // A failed action leaves a trace and gives the money back.
     let orderbox = standing(|o| o.queue_reads = u32::MAX);
     yes(&buy(&orderbox));
     orderbox.fail(4001);
