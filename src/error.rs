@@ -91,6 +91,12 @@ impl ErrorKind {
         Self::NotSupported,
     ];
 
+    /// True if the module's license server was not reached, or refused the login. The panel registers a problem of the
+    /// module then (docs/interface.md 2).
+    pub fn is_of_connection(self) -> bool {
+        matches!(self, Self::Client | Self::Auth)
+    }
+
     /// The stable word.
     pub fn word(self) -> &'static str {
         match self {

@@ -1,6 +1,7 @@
 //! The report to the panel about a failed run (docs/interface.md 2). The error is saved to the running operation. After
 //! ten attempts an operator gets a task. A problem is registered when the license server cannot be reached or refuses
-//! the login. If the report fails, this is logged and never hides the error itself.
+//! the login. All this goes by the stable type of the error, because it is promised that way. If the report fails, this
+//! is logged and never hides the error itself.
 
 use crate::context::Context;
 use crate::error::{ErrorKind, MESSAGE_CHARS, ModuleError, VALUE_CHARS, as_sentence, shortened, shortened_words};
@@ -38,7 +39,7 @@ pub struct Run<'r> {
     pub date: &'r str,
 }
 
-/// Where the panel itself takes the answer that a request in doubt needs.
+/// The error with one more sentence: the panel's own page also takes the answer that a request in doubt needs.
 fn with_page(error: &ModuleError, has_pages: bool) -> ModuleError {
     let mut error = error.clone();
     if has_pages && error.kind == ErrorKind::OrderUnknown {
@@ -67,7 +68,7 @@ pub fn failure(ctx: &mut Context, run: Run<'_>, error: &ModuleError) {
             hand_over(ctx, run.command, operation, item, error.kind);
         }
     }
-    if let (ErrorKind::Client | ErrorKind::Auth, Some((module, name))) = (error.kind, module) {
+    if let Some((module, name)) = module.filter(|_| error.kind.is_of_connection()) {
         let message = ctx.log.masked(&error.message.en);
         let registered = ctx.data.tool.register_problem(module, &name, &message);
         noted(ctx, "problems.register", registered);
@@ -95,8 +96,8 @@ fn module_name(ctx: &mut Context, module: ModuleId) -> String {
     }
 }
 
-/// Whether an operator has to act now. `busy` ends without anybody's help; a doubt about money does not.
-fn needs_person(kind: ErrorKind, tries: i64) -> bool {
+/// True if an operator has to act now. `busy` ends without anybody's help; a doubt about money does not.
+fn needs_operator(kind: ErrorKind, tries: i64) -> bool {
     match kind {
         ErrorKind::OrderUnknown => true,
         ErrorKind::Busy => false,
@@ -142,7 +143,7 @@ fn hand_over(ctx: &mut Context, command: &str, operation: RunningOperationId, it
             return;
         }
     };
-    if has_task || !needs_person(kind, tries) {
+    if has_task || !needs_operator(kind, tries) {
         return;
     }
     let manual = ctx.data.tool.set_manual(operation);

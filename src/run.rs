@@ -286,8 +286,7 @@ fn told(ctx: &mut Context, command: &Command, word: &str, result: Result<Reply, 
 /// The module that a failure concerns, if it is worth finding out.
 fn concerned(ctx: &mut Context, command: &Command, error: &ModuleError) -> Option<ModuleId> {
     let Command::Engine(engine) = command else { return ctx.module };
-    let unreachable = matches!(error.kind, ErrorKind::Client | ErrorKind::Auth);
-    if ctx.module.is_some() || !(unreachable || ctx.running_operation.is_some()) {
+    if ctx.module.is_some() || !(error.kind.is_of_connection() || ctx.running_operation.is_some()) {
         return ctx.module;
     }
     if let EngineCommand::SyncServer { module } | EngineCommand::Import { module, .. } = engine {

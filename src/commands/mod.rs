@@ -19,7 +19,7 @@ use crate::cli::Command;
 use crate::context::Context;
 use crate::error::{ErrorKind, ModuleError, XML_HEAD};
 use crate::model::sellers::SellerKind;
-use crate::ports::CallError;
+use crate::ports::{CallError, RefusalKind};
 use crate::text;
 use crate::xml::{self, Element};
 
@@ -140,8 +140,7 @@ fn required_document(ctx: &mut Context) -> Result<Element, ModuleError> {
 fn call_error(url: &str, error: &CallError) -> ModuleError {
     match error {
         CallError::Refused(refusal) => {
-            let kind = crate::engine::refusal_kind(refusal.kind);
-            let message = if kind == ErrorKind::Auth {
+            let message = if refusal.kind == RefusalKind::Auth {
                 let next = refusal.advice.as_deref().cloned().unwrap_or_else(crate::engine::login_advice);
                 // The client's own advice names addresses already, and one is enough.
                 let who = if refusal.advice.is_some() { String::new() } else { format!(" {url}") };
@@ -159,7 +158,7 @@ fn call_error(url: &str, error: &CallError) -> ModuleError {
                         "устраните названную причину и повторите"
                     ))
             };
-            ModuleError::new(kind, "url", url, message)
+            ModuleError::new(crate::engine::refusal_kind(refusal.kind), "url", url, message)
         }
         CallError::Unreachable(why) => ModuleError::new(
             ErrorKind::Client,
