@@ -282,25 +282,7 @@ mod tests {
     use super::*;
 
     fn item(itemtype: &str, tariff_intname: &str, addons: Vec<Addon>) -> Item {
-        Item {
-            id: ItemId(42),
-            name: "shop".into(),
-            client: ClientId(5),
-            parent: None,
-            tariff: PricelistId(17),
-            tariff_intname: tariff_intname.into(),
-            itemtype: itemtype.into(),
-            module: Some(ModuleId(7)),
-            module_program: MODULE_PROGRAM.into(),
-            period: Period::from_panel(1),
-            status: ItemStatus::Active,
-            expires: None,
-            created: "2026-11-01".into(),
-            previous_tariff: None,
-            params: ItemParams::default(),
-            addons,
-            ips: Vec::new(),
-        }
+        Item { itemtype: itemtype.into(), tariff_intname: tariff_intname.into(), addons, ..test_item(42) }
     }
 
     fn choice(name: &str, chosen: &str, all: &[&str]) -> Addon {

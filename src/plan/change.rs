@@ -107,82 +107,24 @@ pub fn differences(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::ids::{AccountId, ClientId, ItemId, LicenseId, ModuleId, PricelistId};
-    use crate::model::item::ItemParams;
-    use crate::model::license::LicenseTariff;
-    use crate::model::license::{Expiry, ends};
-    use crate::model::license_row::LicenseState;
-    use crate::model::period::Period;
+    use crate::model::item::test_item;
+    use crate::model::license::{Expiry, LicenseTariff, ends, test_license};
+    use crate::model::license_row::test_row;
 
     const LITE: UpstreamPricelistId = UpstreamPricelistId(55227);
     const PRO: UpstreamPricelistId = UpstreamPricelistId(55228);
     const NODES: UpstreamAddonId = UpstreamAddonId(55236);
 
     fn item(status: i32) -> Item {
-        Item {
-            id: ItemId(42),
-            name: "shop".into(),
-            client: ClientId(5),
-            parent: None,
-            tariff: PricelistId(17),
-            tariff_intname: "55227".into(),
-            itemtype: "soft".into(),
-            module: None,
-            module_program: "pmisplicense".into(),
-            period: Period::from_panel(1),
-            status: ItemStatus::from_number(status),
-            expires: None,
-            created: "2026-11-01".into(),
-            previous_tariff: None,
-            params: ItemParams::default(),
-            addons: Vec::new(),
-            ips: Vec::new(),
-        }
+        Item { status: ItemStatus::from_number(status), expires: None, ..test_item(42) }
     }
 
     fn seen() -> License {
-        License {
-            name: Some("shop".into()),
-            ip: "192.0.2.10".parse().ok(),
-            tariff: LicenseTariff::Id(LITE),
-            status: LicenseStatus::Active,
-            expires: ends("2027-02-01"),
-            autoprolong: Some(false),
-            ..License::unknown(LicenseId(9))
-        }
+        test_license(9)
     }
 
     fn row() -> LicenseRow {
-        LicenseRow {
-            account: AccountId(1),
-            id: LicenseId(9),
-            family: Family::Soft,
-            module: ModuleId(7),
-            state: LicenseState::Bound,
-            incarnation: None,
-            item: None,
-            internal_name: "55227".into(),
-            mark: None,
-            pricelist: LITE,
-            nodes: Some(1),
-            changes: 0,
-            name: "shop".into(),
-            kept_name: None,
-            ip: None,
-            last_ip: None,
-            status: LicenseStatus::Active,
-            key: None,
-            key_before: None,
-            created: None,
-            expires: Expiry::Unknown,
-            ip_changed: None,
-            key_changed: None,
-            since: chrono::DateTime::<chrono::Utc>::MIN_UTC,
-            not_before: None,
-            reason: None,
-            domains: None,
-            remoteip: None,
-        }
+        LicenseRow { item: None, nodes: Some(1), ip: None, expires: Expiry::Unknown, ..test_row(9) }
     }
 
     fn target() -> Target {

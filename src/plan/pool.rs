@@ -136,8 +136,9 @@ pub fn candidates<'r>(rows: &'r [LicenseRow], need: &Need, today: Today) -> Vec<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::ids::{AccountId, ItemId, LicenseId, LicenseKey, Mark, ModuleId, PanelId};
-    use crate::model::license::{Family, LicenseTariff, RemoteId, ends, test_license};
+    use crate::model::ids::{ItemId, LicenseKey, Mark, PanelId};
+    use crate::model::license::{LicenseTariff, RemoteId, ends, test_license};
+    use crate::model::license_row::test_row;
 
     fn day(text: &str) -> NaiveDate {
         text.parse().expect("a date")
@@ -145,34 +146,13 @@ mod tests {
 
     fn row(id: u32, expires: &str) -> LicenseRow {
         LicenseRow {
-            account: AccountId(1),
-            id: LicenseId(id),
-            family: Family::Soft,
-            module: ModuleId(7),
             state: LicenseState::Pool,
-            incarnation: None,
             item: None,
-            internal_name: "55227".into(),
-            mark: None,
-            pricelist: UpstreamPricelistId(55227),
-            nodes: None,
-            changes: 0,
             name: FREE_NAME.into(),
-            kept_name: None,
             ip: Some(FREE_IP),
-            last_ip: None,
             status: LicenseStatus::Stopped,
-            key: None,
-            key_before: None,
-            created: None,
             expires: ends(expires),
-            ip_changed: None,
-            key_changed: None,
-            since: DateTime::<Utc>::MIN_UTC,
-            not_before: None,
-            reason: None,
-            domains: None,
-            remoteip: None,
+            ..test_row(id)
         }
     }
 

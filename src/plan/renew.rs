@@ -137,8 +137,7 @@ pub fn due(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::ids::{ClientId, ItemId, PricelistId};
-    use crate::model::item::ItemParams;
+    use crate::model::item::test_item;
     use crate::model::license::ends;
 
     fn day(text: &str) -> NaiveDate {
@@ -147,23 +146,10 @@ mod tests {
 
     fn service(period: i32, status: i32, end: &str) -> Item {
         Item {
-            id: ItemId(42),
-            name: "shop".into(),
-            client: ClientId(5),
-            parent: None,
-            tariff: PricelistId(17),
-            tariff_intname: "55227".into(),
-            itemtype: "soft".into(),
-            module: None,
-            module_program: "pmisplicense".into(),
             period: Period::from_panel(period),
             status: ItemStatus::from_number(status),
             expires: end.parse().ok(),
-            created: "2026-11-01".into(),
-            previous_tariff: None,
-            params: ItemParams::default(),
-            addons: Vec::new(),
-            ips: Vec::new(),
+            ..test_item(42)
         }
     }
 

@@ -134,34 +134,15 @@ fn several_modules(item: &Item, several: &[&Module]) -> ModuleError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::ids::{ClientId, ItemId, PricelistId};
-    use crate::model::item::{ItemParams, ItemStatus};
-    use crate::model::period::Period;
+    use crate::model::item::test_item;
 
     fn module(id: u32, program: &str, active: bool) -> Module {
         Module { id: ModuleId(id), name: format!("m{id}"), program: program.into(), active }
     }
 
     fn item(module: u32, program: &str) -> Item {
-        Item {
-            id: ItemId(42),
-            name: "shop".into(),
-            client: ClientId(5),
-            parent: None,
-            tariff: PricelistId(17),
-            tariff_intname: String::new(),
-            itemtype: "vds".into(),
-            module: Some(ModuleId(module)),
-            module_program: program.into(),
-            period: Period::from_panel(1),
-            status: ItemStatus::Active,
-            expires: None,
-            created: String::new(),
-            previous_tariff: None,
-            params: ItemParams::default(),
-            addons: Vec::new(),
-            ips: Vec::new(),
-        }
+        let (itemtype, module_program) = ("vds".into(), program.into());
+        Item { itemtype, module: Some(ModuleId(module)), module_program, ..test_item(42) }
     }
 
     /// docs/interface.md 4, last paragraphs: own services, bundled ones, and what is refused with the choices named.
