@@ -123,6 +123,16 @@ impl Cluster {
         assert!(all[0]["digest"].is_string() && all.windows(2).all(|two| two[0] == two[1]), "{all:?}");
     }
 
+    /// Machine A opens service 42 and is killed when its order was carried out, before the answer comes.
+    pub fn dies_before_the_answer(&self) {
+        self.test.soft_item(42, "55227", 1).ip("192.0.2.42").add();
+        let gate = self.test.upstream.hold_after("soft.order.param");
+        let run = self.program(A, &["--command", "open", "--item", "42"]).spawn();
+        gate.reached();
+        run.kill();
+        gate.release();
+    }
+
     pub fn orders(&self) -> usize {
         self.test.upstream.billed("soft.order.param")
     }
@@ -171,12 +181,7 @@ fn one_service_opened_on_two_machines_at_once_is_bought_once() {
 #[test]
 fn a_purchase_whose_answer_was_lost_on_one_machine_is_found_by_the_other() {
     let cluster = Cluster::begun();
-    cluster.test.soft_item(42, "55227", 1).ip("192.0.2.42").add();
-    let gate = cluster.test.upstream.hold_after("soft.order.param");
-    let run = cluster.program(A, &["--command", "open", "--item", "42"]).spawn();
-    gate.reached();
-    run.kill();
-    gate.release();
+    cluster.dies_before_the_answer();
     let busy = cluster.cmd(B, "open", 42);
     assert_eq!(busy.fails("busy").attribute("object"), "item", "the lease of the killed run still holds");
     // On its own machine its lock file says that it is dead.
@@ -191,12 +196,7 @@ fn a_purchase_whose_answer_was_lost_on_one_machine_is_found_by_the_other() {
 #[test]
 fn an_operator_of_a_cluster_waits_as_long_as_the_recorder_says() {
     let cluster = Cluster::begun();
-    cluster.test.soft_item(42, "55227", 1).ip("192.0.2.42").add();
-    let gate = cluster.test.upstream.hold_after("soft.order.param");
-    let run = cluster.program(A, &["--command", "open", "--item", "42"]).spawn();
-    gate.reached();
-    run.kill();
-    gate.release();
+    cluster.dies_before_the_answer();
     cluster.settings("[upstream]\ntimeout_s = 1\nsettle_s = 8\n");
     let refused = cluster.run(A, &["resolve", "42", "--not-bought", "--yes"]);
     assert_eq!(refused.code, Some(1), "{}", refused.stdout);

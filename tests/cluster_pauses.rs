@@ -33,12 +33,7 @@ fn opened_by_the_other(cluster: &Cluster, item: u32) -> Duration {
 fn another_machine_takes_over_from_a_killed_run_when_its_lease_has_run_out() {
     let cluster = Cluster::begun();
     cluster.settings(TIMES);
-    cluster.test.soft_item(42, "55227", 1).ip("192.0.2.42").add();
-    let gate = cluster.test.upstream.hold_after("soft.order.param");
-    let run = cluster.program(A, &["--command", "open", "--item", "42"]).spawn();
-    gate.reached();
-    run.kill();
-    gate.release();
+    cluster.dies_before_the_answer();
     let took = opened_by_the_other(&cluster, 42);
     assert!(took < Duration::from_secs(90 + 30), "{took:?}");
     assert_eq!(cluster.orders(), 2);

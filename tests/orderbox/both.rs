@@ -15,6 +15,19 @@ fn both() -> Test {
     test
 }
 
+/// The answers of both purchases were lost, and both took effect since.
+fn both_in_doubt() -> Test {
+    let test = both();
+    test.orderbox().fault(Fault::on("generate-license-key").late());
+    test.upstream.fault(Fault::on("soft.order.param").late());
+    for item in [ITEM, ISPMANAGER] {
+        test.cmd("open", item).fails("client");
+    }
+    test.orderbox().land_late();
+    test.upstream.land_late();
+    test
+}
+
 fn each_bought_once(test: &Test) {
     let billed = (test.orderbox().charges(ORDER), test.upstream.ledger().len());
     assert_eq!(billed, (1, 1), "{}", test.story());
@@ -60,14 +73,7 @@ fn one_number_may_be_a_license_at_either_seller() {
 
 #[test]
 fn one_pass_settles_the_doubts_of_both_sellers() {
-    let test = both();
-    test.orderbox().fault(Fault::on("generate-license-key").late());
-    test.upstream.fault(Fault::on("soft.order.param").late());
-    for item in [ITEM, ISPMANAGER] {
-        test.cmd("open", item).fails("client");
-    }
-    test.orderbox().land_late();
-    test.upstream.land_late();
+    let test = both_in_doubt();
     test.run(["sync"]).ok();
     each_served(&test);
     each_bought_once(&test);
@@ -77,14 +83,7 @@ fn one_pass_settles_the_doubts_of_both_sellers() {
 #[test]
 fn a_seller_that_is_away_keeps_nothing_from_the_other() {
     for is_orderbox_away in [true, false] {
-        let test = both();
-        test.orderbox().fault(Fault::on("generate-license-key").late());
-        test.upstream.fault(Fault::on("soft.order.param").late());
-        for item in [ITEM, ISPMANAGER] {
-            test.cmd("open", item).fails("client");
-        }
-        test.orderbox().land_late();
-        test.upstream.land_late();
+        let test = both_in_doubt();
         if is_orderbox_away {
             test.orderbox().stop_listening();
         } else {

@@ -12,6 +12,15 @@ fn lost(fault: Fault) -> Test {
     test
 }
 
+/// The purchase was billed once, and its key comes: the service gets it, and nothing more is bought.
+fn the_key_comes(test: &Test) {
+    once(test);
+    test.orderbox().edit(ORDER, |o| o.key_late_reads = 0);
+    test.cmd("open", ITEM).ok();
+    once(test);
+    served(test);
+}
+
 fn once(test: &Test) {
     assert_eq!((test.orderbox().requests_of(CALL).len(), test.orderbox().charges(ORDER)), (1, 1), "{}", test.story());
 }
@@ -138,11 +147,7 @@ fn a_finished_action_without_a_key_forbids_a_second_purchase() {
         test.cmd("open", ITEM);
         settle(&test);
     }
-    once(&test);
-    test.orderbox().edit(ORDER, |o| o.key_late_reads = 0);
-    test.cmd("open", ITEM).ok();
-    once(&test);
-    served(&test);
+    the_key_comes(&test);
 }
 
 /// A purchase that failed at the seller is one that did not happen.
@@ -258,11 +263,7 @@ fn a_refusal_is_not_believed_when_an_action_has_ended() {
         settle(&test);
         test.cmd("open", ITEM);
     }
-    once(&test);
-    test.orderbox().edit(ORDER, |o| o.key_late_reads = 0);
-    test.cmd("open", ITEM).ok();
-    once(&test);
-    served(&test);
+    the_key_comes(&test);
 }
 
 /// An error object may be spelled in several ways.

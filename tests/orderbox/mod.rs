@@ -1,5 +1,5 @@
 //! WHMCS licenses from OrderBox through the binary: bought as an addition to a client's hosting order, kept, removed.
-//! What one costs stands in the ledger of the stand-in (tests/support/orderbox).
+//! The ledger of the stand-in (tests/support/orderbox) has their costs.
 mod both;
 mod close;
 mod declined;
@@ -15,6 +15,7 @@ mod setup;
 mod wishes;
 
 use crate::support::orderbox::{Options, Order};
+use crate::support::upstream::escape;
 use crate::support::{Output, Test};
 
 /// The hosting order of most tests, and the service on it.
@@ -78,6 +79,16 @@ pub fn served(test: &Test) {
 /// A pass of sync over the module at OrderBox.
 pub fn sync(test: &Test) -> Output {
     test.run(["--command", "sync_server", "--module", "8"])
+}
+
+/// `check_connection` with the module's own access.
+pub fn checked(test: &Test) -> Output {
+    let (user, secret) = test.orderbox().with(|w| (w.options.user, w.options.key.clone()));
+    let (url, secret) = (test.orderbox().url(), escape(&secret));
+    let document = format!(
+        "<doc><processingmodule><url>{url}</url><username>{user}</username><password>{secret}</password></processingmodule></doc>"
+    );
+    test.program(["--command", "check_connection"]).stdin(document).run()
 }
 
 /// A command of an operator, one line.

@@ -2,7 +2,6 @@
 use super::*;
 use crate::service::state;
 use crate::support::orderbox::{KeyPlace, STRANGER, Work};
-use crate::support::upstream::escape;
 
 const BOUGHT: &str = "POST linux/us generate-license-key order-id=4001 invoice-option=NoInvoice";
 
@@ -261,13 +260,8 @@ fn a_license_is_refused_at_the_other_kind_of_seller() {
 #[test]
 fn a_caller_who_is_not_let_in_learns_why_and_for_how_long() {
     let test = shop();
-    let (user, secret) = test.orderbox().with(|w| (w.options.user, w.options.key.clone()));
-    let document = format!(
-        "<doc><processingmodule><url>{}</url><username>{user}</username><password>{}</password></processingmodule></doc>",
-        test.orderbox().url(),
-        escape(&secret)
-    );
-    let check = || test.program(["--command", "check_connection"]).stdin(document.clone()).run();
+    let secret = test.orderbox().with(|w| w.options.key.clone());
+    let check = || checked(&test);
     check().ok();
     let addresses = test.orderbox().with(|w| std::mem::take(&mut w.options.addresses));
     for output in [check(), test.cmd("open", ITEM)] {

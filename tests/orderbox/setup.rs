@@ -2,7 +2,6 @@
 //! the tariffs that can be imported, and the cases in which nothing may be sent.
 use super::*;
 use crate::support::Fault;
-use crate::support::upstream::escape;
 
 /// The name of the parameter and all other settings may be those of one module.
 #[test]
@@ -56,13 +55,7 @@ fn a_client_is_known_by_any_address_that_the_panel_has() {
 #[test]
 fn the_access_is_checked_by_the_balance_where_the_details_are_closed() {
     let test = shop();
-    let (user, secret) = test.orderbox().with(|w| (w.options.user, w.options.key.clone()));
-    let document = format!(
-        "<doc><processingmodule><url>{}</url><username>{user}</username><password>{}</password></processingmodule></doc>",
-        test.orderbox().url(),
-        escape(&secret)
-    );
-    let check = || test.program(["--command", "check_connection"]).stdin(document.clone()).run();
+    let check = || checked(&test);
     test.orderbox().fault(Fault::on("resellers/details").refused("This call is closed to you"));
     check().ok();
     let asked = |call: &str| test.orderbox().requests_of(call).len();
