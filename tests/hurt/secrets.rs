@@ -1,6 +1,7 @@
 //! Passwords and license keys are where docs/interface.md 6 allows them and nowhere else. Everything is run with
 //! secrets that occur nowhere else, at the highest level of the log, well and badly; then every place is searched.
 use super::panel::{Intent, Office};
+use crate::service::settle;
 use crate::support::{Fault, MgrctlFault, MgrctlFaultKind, Output, Test};
 use std::collections::BTreeSet;
 use std::fs;
@@ -117,7 +118,7 @@ fn passwords_and_keys_are_only_where_they_are_allowed() {
         for _ in 0..3 {
             let output = run_watched(&office.test, &intent, &mut listed);
             printed.extend(said(&output));
-            std::thread::sleep(Duration::from_millis(300));
+            settle(&office.test);
         }
         office.test.upstream.clear_faults();
     }

@@ -160,7 +160,7 @@ impl Running {
                 panic!("the program did not end within {:?}", self.limit);
             }
             thread::sleep(pause);
-            pause = (pause * 2).min(Duration::from_millis(5));
+            pause = (pause * 2).min(Duration::from_millis(1));
         };
         let text = |pipe: Option<JoinHandle<Vec<u8>>>| {
             let bytes = pipe.and_then(|p| p.join().ok()).unwrap_or_default();
