@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 /// A short lease, and times of a seller that fit it: a doubt lasts half a minute.
 const TIMES: &str = "lease_s = 90\n[upstream]\ntimeout_s = 3\nsettle_s = 20\n";
 
-/// The longest time that a lease, a doubt and a few tries may take together.
+/// What a lease, a doubt and a few tries may take together.
 const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A service with an address of its own.
@@ -123,7 +123,7 @@ fn two_hundred_services_opened_on_both_machines_are_bought_once_each() {
     cluster.agree(&[A, B]);
 }
 
-/// Five hundred runs are killed at moments all over their length. Every repeated run ends well, and nothing is bought
+/// Five hundred runs are killed at moments all over their length. What is repeated ends well, and nothing is bought
 /// twice.
 #[test]
 #[ignore = "make galera"]

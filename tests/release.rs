@@ -73,7 +73,7 @@ fn the_changelog_keeps_its_form() {
     }
 }
 
-/// True if a license expression is allowed by the allowed licenses. The ones that it named are noted.
+/// True if the allowed licenses satisfy a license expression. The ones that it needed are noted.
 fn permitted(expression: &str, allowed: &[String], used: &mut BTreeSet<String>) -> bool {
     let spaced = expression.replace('(', " ( ").replace(')', " ) ").replace('/', " OR ").replace(" WITH ", "-WITH-");
     let mut words = spaced.split_whitespace().peekable();

@@ -129,9 +129,11 @@ pub fn mark_then(seen: &License, panel: &PanelId, item: ItemId, marks: bool) -> 
 
 /// The internal name that a license is bound with. A license that is in use already keeps its name, because a change by
 /// the seller was adopted before. A license of another product that is certainly meant for this service keeps the name
-/// of that product, so that the difference from the product that the service asks for stays visible. `row`: our row of
-/// the license; `tariff`: as the seller shows it; `is_certain`: an operator says so, or the license bears the mark of an
-/// order for this service and has the tariff of that order; `asked`: the product that the service asks for.
+/// of that product, so that the difference from the product that the service asks for stays visible.
+///
+/// `row`: our row of the license; `tariff`: as the seller shows it; `is_certain`: an operator says so, or the license
+/// bears the mark of an order for this service and has the tariff of that order; `asked`: the product that the service
+/// asks for.
 pub fn name_then(
     row: Option<&LicenseRow>,
     tariff: Option<UpstreamPricelistId>,

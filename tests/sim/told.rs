@@ -147,8 +147,8 @@ fn prolong_is_wrong(world: &World, run: usize, item: u32, wanted: &Item) -> Opti
     let row = world.store.license(ACCOUNT, LicenseId(id)).ok().flatten()?;
     // One that was taken again for this payment lasts as long as it lasts: sync renews it when that is due.
     let taken = row.since.timestamp_millis() + 1000 > op.made_ms;
-    // The first run of the payment was shown an older day than the license had. The days that the seller gave in between
-    // count as this renewal (docs/licensing-rules.md 5), and sync renews the license when they are over.
+    // The first run of the payment was shown an older day than the license had. The days that the seller gave in
+    // between count as this renewal (docs/licensing-rules.md 5), and sync renews the license when they are over.
     let is_of_old = |(of, seen): &(u32, Option<License>)| {
         *of == id && seen.as_ref().and_then(|seen| seen.expires.day()).is_some_and(|expires| expires < before)
     };

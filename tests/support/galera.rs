@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 const PROVIDER: &str = "/usr/lib/galera/libgalera_smm.so";
 
-/// True if it can be started here: the programs are there, and we may act as their user.
+/// Whether it can be started here: the programs are there, and we may act as their user.
 pub fn is_there() -> bool {
     Path::new(PROVIDER).exists() && Path::new("/usr/bin/rsync").exists() && rustix::process::geteuid().is_root()
 }
@@ -72,7 +72,7 @@ impl Galera {
         self.folder(node).join("s")
     }
 
-    /// The address for clients.
+    /// Where clients connect.
     pub fn port(&self, node: u16) -> u16 {
         self.base + 10 * node + 1
     }

@@ -102,7 +102,7 @@ impl Stage {
         [self.t.upstream.requests().len(), self.t.orderbox().requests().len()]
     }
 
-    /// The requests to the sellers and the calls in the panel since then.
+    /// Prints the requests to the sellers and the calls in the panel since then.
     fn tell(&self, [seller, orderbox]: [usize; 2], called: usize) {
         let told = |line: String, outcome: &str, fault: Option<&String>| {
             let fault = fault.map(|f| format!(" [{f}]")).unwrap_or_default();
