@@ -25,7 +25,7 @@ logrotate = $(DESTDIR)/etc/logrotate.d/pmisplicense
 
 .PHONY: build test check galera galera-brief demo sandbox screenshots replay sim planted hurt fuzz mutants mutants-each bench dist dist-test reproducible licenses install install-files uninstall clean mariadb reload
 
-# The build script sees a new commit only when it is told: it would run at every one else.
+# The build script gets the commit in a variable. If it looked for itself, it would run at every new commit.
 build:
 	PMISPLICENSE_COMMIT="$$(dist/commit.sh)" $(CARGO) build --release --locked
 

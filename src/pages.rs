@@ -88,7 +88,7 @@ pub fn check_level(variable: &dyn Fn(&str) -> Option<String>) -> Result<(), Modu
 /// The document that answers a request. `is_switched_off`: the panel does nothing, so forms change nothing.
 ///
 /// # Errors
-/// Whatever stands in its way; then nothing of the page is shown.
+/// Any obstacle; then nothing of the page is shown.
 pub fn page(
     ctx: &mut Context,
     variable: &dyn Fn(&str) -> Option<String>,

@@ -199,17 +199,17 @@ impl Engine<'_> {
     }
 
     /// As [`Engine::confirm_gone`], but returns whether it is certain now. Until then the license keeps its state, or
-    /// gets the state `meanwhile`.
+    /// gets the state `until_then`.
     pub(super) async fn is_gone(
         &mut self,
         row: &LicenseRow,
         seen: &Option<License>,
-        meanwhile: LicenseState,
+        until_then: LicenseState,
     ) -> Result<bool, ModuleError> {
         if row.state == LicenseState::Deleted {
             return Ok(true);
         }
-        if seen.is_none() && !self.is_missing_again(row, meanwhile).await? {
+        if seen.is_none() && !self.is_missing_again(row, until_then).await? {
             return Ok(false);
         }
         let (row, id) = (row.clone(), row.id);
@@ -225,11 +225,11 @@ impl Engine<'_> {
 
     /// After a look that found nothing: whether it is the second one, a settling time after the first, and another
     /// license of the account can be read. The first look is written down. Until the second the license keeps its
-    /// state, or gets the state `meanwhile`.
+    /// state, or gets the state `until_then`.
     pub(super) async fn is_missing_again(
         &mut self,
         row: &LicenseRow,
-        meanwhile: LicenseState,
+        until_then: LicenseState,
     ) -> Result<bool, ModuleError> {
         let since = row.not_before.filter(|_| row.reason == Some(Reason::Missing));
         if let Some(until) = since
@@ -241,9 +241,9 @@ impl Engine<'_> {
         let settle = chrono::Duration::seconds(i64::from(self.rules.upstream.settle_s));
         let until = since.unwrap_or(self.now_at_latest() + settle);
         let row = row.clone();
-        if row.state != meanwhile {
+        if row.state != until_then {
             self.commit("license missing", move |tx| {
-                tx.release_license(&row, meanwhile, Some(until), Some(&Reason::Missing))
+                tx.release_license(&row, until_then, Some(until), Some(&Reason::Missing))
             })
             .await?;
         } else if since.is_none() {

@@ -1,6 +1,7 @@
-//! `sandbox bench PROGRAM`: docs/testing.md 5, printed: what an open and a look cost, sizes. What a start costs
-//! stands in `bench_start`, what many licenses cost in `bench_many`, what a cluster adds in `bench_cluster`. Budgets
-//! are named beside the figures; nothing here judges a time, because times are a machine's.
+//! `sandbox bench PROGRAM` prints the figures of docs/testing.md 5: the costs of an open and of a look, and sizes. The
+//! costs of a start are in `bench_start`, those of many licenses in `bench_many`, those of a cluster in
+//! `bench_cluster`. Budgets are named beside the figures. Nothing here judges a time, because times depend on the
+//! machine.
 use super::{bench_cluster, bench_many, bench_start};
 use crate::support::{Test, program_exe};
 
