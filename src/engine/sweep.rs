@@ -281,7 +281,7 @@ impl Engine<'_> {
                 && !lists.contains_key(family.func())
             {
                 // When a list cannot be read, or shows that our state is old, this concerns all servers.
-                let list = self.strangers(*family).await?;
+                let list = self.unknown_licenses(*family).await?;
                 lists.insert(family.func(), list);
             }
             let found = match look {
@@ -336,8 +336,8 @@ impl Engine<'_> {
         target: &Target,
         lists: &Lists,
     ) -> Result<Found, ModuleError> {
-        let Some((strangers, complete)) = lists.get(family.func()) else { return Ok(Found::Nothing) };
-        let near: Vec<License> = strangers.iter().filter(|seen| may_belong(seen, target)).cloned().collect();
+        let Some((unknown, complete)) = lists.get(family.func()) else { return Ok(Found::Nothing) };
+        let near: Vec<License> = unknown.iter().filter(|seen| may_belong(seen, target)).cloned().collect();
         Ok(match (self.first_of(family, near, target).await?, *complete) {
             (Some(seen), _) => Found::License(seen.id),
             (None, true) => Found::Nothing,
@@ -364,22 +364,22 @@ impl Engine<'_> {
     }
 
     /// Licenses of the account that our state does not know, and whether the list was whole.
-    async fn strangers(&mut self, family: Family) -> Result<(Vec<License>, bool), ModuleError> {
-        let mut strangers = Vec::new();
+    async fn unknown_licenses(&mut self, family: Family) -> Result<(Vec<License>, bool), ModuleError> {
+        let mut unknown = Vec::new();
         if family == Family::Addition {
-            return Ok((strangers, true));
+            return Ok((unknown, true));
         }
         let mut pages = Pages::of(family);
         while let Some(page) = pages.next(self).await? {
             self.check_marks(&page.rows).await?;
             for seen in page.rows.iter().filter(|seen| seen.status != LicenseStatus::Deleted) {
                 if self.store.license(self.account, seen.id).map_err(errors::state)?.is_none() {
-                    strangers.push(seen.clone());
+                    unknown.push(seen.clone());
                 }
             }
         }
         let newest = self.store.newest_licenses(self.account, family).map_err(errors::state)?;
-        Ok((strangers, pages.list.is_complete(&newest)))
+        Ok((unknown, pages.list.is_complete(&newest)))
     }
 
     /// Far more steps of one kind than usual mean that something else is wrong: none of that kind is done

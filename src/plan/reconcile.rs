@@ -9,7 +9,7 @@
 
 mod held;
 mod shows;
-mod strangers;
+mod unknown;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -29,7 +29,7 @@ use crate::plan::renew::is_paid;
 use crate::plan::takeover::named;
 use crate::text;
 pub use shows::adopting;
-pub use strangers::is_young_enough;
+pub use unknown::is_young_enough;
 
 /// The beginning of default names, for licenses that the client did not name (docs/licensing-rules.md 3).
 const DEFAULT_NAME: &str = "Item #";
@@ -65,14 +65,14 @@ fn used_by(seen: &License) -> Remedy {
 
 /// What the comparison keeps of a license at the seller that our state does not know.
 #[derive(Debug, Clone)]
-struct Stranger {
+struct Unknown {
     tariff: Option<UpstreamPricelistId>,
     is_foreign: bool,
     /// The mark of another installation that it bears.
     theirs: Option<Mark>,
 }
 
-impl Stranger {
+impl Unknown {
     fn may_be(&self, tariff: UpstreamPricelistId) -> bool {
         self.tariff.is_none_or(|known| known == tariff)
     }
@@ -93,10 +93,10 @@ pub struct Comparison<'g> {
     /// Marks of orders whose outcome is not known. Settling these orders looks for their licenses.
     pending: BTreeSet<String>,
     highest: u32,
-    strangers: BTreeMap<LicenseId, Stranger>,
-    strangers_at: BTreeMap<IpAddr, Vec<LicenseId>>,
+    unknown: BTreeMap<LicenseId, Unknown>,
+    unknown_at: BTreeMap<IpAddr, Vec<LicenseId>>,
     /// Unknown licenses with the default name of a service.
-    strangers_named: BTreeMap<String, LicenseId>,
+    unknown_named: BTreeMap<String, LicenseId>,
     /// Unknown licenses with a mark of ours, by the service that it names.
     unowned: BTreeMap<Option<ItemId>, Vec<Unowned>>,
     /// Services whose license no list shows any more.
@@ -132,9 +132,9 @@ impl<'g> Comparison<'g> {
             ordering: orders().filter_map(|(intent, _)| intent.item).collect(),
             pending: orders().map(|(_, order)| order.mark.to_string()).collect(),
             highest: 0,
-            strangers: BTreeMap::new(),
-            strangers_at: BTreeMap::new(),
-            strangers_named: BTreeMap::new(),
+            unknown: BTreeMap::new(),
+            unknown_at: BTreeMap::new(),
+            unknown_named: BTreeMap::new(),
             unowned: BTreeMap::new(),
             gone: BTreeSet::new(),
             served: BTreeSet::new(),
@@ -164,7 +164,7 @@ impl<'g> Comparison<'g> {
         }
         match row.filter(|row| row.state != LicenseState::Deleted && !self.was_given_out(row, seen)) {
             Some(row) => self.row(row, Some(seen), view),
-            None if is_alive(seen) => self.stranger(seen),
+            None if is_alive(seen) => self.unknown_license(seen),
             None => {}
         }
     }
@@ -192,10 +192,10 @@ impl<'g> Comparison<'g> {
         }
         let Some(item) = row.item.filter(|_| row.incarnation.is_some()) else { return };
         self.holders.insert(row.id, item);
-        let beside = row.ip.and_then(|ip| self.strangers_at.get(&ip)).cloned().unwrap_or_default();
+        let beside = row.ip.and_then(|ip| self.unknown_at.get(&ip)).cloned().unwrap_or_default();
         for id in beside {
-            let paid_twice = |stranger: &Stranger| stranger.is_foreign && stranger.tariff == Some(row.pricelist);
-            if self.strangers.get(&id).is_some_and(paid_twice) && !self.unreadable.contains(&id) {
+            let paid_twice = |unknown: &Unknown| unknown.is_foreign && unknown.tariff == Some(row.pricelist);
+            if self.unknown.get(&id).is_some_and(paid_twice) && !self.unreadable.contains(&id) {
                 self.foreign_beside_ours(row, item, id);
             }
         }
@@ -285,11 +285,11 @@ impl<'g> Comparison<'g> {
         if !ours || busy || !is_paid(&view.item, ground.today) {
             return;
         }
-        let at_its_place = target.ip.and_then(|ip| self.strangers_at.get(&ip)).into_iter().flatten();
-        let alike = |id: &&LicenseId| self.strangers.get(id).is_some_and(|known| known.may_be(target.pricelist));
-        let shown = view.item.params.licid.filter(|id| self.strangers.contains_key(id));
+        let at_its_place = target.ip.and_then(|ip| self.unknown_at.get(&ip)).into_iter().flatten();
+        let alike = |id: &&LicenseId| self.unknown.get(id).is_some_and(|known| known.may_be(target.pricelist));
+        let shown = view.item.params.licid.filter(|id| self.unknown.contains_key(id));
         // Ordered for this same service, for example by the vendor's own module.
-        let by_name = self.strangers_named.get(&view.item.default_license_name()).copied();
+        let by_name = self.unknown_named.get(&view.item.default_license_name()).copied();
         let foreign = at_its_place.filter(alike).copied().chain(shown).chain(by_name).min();
         let what = text!("service {item} is active and has no license", "услуга {item} активна, а лицензии нет");
         let remedy = match foreign {

@@ -71,7 +71,7 @@ fn a_license_that_no_list_shows_is_missed_by_its_service() {
 /// If a list shows no marks, the newest unknown licenses are opened, and the number of those that were not opened is
 /// reported. If the list shows marks, none is opened.
 #[test]
-fn strangers_are_opened_up_to_a_limit_where_lists_show_no_marks() {
+fn unknown_licenses_are_opened_up_to_a_limit_where_lists_show_no_marks() {
     let t = opened();
     t.settings("[upstream]\npause_ms = 0\n");
     for (marks, strangers, opened, told) in

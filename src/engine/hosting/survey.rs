@@ -49,8 +49,8 @@ impl Engine<'_> {
         found.extend(of_rows.into_iter().filter(|one| one.kind != Kind::Key || !is_asked(one.license)));
         let waiting: BTreeSet<ItemId> = open.iter().filter_map(|intent| intent.item).collect();
         self.survey_services(&ground, &waiting, &mut found, progress).await?;
-        let strangers = self.unclaimed_orders(&Search::everything()).await?;
-        found.extend(strangers.iter().map(|seen| ground.stranger(seen)));
+        let unclaimed = self.unclaimed_orders(&Search::everything()).await?;
+        found.extend(unclaimed.iter().map(|seen| ground.unclaimed(seen)));
         Ok(found)
     }
 

@@ -268,7 +268,7 @@ impl Ground {
     }
 
     /// An order with a license that no service has, and that this state does not know.
-    pub fn stranger(&self, seen: &HostingOrder) -> Finding {
+    pub fn unclaimed(&self, seen: &HostingOrder) -> Finding {
         let (order, domain) = (seen.id, &seen.domain);
         let what = text!(
             "hosting order {order} ({domain}) has a license that no service has",

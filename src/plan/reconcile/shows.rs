@@ -50,19 +50,19 @@ impl Comparison<'_> {
                 self.heirs.remove(&license);
                 continue;
             }
-            let stranger = self.strangers.get(&license).cloned();
-            if show.of.is_some() || stranger.as_ref().is_some_and(|stranger| stranger.is_foreign) {
+            let unknown = self.unknown.get(&license).cloned();
+            if show.of.is_some() || unknown.as_ref().is_some_and(|unknown| unknown.is_foreign) {
                 decided.insert(item);
             }
             if self.is_named(license, item) {
                 continue;
             }
-            let take_from = match (show.of, &stranger) {
+            let take_from = match (show.of, &unknown) {
                 // Not listed, or added to our state by another remedy: nothing to decide.
                 (None, None) => continue,
-                (None, Some(stranger)) if !stranger.is_foreign => continue,
-                (_, Some(stranger)) => {
-                    stranger.theirs.as_ref().map(|mark| format!(" --take-from {}", mark.panel().as_str()))
+                (None, Some(unknown)) if !unknown.is_foreign => continue,
+                (_, Some(unknown)) => {
+                    unknown.theirs.as_ref().map(|mark| format!(" --take-from {}", mark.panel().as_str()))
                 }
                 (Some(_), None) => None,
             };
@@ -113,7 +113,7 @@ impl Comparison<'_> {
         }
         let mut shown: BTreeMap<PanelId, u32> = BTreeMap::new();
         for show in &self.shows {
-            let mark = self.strangers.get(&show.license).and_then(|stranger| stranger.theirs.as_ref());
+            let mark = self.unknown.get(&show.license).and_then(|unknown| unknown.theirs.as_ref());
             if let Some(Mark::Order { panel, item, .. }) = mark
                 && *item == show.item
             {

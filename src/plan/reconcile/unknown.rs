@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 
-use super::{Comparison, DEFAULT_NAME, Ground, Holds, ItemView, Kind, Remedy, Stranger, Unowned, command, is_open};
+use super::{Comparison, DEFAULT_NAME, Ground, Holds, ItemView, Kind, Remedy, Unknown, Unowned, command, is_open};
 use crate::error::Text;
 use crate::model::ids::{ItemId, LicenseId, Mark};
 use crate::model::item::Item;
@@ -24,16 +24,16 @@ pub fn is_young_enough(item: &Item, ordered: Option<NaiveDate>) -> bool {
 }
 
 impl Comparison<'_> {
-    pub(super) fn stranger(&mut self, seen: &License) {
+    pub(super) fn unknown_license(&mut self, seen: &License) {
         let mark = seen.remoteid.mark_of(&self.ground.panel);
         let theirs = seen.remoteid.mark().filter(|mark| *mark.panel() != self.ground.panel);
-        let stranger = Stranger { tariff: seen.tariff.id(), is_foreign: mark.is_none(), theirs };
-        self.strangers.insert(seen.id, stranger);
+        let unknown = Unknown { tariff: seen.tariff.id(), is_foreign: mark.is_none(), theirs };
+        self.unknown.insert(seen.id, unknown);
         if let Some(ip) = seen.ip {
-            self.strangers_at.entry(ip).or_default().push(seen.id);
+            self.unknown_at.entry(ip).or_default().push(seen.id);
         }
         if let Some(name) = seen.name.as_ref().filter(|name| name.starts_with(DEFAULT_NAME)) {
-            self.strangers_named.entry(name.clone()).or_insert(seen.id);
+            self.unknown_named.entry(name.clone()).or_insert(seen.id);
         }
         if let Some(mark) = mark.filter(|mark| !self.pending.contains(&mark.to_string())) {
             let (item, number) = match mark {

@@ -92,9 +92,9 @@ fn item_number(text: &str) -> Option<ItemId> {
 /// # Errors
 /// [`Left::TwoItems`], or [`Left::Foreign`] when there is none.
 pub fn only_one(id: LicenseId, named: &Named) -> Result<ItemId, (Left, Text)> {
-    let by_person: Vec<ItemId> =
+    let by_map: Vec<ItemId> =
         named.iter().filter(|(_, by)| by.contains(&Evidence::Map)).map(|(item, _)| *item).collect();
-    let all: Vec<ItemId> = if by_person.is_empty() { named.keys().copied().collect() } else { by_person };
+    let all: Vec<ItemId> = if by_map.is_empty() { named.keys().copied().collect() } else { by_map };
     match all.as_slice() {
         [one] => Ok(*one),
         [] => Err((

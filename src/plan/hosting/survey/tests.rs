@@ -228,9 +228,12 @@ fn services_doubts_and_orders_without_a_row_are_named() {
     assert_eq!(doubt(IntentStatus::InDoubt), (Kind::Doubt, Remedy::Look(ItemId(42))));
     let resolve = Remedy::Person("pmisplicense resolve 42 --wish 3".into());
     assert_eq!(doubt(IntentStatus::HandedOver), (Kind::HandedOver, resolve));
-    let stranger = ground().stranger(&order("KEY-9"));
-    assert_eq!((stranger.kind, stranger.remedy), (Kind::Unowned, Remedy::Person("pmisplicense bind ITEM 4001".into())));
-    assert_eq!(stranger.cost.as_deref(), Some("800.00 RUB a month"));
+    let unclaimed = ground().unclaimed(&order("KEY-9"));
+    assert_eq!(
+        (unclaimed.kind, unclaimed.remedy),
+        (Kind::Unowned, Remedy::Person("pmisplicense bind ITEM 4001".into()))
+    );
+    assert_eq!(unclaimed.cost.as_deref(), Some("800.00 RUB a month"));
 }
 
 /// explain says nothing of addresses, names and renewals, which such a license does not have.
