@@ -6,6 +6,7 @@ mod server;
 mod snapshots;
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use mysql::prelude::Queryable;
@@ -16,6 +17,10 @@ use crate::store::{
     COMPARED, Chain, ClusterLog, Entry, Head, HostReport, LogError, Position, Progress, Snapshot, Token,
 };
 use crate::text;
+
+/// How long a run waits for servers that do not answer, all attempts since the last answer together. After that it asks
+/// none any more: with the attempt that is under way then, a command ends within 45 s.
+const SILENCE: Duration = Duration::from_secs(25);
 
 /// The tables of the schema, which holds nothing else. `entry` is the first: a schema with this table is a log.
 const TABLES: [&str; 2] = [
@@ -64,12 +69,14 @@ pub struct MysqlClusterLog {
     at: usize,
     server: Option<Server>,
     connections: u64,
+    /// The time that attempts without an answer took since the last answer.
+    waited: Duration,
 }
 
 impl MysqlClusterLog {
     /// Nothing is connected yet.
     pub fn new(place: LogPlace) -> Self {
-        Self { place, at: 0, server: None, connections: 0 }
+        Self { place, at: 0, server: None, connections: 0, waited: Duration::ZERO }
     }
 
     fn server(&mut self) -> Result<&mut Server, LogError> {
@@ -84,6 +91,22 @@ impl MysqlClusterLog {
         Ok(self.server.insert(server))
     }
 
+    /// One attempt with the present server, connected first if necessary. An attempt without an answer counts as
+    /// waiting.
+    fn attempt<T>(&mut self, action: impl FnOnce(&mut Server) -> Result<T, LogError>) -> Result<T, LogError> {
+        if self.waited >= SILENCE {
+            let waited = self.waited.as_secs();
+            return Err(LogError::Away(format!("no server of the list answered within {waited} s")));
+        }
+        let since = Instant::now();
+        let result = self.server().and_then(action);
+        match &result {
+            Err(LogError::Away(_)) => self.waited += since.elapsed(),
+            Ok(_) | Err(LogError::Unfit { .. }) => self.waited = Duration::ZERO,
+        }
+        result
+    }
+
     /// Asks a question that changes nothing. If a server does not answer, the next one of the list is asked.
     fn ask<T>(&mut self, question: impl Fn(&mut Conn) -> mysql::Result<T>) -> Result<T, LogError> {
         let mut last = LogError::Away("the list of servers is empty".to_owned());
@@ -91,9 +114,8 @@ impl MysqlClusterLog {
         // about its server.
         for _ in 0..=self.place.hosts.len() {
             let was_open = self.server.is_some();
-            let answer = self
-                .server()
-                .and_then(|server| question(&mut server.conn).map_err(|error| server::said(&server.host, &error)));
+            let answer =
+                self.attempt(|server| question(&mut server.conn).map_err(|error| server::said(&server.host, &error)));
             match answer {
                 Ok(answer) => return Ok(answer),
                 Err(error @ LogError::Unfit { .. }) => return Err(error),
@@ -109,15 +131,17 @@ impl MysqlClusterLog {
 
     /// Changes something, once.
     fn change(&mut self, change: impl FnOnce(&mut Conn) -> mysql::Result<u64>) -> Result<u64, LogError> {
-        let server = self.server()?;
-        let result = change(&mut server.conn);
-        let said = result.map_err(|error| (server::keeps_connection(&error), server::said(&server.host, &error)));
-        said.map_err(|(keeps, error)| {
-            if !keeps {
-                self.server = None;
-            }
-            error
-        })
+        let mut is_kept = true;
+        let changed = self.attempt(|server| {
+            change(&mut server.conn).map_err(|error| {
+                is_kept = server::keeps_connection(&error);
+                server::said(&server.host, &error)
+            })
+        });
+        if !is_kept {
+            self.server = None;
+        }
+        changed
     }
 
     fn values(entry: &Entry) -> Vec<(String, Value)> {
