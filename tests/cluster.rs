@@ -2,6 +2,7 @@
 //! the panel and the seller of one test.
 use crate::service::sent;
 use crate::support::Test;
+use crate::support::galera;
 use crate::support::mariadb::opts;
 use crate::support::run::{Output, Program};
 use mysql::Conn;
@@ -27,6 +28,9 @@ const C: Machine = Machine("c");
 const RIGHTS: &str = "SELECT, INSERT, UPDATE, DELETE, CREATE";
 pub const PASSWORD: &str = "password-of-the-log";
 
+/// Where the program may connect from.
+const CLIENTS: [&str; 3] = ["localhost", "127.0.0.1", galera::CLIENT];
+
 impl Cluster {
     /// A schema and a user of its own; nothing is begun.
     fn empty(test: Test) -> Self {
@@ -44,7 +48,7 @@ impl Cluster {
             std::thread::sleep(std::time::Duration::from_millis(100));
         }
         cluster.root(&format!("CREATE DATABASE {}", cluster.schema));
-        for host in ["localhost", "127.0.0.1"] {
+        for host in CLIENTS {
             let name = &cluster.schema;
             cluster.root(&format!("CREATE USER '{name}'@'{host}' IDENTIFIED BY '{PASSWORD}'"));
             cluster.root(&format!("GRANT {RIGHTS} ON {name}.* TO '{name}'@'{host}'"));
@@ -60,7 +64,9 @@ impl Cluster {
     /// Lists other servers, or in another order.
     pub fn hosts(&self, hosts: &str, more: &str) {
         let name = &self.schema;
-        self.test.settings(&format!("[cluster]\nlog = \"mysql://{name}@{hosts}/{name}\"\n{more}"));
+        // Nobody else sees that network.
+        let plaintext = if hosts.starts_with(galera::NETWORK) { "plaintext = true\n" } else { "" };
+        self.test.settings(&format!("[cluster]\nlog = \"mysql://{name}@{hosts}/{name}\"\n{plaintext}{more}"));
     }
 
     /// Begun on A, with B as the second machine.
@@ -144,7 +150,9 @@ impl Drop for Cluster {
         let Ok(mut conn) = Conn::new(opts(&self.socket, "mysql")) else { return };
         let name = &self.schema;
         let _ = conn.query_drop(format!("DROP DATABASE IF EXISTS {name}"));
-        let _ = conn.query_drop(format!("DROP USER IF EXISTS '{name}'@'localhost', '{name}'@'127.0.0.1'"));
+        for host in CLIENTS {
+            let _ = conn.query_drop(format!("DROP USER IF EXISTS '{name}'@'{host}'"));
+        }
     }
 }
 
