@@ -132,6 +132,20 @@ pub fn copy_new(from: &Path, to: &Path, mode: u32) -> Result<(), FileError> {
     })
 }
 
+/// Makes an empty file beside another one, for as long as `work` takes. `path` is the other file.
+///
+/// # Errors
+/// The error of `work`, or the file cannot be made.
+pub fn beside<T, E: From<FileError>>(path: &Path, mode: u32, work: impl FnOnce(&Path) -> Result<T, E>) -> Result<T, E> {
+    clear_away(path);
+    let new = temporary(path);
+    RealDisk.make(&new, mode).map_err(FileError::at(path))?;
+    let result = work(&new);
+    // If it stays, the next run removes it.
+    let _ = RealDisk.remove(&new);
+    result
+}
+
 /// Removes files, if they exist. They are gone for good when this returns.
 ///
 /// # Errors

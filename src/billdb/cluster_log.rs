@@ -3,7 +3,6 @@
 
 mod grants;
 mod server;
-mod snapshots;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -13,9 +12,7 @@ use mysql::prelude::Queryable;
 use mysql::{Conn, Value};
 
 use self::server::{Facts, Server};
-use crate::store::{
-    COMPARED, Chain, ClusterLog, Entry, Head, HostReport, LogError, Position, Progress, Snapshot, Token,
-};
+use crate::store::{COMPARED, Chain, ClusterLog, Entry, Head, HostReport, LogError, Position, Token};
 use crate::text;
 
 /// How long a run waits for servers that do not answer, all attempts since the last answer together. After that it asks
@@ -40,6 +37,12 @@ const APPEND: &str = "INSERT INTO entry (seq, token, node, written_at, format, c
 const BEGIN: &str = "INSERT INTO entry (seq, token, node, written_at, format, chain, body) \
     SELECT :seq, :token, :node, UTC_TIMESTAMP(6), :format, :chain, :body FROM DUAL \
     WHERE NOT EXISTS (SELECT 1 FROM entry)";
+
+/// Rows that one statement removes: a transaction of Galera stays small.
+const REMOVED_AT_ONCE: u32 = 1000;
+
+/// So many entries stay before an image: a machine that is a little behind need not begin anew.
+const LEFT_BEFORE: u64 = 1000;
 
 /// The servers and the schema of the log, and the login to them.
 #[derive(Clone)]
@@ -243,12 +246,36 @@ impl ClusterLog for MysqlClusterLog {
         }
     }
 
-    fn snapshot(&mut self, tell: &mut Progress<'_>) -> Result<Option<Snapshot>, LogError> {
-        snapshots::newest(self, tell)
+    fn images(&mut self) -> Result<Vec<(Position, Vec<u8>)>, LogError> {
+        let sql = "SELECT seq, chain, body FROM snapshot WHERE part = 0 ORDER BY seq DESC";
+        let found: Vec<(u64, Vec<u8>, Vec<u8>)> = self.ask(|conn| conn.query(sql))?;
+        let image = |(seq, chain, body): (u64, Vec<u8>, Vec<u8>)| {
+            Some((Position { seq, chain: Chain::from_bytes(&chain)? }, body))
+        };
+        Ok(found.into_iter().filter_map(image).collect())
     }
 
-    fn put_snapshot(&mut self, snapshot: &Snapshot, tell: &mut Progress<'_>) -> Result<(), LogError> {
-        snapshots::put(self, snapshot, tell)
+    fn image_part(&mut self, at: Position, part: u32) -> Result<Option<Vec<u8>>, LogError> {
+        let sql = "SELECT body FROM snapshot WHERE seq = ? AND part = ? AND chain = ?";
+        self.ask(|conn| conn.exec_first(sql, (at.seq, part, at.chain.0.to_vec())))
+    }
+
+    fn put_image_part(&mut self, at: Position, part: u32, body: &[u8]) -> Result<(), LogError> {
+        let sql = "REPLACE INTO snapshot (seq, part, chain, body) VALUES (?, ?, ?, ?)";
+        self.change(|conn| conn.exec_drop(sql, (at.seq, part, at.chain.0.to_vec(), body)).map(|()| 0)).map(drop)
+    }
+
+    fn remove_before(&mut self, seq: u64) -> Result<(), LogError> {
+        let sql = "DELETE FROM snapshot WHERE seq < ?";
+        self.change(|conn| conn.exec_drop(sql, (seq,)).map(|()| 0))?;
+        let sql = "DELETE FROM entry WHERE seq < ? ORDER BY seq LIMIT ?";
+        let before = seq.saturating_sub(LEFT_BEFORE);
+        while self.change(|conn| {
+            conn.exec_drop(sql, (before, REMOVED_AT_ONCE))?;
+            Ok(conn.affected_rows())
+        })? > 0
+        {}
+        Ok(())
     }
 
     fn next_host(&mut self) {

@@ -36,7 +36,7 @@ use crate::model::ids::{AccountId, ItemId, LicenseId, Mark, PanelId};
 pub use accounts::Account;
 pub use cluster::{
     COMPARED, Chain, Clocks, Cluster, ClusterError, ClusterLog, ClusterRules, Deadline, Entry, Head, HostFacts,
-    HostReport, LastLook, Lease, LeaseGuard, LogError, Machine, Position, Progress, Snapshot, Token, places,
+    HostReport, LastLook, Lease, LeaseGuard, LogError, Machine, Position, Progress, Token, places,
 };
 pub mod membership {
     //! Beginning, joining and leaving a cluster.

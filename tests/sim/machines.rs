@@ -2,14 +2,15 @@
 //! answers get lost, come late, or come from a server that lags. A third replica watches for the checks.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use pmisplicense::store::{
-    Clocks, ClusterLog, ClusterRules, Entry, Head, Installation, LogError, Opened, Position, Progress, Snapshot, Store,
-    membership, open_ready, prepare,
+    Clocks, ClusterLog, ClusterRules, Entry, Head, Installation, LogError, Opened, Position, Store, membership,
+    open_ready, prepare,
 };
 
 use crate::image::panel_id;
@@ -84,7 +85,7 @@ pub const SETTLE_S: u32 = 900 + 60 + 60;
 #[derive(Default)]
 struct Shared {
     entries: Vec<Entry>,
-    snapshot: Option<Snapshot>,
+    images: BTreeMap<(u64, u32), Vec<u8>>,
     /// Inserts that a server which was cut off still carries out.
     late: Vec<(Position, Entry)>,
     /// Nothing goes wrong.
@@ -195,12 +196,23 @@ impl ClusterLog for MemoryLog {
         Ok(true)
     }
 
-    fn snapshot(&mut self, _: &mut Progress<'_>) -> Result<Option<Snapshot>, LogError> {
-        Ok(self.shared.borrow().snapshot.clone())
+    fn images(&mut self) -> Result<Vec<(Position, Vec<u8>)>, LogError> {
+        let shared = self.shared.borrow();
+        let label = |entry: &Entry| Some((entry.position, shared.images.get(&(entry.position.seq, 0))?.clone()));
+        Ok(shared.entries.iter().rev().filter_map(label).collect())
     }
 
-    fn put_snapshot(&mut self, snapshot: &Snapshot, _: &mut Progress<'_>) -> Result<(), LogError> {
-        self.shared.borrow_mut().snapshot = Some(snapshot.clone());
+    fn image_part(&mut self, at: Position, part: u32) -> Result<Option<Vec<u8>>, LogError> {
+        Ok(self.shared.borrow().images.get(&(at.seq, part)).cloned())
+    }
+
+    fn put_image_part(&mut self, at: Position, part: u32, body: &[u8]) -> Result<(), LogError> {
+        self.shared.borrow_mut().images.insert((at.seq, part), body.to_owned());
+        Ok(())
+    }
+
+    fn remove_before(&mut self, seq: u64) -> Result<(), LogError> {
+        self.shared.borrow_mut().images.retain(|(of, _), _| *of >= seq);
         Ok(())
     }
 

@@ -98,15 +98,6 @@ pub enum LogError {
     },
 }
 
-/// An image of the state as it was after an entry.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Snapshot {
-    /// The entry.
-    pub position: Position,
-    /// A whole SQLite file.
-    pub image: Vec<u8>,
-}
-
 /// Hears how much of a snapshot has come or gone: parts, and of how many.
 pub type Progress<'p> = dyn FnMut(u32, u32) + 'p;
 
@@ -143,17 +134,29 @@ pub trait ClusterLog {
     /// As [`ClusterLog::append`].
     fn begin(&mut self, first: &Entry) -> Result<bool, LogError>;
 
-    /// The newest whole snapshot.
-    ///
-    /// # Errors
-    /// See [`LogError`]; `Unfit` also when its parts do not fit together.
-    fn snapshot(&mut self, tell: &mut Progress<'_>) -> Result<Option<Snapshot>, LogError>;
-
-    /// Writes a snapshot, and removes older ones and the entries before it.
+    /// The entries after which an image of the state was written, the newest first, each with part 0 of its image.
     ///
     /// # Errors
     /// See [`LogError`].
-    fn put_snapshot(&mut self, snapshot: &Snapshot, tell: &mut Progress<'_>) -> Result<(), LogError>;
+    fn images(&mut self) -> Result<Vec<(Position, Vec<u8>)>, LogError>;
+
+    /// One part of an image.
+    ///
+    /// # Errors
+    /// See [`LogError`].
+    fn image_part(&mut self, at: Position, part: u32) -> Result<Option<Vec<u8>>, LogError>;
+
+    /// Writes one part of an image, and replaces an earlier one of the same number.
+    ///
+    /// # Errors
+    /// See [`LogError`].
+    fn put_image_part(&mut self, at: Position, part: u32, body: &[u8]) -> Result<(), LogError>;
+
+    /// Removes the images before an entry, and the entries far before it.
+    ///
+    /// # Errors
+    /// See [`LogError`].
+    fn remove_before(&mut self, seq: u64) -> Result<(), LogError>;
 
     /// From now on asks the next server of the list, because the answers of the last one cannot be used.
     fn next_host(&mut self);

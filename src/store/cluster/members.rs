@@ -7,7 +7,7 @@ use std::rc::Rc;
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, params};
 
-use super::super::file::{MODE, check_version, connect, vacuum_into};
+use super::super::file::{MODE, check_version, connect};
 use super::super::{Store, StoreError, Tx, schema};
 use super::body::{self, Line};
 use super::mend::IDENTITY;
@@ -77,12 +77,15 @@ pub fn begin(
     }
     let identity = log.head()?.identity;
     if !replica::is_replica(&conn)? {
-        let image = snapshot::first_image(&conn, &rules.machine, &identity, (rules.clocks.now)())?;
-        let snapshot = super::Snapshot { position, image };
-        log.put_snapshot(&snapshot, tell)?;
-        // Exactly the bytes that other machines begin with. Nothing can have been written here in between, because the
-        // lock is held alone.
-        put_in_place(path, &snapshot.image, &rules.machine, position, Some(&first))?;
+        // The newest writes must not be only in the file beside the state, which is removed before the state is replaced.
+        conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        durable::replace(path, MODE, |image| {
+            snapshot::write_first(&conn, image, &rules.machine, &identity, (rules.clocks.now)())?;
+            snapshot::put(&mut *log, position, image, tell)?;
+            // Exactly the bytes that other machines begin with. Nothing can have been written here in between, because
+            // the lock is held alone.
+            become_replica(path, image, &rules.machine, position, Some(&first))
+        })?;
     }
     open(path, log, rules)
 }
@@ -99,29 +102,33 @@ pub fn join(
     now: DateTime<Utc>,
     tell: &mut Progress<'_>,
 ) -> Result<Store, StoreError> {
-    let Some(snapshot) = log.snapshot(tell)? else {
-        return Err(ClusterError::Unfit {
-            cause: "the log has no snapshot".to_owned(),
-            advice: Box::new(
-                crate::text!(
-                    "The schema that [cluster] names holds no log yet",
-                    "В схеме из [cluster] журнала ещё нет"
-                )
+    if let Some(folder) = path.parent() {
+        durable::private_folder(folder)?;
+    }
+    durable::replace(path, MODE, |image| {
+        let at = snapshot::fetch(&mut *log, image, tell)?.ok_or_else(no_snapshot)?;
+        let entries = log.entries(at.seq, 1)?;
+        let of_image = entries.first().filter(|entry| entry.position == at);
+        become_replica(path, image, &rules.machine, at, of_image)
+    })?;
+    let store = open(path, log, rules)?;
+    admit(&store, now)?;
+    Ok(store)
+}
+
+fn no_snapshot() -> StoreError {
+    ClusterError::Unfit {
+        cause: "the log has no snapshot".to_owned(),
+        advice: Box::new(
+            crate::text!("The schema that [cluster] names holds no log yet", "В схеме из [cluster] журнала ещё нет")
                 .changed(crate::text!("Nothing was changed", "Ничего не изменено"))
                 .next(crate::text!(
                     "pmisplicense cluster init on the machine that has the state",
                     "pmisplicense cluster init на машине, где есть состояние"
                 )),
-            ),
-        }
-        .into());
-    };
-    let entries = log.entries(snapshot.position.seq, 1)?;
-    let of_image = entries.first().filter(|entry| entry.position == snapshot.position);
-    put_in_place(path, &snapshot.image, &rules.machine, snapshot.position, of_image)?;
-    let store = open(path, log, rules)?;
-    admit(&store, now)?;
-    Ok(store)
+        ),
+    }
+    .into()
 }
 
 /// As [`join`], for a machine that has a replica already. A replica that fits the log is kept, and entries that the log
@@ -160,36 +167,31 @@ fn admit(store: &Store, now: DateTime<Utc>) -> Result<(), StoreError> {
     written
 }
 
-/// Puts an image in the state's place, as this machine's replica. `of_image`: the entry that the image ends with. It is
-/// kept too, so that a log that falls back to exactly this entry is not taken for another log.
-fn put_in_place(
+/// Turns an image into this machine's replica, which takes the place of the state at `path`. `of_image`: the entry that
+/// the image ends with. It is kept too, so that a log that falls back to exactly this entry is not taken for another
+/// log.
+fn become_replica(
     path: &Path,
-    image: &[u8],
+    image: &Path,
     machine: &str,
     at: Position,
     of_image: Option<&Entry>,
 ) -> Result<(), StoreError> {
-    if let Some(folder) = path.parent() {
-        durable::private_folder(folder)?;
-    }
-    let made = snapshot::opened(image)?;
+    let made = snapshot::checked(image)?;
     replica::make(&made, machine, at)?;
     of_image.map_or(Ok(()), |entry| replica::keep(&made, entry))?;
-    durable::replace(path, MODE, |new| {
-        vacuum_into(&made, new)?;
-        // SQLite would otherwise treat the newest writes of the old file as a part of the new one.
-        for suffix in ["-wal", "-shm"] {
-            let mut name = path.as_os_str().to_owned();
-            name.push(suffix);
-            match std::fs::remove_file(&name) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(FileError::at(Path::new(&name))(error).into());
-                }
-                Ok(()) | Err(_) => {}
+    // SQLite would otherwise treat the newest writes of the old file as a part of the new one.
+    for suffix in ["-wal", "-shm"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        match std::fs::remove_file(&name) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(FileError::at(Path::new(&name))(error).into());
             }
+            Ok(()) | Err(_) => {}
         }
-        Ok(())
-    })
+    }
+    Ok(())
 }
 
 /// Opens a replica. No server is asked yet.

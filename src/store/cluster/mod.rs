@@ -29,8 +29,7 @@ use crate::error::Message;
 pub(super) use body::{Line, owned};
 pub use lease::{Deadline, LastLook, Lease, LeaseGuard};
 pub use log::{
-    COMPARED, Chain, ClusterLog, Entry, Head, HostFacts, HostReport, LogError, Position, Progress, Snapshot, Token,
-    places,
+    COMPARED, Chain, ClusterLog, Entry, Head, HostFacts, HostReport, LogError, Position, Progress, Token, places,
 };
 pub use members::{Machine, begin, bring_forward, join, leave, rejoin};
 pub(super) use replica::{APPLICATION_ID, is_replica, machine, unmake};

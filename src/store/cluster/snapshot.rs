@@ -1,45 +1,130 @@
-//! Images of the state. A machine that joins begins with one, and a lost replica is rebuilt from one.
+//! Images of the state. A machine that joins begins with one, and a lost replica is rebuilt from one. An image is a
+//! whole SQLite file. It lies in the log in parts of a mebibyte, and only one part is in memory at a time. Part 0 is
+//! written last: it holds the number of parts and their digest, so that an image which is not whole is never used.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::path::Path;
 
 use chrono::{DateTime, Utc};
 use rusqlite::Connection;
+use sha2::{Digest, Sha256};
 
-use super::super::file::{check_version, in_memory};
+use super::super::file::{self, MODE, check_version, connect, vacuum_into};
 use super::super::{Store, StoreError};
-use super::{ClusterError, Snapshot, members, replica};
+use super::{ClusterError, ClusterLog, Position, Progress, members, replica};
+use crate::durable::{self, FileError};
 
 /// A snapshot is made after this many entries.
 const EVERY: u64 = 5000;
 
-/// Opens an image in memory, after checking that it is complete and of a version that this program knows.
-pub(super) fn opened(image: &[u8]) -> Result<Connection, StoreError> {
-    let mut conn = Connection::open_in_memory()?;
-    conn.deserialize_read_exact("main", image, image.len(), false)?;
+/// Bytes of a part.
+const PART: u64 = 1 << 20;
+
+fn label(parts: u32, digest: Sha256) -> String {
+    let digest: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{parts} {digest}")
+}
+
+/// Opens a file that nobody uses yet, to change it. The file is not needed after an error, so SQLite keeps no journal.
+fn opened(new: &Path) -> Result<Connection, StoreError> {
+    let conn = connect(new)?;
+    conn.query_row("PRAGMA journal_mode = OFF", [], |_| Ok(()))?;
+    conn.pragma_update(None, "synchronous", "OFF")?;
+    Ok(conn)
+}
+
+/// Opens an image, after checking that it is complete and of a version that this program knows.
+pub(super) fn checked(image: &Path) -> Result<Connection, StoreError> {
+    let conn = opened(image)?;
     check_version(&conn)?;
     let wrong: String = conn.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
     if wrong == "ok" { Ok(conn) } else { Err(StoreError::Unusable(wrong)) }
 }
 
-fn bytes(conn: &mut Connection) -> Result<Vec<u8>, StoreError> {
-    conn.execute_batch("VACUUM")?;
-    let mut image = conn.serialize("main")?.to_vec();
-    // A database in memory cannot use WAL, so its header must not say that it does.
-    image.iter_mut().skip(18).take(2).for_each(|byte| *byte = 1);
-    Ok(image)
-}
-
-/// The image that a cluster begins with: an ordinary state, with its first machine.
-pub(super) fn first_image(
+/// Writes the image that a cluster begins with into an empty file: an ordinary state, with its first machine.
+pub(super) fn write_first(
     conn: &Connection,
+    image: &Path,
     machine: &str,
     identity: &str,
     now: DateTime<Utc>,
-) -> Result<Vec<u8>, StoreError> {
-    let mut copy = in_memory(conn)?;
-    super::super::file::bring_forward(&copy)?;
-    replica::make(&copy, machine, super::Position::BEGINNING)?;
+) -> Result<(), StoreError> {
+    vacuum_into(conn, image)?;
+    let copy = opened(image)?;
+    file::bring_forward(&copy)?;
+    replica::make(&copy, machine, Position::BEGINNING)?;
     members::first_members(&copy, machine, identity, now)?;
-    replica::strip(&copy)?;
-    bytes(&mut copy)
+    replica::strip(&copy)
+}
+
+/// Puts an image into the log, and removes older ones.
+pub(super) fn put(
+    log: &mut dyn ClusterLog,
+    at: Position,
+    image: &Path,
+    tell: &mut Progress<'_>,
+) -> Result<(), StoreError> {
+    let mut file = File::open(image).map_err(FileError::at(image))?;
+    let bytes = file.metadata().map_err(FileError::at(image))?.len();
+    let parts = u32::try_from(bytes.div_ceil(PART)).unwrap_or(u32::MAX);
+    let mut digest = Sha256::new();
+    let mut body = Vec::new();
+    for part in 1..=parts {
+        body.clear();
+        Read::by_ref(&mut file).take(PART).read_to_end(&mut body).map_err(FileError::at(image))?;
+        digest.update(&body);
+        log.put_image_part(at, part, &body)?;
+        tell(part, parts);
+    }
+    log.put_image_part(at, 0, label(parts, digest).as_bytes())?;
+    // Two machines may have written at once: what is there must be one of them, whole.
+    let written = log.image_part(at, 0)?.unwrap_or_default();
+    if !each_part(log, at, &written, &mut |_, _, _| Ok(()))? {
+        return Err(ClusterError::Away("the snapshot was written by two machines at once".to_owned()).into());
+    }
+    Ok(log.remove_before(at.seq)?)
+}
+
+/// Writes the newest whole image of the log into an empty file. `None`: there is none.
+pub(super) fn fetch(
+    log: &mut dyn ClusterLog,
+    image: &Path,
+    tell: &mut Progress<'_>,
+) -> Result<Option<Position>, StoreError> {
+    for (at, label) in log.images()? {
+        // The entry of its own number is there, and it is the same: otherwise it belongs to another history.
+        if log.entries(at.seq, 1)?.first().is_none_or(|entry| entry.position != at) {
+            continue;
+        }
+        let file = OpenOptions::new().write(true).truncate(true).open(image);
+        let mut file = file.map_err(FileError::at(image))?;
+        let mut take = |part, parts, body: &[u8]| {
+            file.write_all(body).map_err(FileError::at(image))?;
+            tell(part, parts);
+            Ok(())
+        };
+        if each_part(log, at, &label, &mut take)? {
+            return Ok(Some(at));
+        }
+    }
+    Ok(None)
+}
+
+/// Hears of a part: its number, how many there are, and its content.
+type Part<'p> = dyn FnMut(u32, u32, &[u8]) -> Result<(), StoreError> + 'p;
+
+/// Reads the parts of an image one after the other. `false`: they are not what the label says.
+fn each_part(log: &mut dyn ClusterLog, at: Position, written: &[u8], take: &mut Part<'_>) -> Result<bool, StoreError> {
+    let count = std::str::from_utf8(written).ok().and_then(|label| label.split(' ').next()?.parse().ok());
+    let parts: u32 = count.unwrap_or(0);
+    let mut digest = Sha256::new();
+    for part in 1..=parts {
+        let Some(body) = log.image_part(at, part)? else { return Ok(false) };
+        digest.update(&body);
+        take(part, parts, &body)?;
+    }
+    Ok(parts > 0 && label(parts, digest).as_bytes() == written)
 }
 
 impl Store {
@@ -56,10 +141,15 @@ impl Store {
         if when_due && here.seq < begins + EVERY {
             return Ok(false);
         }
-        let mut copy = in_memory(&cluster.conn)?;
-        let position = replica::position(&copy)?;
-        replica::strip(&copy)?;
-        cluster.log.borrow_mut().put_snapshot(&Snapshot { position, image: bytes(&mut copy)? }, &mut |_, _| {})?;
+        let state = cluster.conn.path().unwrap_or_default().to_owned();
+        durable::beside(Path::new(&state), MODE, |image| {
+            vacuum_into(&cluster.conn, image)?;
+            let copy = opened(image)?;
+            let at = replica::position(&copy)?;
+            replica::strip(&copy)?;
+            drop(copy);
+            put(&mut **cluster.log.borrow_mut(), at, image, &mut |_, _| {})
+        })?;
         Ok(true)
     }
 

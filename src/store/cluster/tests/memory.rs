@@ -1,7 +1,7 @@
 //! The log in memory, and machines with a folder each.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
@@ -63,7 +63,7 @@ pub enum Fault {
 /// The database.
 pub struct Shared {
     pub entries: Vec<Entry>,
-    pub snapshot: Option<Snapshot>,
+    pub images: BTreeMap<(u64, u32), Vec<u8>>,
     pub identity: String,
     pub is_witnessed: bool,
     pub is_away: bool,
@@ -81,7 +81,7 @@ pub type Database = Rc<RefCell<Shared>>;
 pub fn database() -> Database {
     Rc::new(RefCell::new(Shared {
         entries: Vec::new(),
-        snapshot: None,
+        images: BTreeMap::new(),
         identity: "galera:one".to_owned(),
         is_witnessed: true,
         is_away: false,
@@ -176,14 +176,25 @@ impl ClusterLog for MemoryLog {
         Ok(false)
     }
 
-    fn snapshot(&mut self, _: &mut Progress<'_>) -> Result<Option<Snapshot>, LogError> {
-        Ok(self.0.borrow().snapshot.clone())
+    fn images(&mut self) -> Result<Vec<(Position, Vec<u8>)>, LogError> {
+        let shared = self.0.borrow();
+        let label = |entry: &Entry| Some((entry.position, shared.images.get(&(entry.position.seq, 0))?.clone()));
+        Ok(shared.entries.iter().rev().filter_map(label).collect())
     }
 
-    fn put_snapshot(&mut self, snapshot: &Snapshot, _: &mut Progress<'_>) -> Result<(), LogError> {
+    fn image_part(&mut self, at: Position, part: u32) -> Result<Option<Vec<u8>>, LogError> {
+        Ok(self.0.borrow().images.get(&(at.seq, part)).cloned())
+    }
+
+    fn put_image_part(&mut self, at: Position, part: u32, body: &[u8]) -> Result<(), LogError> {
+        self.0.borrow_mut().images.insert((at.seq, part), body.to_owned());
+        Ok(())
+    }
+
+    fn remove_before(&mut self, seq: u64) -> Result<(), LogError> {
         let mut shared = self.0.borrow_mut();
-        shared.entries.retain(|entry| entry.position.seq >= snapshot.position.seq);
-        shared.snapshot = Some(snapshot.clone());
+        shared.entries.retain(|entry| entry.position.seq >= seq);
+        shared.images.retain(|(of, _), _| *of >= seq);
         Ok(())
     }
 
