@@ -1,8 +1,8 @@
 //! The price of a cluster for a service: entries of its log, and time. The log is on the private MariaDB, so the time
 //! is that of a server beside the program; nodes far apart add their round trips.
 use super::bench::line;
-use crate::support::Test;
 use crate::support::mariadb::opts;
+use crate::support::{Program, Test};
 use mysql::Conn;
 use mysql::prelude::Queryable as _;
 use std::time::{Duration, Instant};
@@ -17,7 +17,8 @@ pub fn cluster() -> Result<(), String> {
     let test = Test::new();
     let alone = opened(&test, 42)?;
     let mut root = Conn::new(opts(&test.db.socket, "mysql")).map_err(|e| e.to_string())?;
-    begin(&test, &mut root)?;
+    prepare(&test, &mut root)?;
+    test.run(["cluster", "init", "--yes"]).ok();
     let before = entries(&mut root)?;
     let shared = opened(&test, 42 + OPENS)?;
     let each = (entries(&mut root)? - before).div_ceil(u64::from(OPENS));
@@ -33,6 +34,50 @@ pub fn cluster() -> Result<(), String> {
     test.run(["sync"]).ok();
     let what = format!("sync of {} licenses, nothing new: entries", 2 * OPENS);
     line(&what, &(entries(&mut root)? - before).to_string(), "at most 10, however many licenses");
+    remove(&mut root)
+}
+
+/// What it costs to begin a cluster with a large state, to join it, and to write an image of it: memory and seconds.
+pub fn moving_in(test: &Test) -> Result<(), String> {
+    let mut root = Conn::new(opts(&test.db.socket, "mysql")).map_err(|e| e.to_string())?;
+    prepare(test, &mut root)?;
+    let other = test.root().join("another-machine");
+    std::fs::create_dir_all(&other).map_err(|e| e.to_string())?;
+    std::fs::write(other.join("machine-id"), "another-machine\n").map_err(|e| e.to_string())?;
+    let first = |args: &str| test.program(args.split(' '));
+    let second = |args: &str| {
+        let program = test.program(args.split(' ')).env("PMISPLICENSE_STATE", other.join("state.db"));
+        program.env("PMISPLICENSE_MACHINE_ID", other.join("machine-id"))
+    };
+    measured("cluster init", first("cluster init --yes"));
+    measured("cluster join", second("cluster join --yes"));
+    measured("cluster join, again", second("cluster join --yes"));
+    measured("cluster snapshot", first("cluster snapshot"));
+    let digests =
+        [first("cluster status --json"), second("cluster status --json")].map(|status| digest(&status.run().stdout));
+    if digests[0].is_empty() || digests[0] != digests[1] {
+        return Err(format!("the two machines differ: {digests:?}"));
+    }
+    remove(&mut root)?;
+    test.settings("");
+    Ok(())
+}
+
+fn measured(what: &str, program: Program<'_>) {
+    let began = Instant::now();
+    let (output, kib) = program.limit(Duration::from_secs(600)).spawn().measured();
+    output.ok();
+    line(&format!("{what}: memory at most, MiB"), &format!("{:.1}", kib as f64 / 1024.0), "under 40");
+    line(&format!("{what}: seconds"), &format!("{:.2}", began.elapsed().as_secs_f64()), "");
+}
+
+/// The newest entry and the digest of a replica, as `cluster status --json` shows them.
+fn digest(json: &str) -> String {
+    let status: serde_json::Value = serde_json::from_str(json).unwrap_or_default();
+    status.get("here").map(ToString::to_string).unwrap_or_default()
+}
+
+fn remove(root: &mut Conn) -> Result<(), String> {
     for sql in ["DROP DATABASE bench_log", "DROP USER bench_log@'127.0.0.1'"] {
         root.query_drop(sql).map_err(|e| e.to_string())?;
     }
@@ -52,8 +97,8 @@ fn opened(test: &Test, first: u32) -> Result<Duration, String> {
     times.get(times.len() / 2).copied().ok_or_else(|| "nothing was opened".to_owned())
 }
 
-/// Makes the schema and begins the log with the state of the test.
-fn begin(test: &Test, root: &mut Conn) -> Result<(), String> {
+/// Makes the schema, its user, and the settings that name it.
+fn prepare(test: &Test, root: &mut Conn) -> Result<(), String> {
     for sql in [
         "CREATE DATABASE bench_log".to_owned(),
         format!("CREATE USER bench_log@'127.0.0.1' IDENTIFIED BY '{PASSWORD}'"),
@@ -70,7 +115,6 @@ fn begin(test: &Test, root: &mut Conn) -> Result<(), String> {
         "[cluster]\nlog = \"mysql://bench_log@127.0.0.1:{port}/bench_log\"\npassword_file = \"{}\"\n",
         password.display()
     ));
-    test.run(["cluster", "init", "--yes"]).ok();
     Ok(())
 }
 

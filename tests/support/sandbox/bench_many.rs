@@ -2,6 +2,7 @@
 //! licenses are like one that the real program ordered: the seller's stand-in lists them without holding them, the
 //! state file holds them, and nothing about them is new.
 use super::bench::{Took, line, took};
+use super::bench_cluster;
 use crate::support::Test;
 use crate::support::upstream::Crowd;
 use pmisplicense::model::ids::{AccountId, ItemId, LicenseId, UpstreamPricelistId};
@@ -45,6 +46,7 @@ pub fn many(sizes: &[u32]) -> Result<(), String> {
         lookups(&test, *size)?;
         pages(&test)?;
         commands(&test, *size);
+        bench_cluster::moving_in(&test)?;
     }
     Ok(())
 }
