@@ -300,14 +300,12 @@ pub fn database_error(error: DbError) -> ModuleError {
 
 /// The error of a call of the panel's tool.
 pub fn panel_error(func: &str, error: &PanelError) -> ModuleError {
-    let (value, cause) = match error {
-        PanelError::NotStarted(why) => ("", format!("not started: {why}")),
-        PanelError::Refused { error_type, object, message } => {
-            (error_type.as_str(), format!("refused: {error_type} {object} {message}"))
-        }
-        PanelError::Unknown(why) => ("", format!("no answer that can be trusted: {why}")),
+    let value = match error {
+        PanelError::Refused { error_type, .. } => error_type.as_str(),
+        PanelError::NotStarted(_) | PanelError::Unknown(_) => "",
     };
-    let message = text!("The panel did not carry out {func}: {cause}", "Панель не выполнила {func}: {cause}");
+    let why = error.words();
+    let message = text!(["The panel did not carry out {func}: {}", why.en], ["Панель не выполнила {func}: {}", why.ru]);
     ModuleError::new(ErrorKind::Mgrctl, func, value, message)
         .changed(text!("Nothing else was done", "Больше ничего не сделано"))
         .next(text!("see the log, then repeat the command", "посмотрите лог и повторите команду"))

@@ -2,12 +2,15 @@
 //! (docs/interface.md 2). Nothing is printed here.
 
 mod halt;
+mod message;
 
 use std::fmt;
 
 use crate::xml::escape;
 
 pub use halt::Halt;
+pub use message::Message;
+use message::{with_change, with_step};
 
 /// Stable types of errors; each has texts in the XML description.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -178,48 +181,6 @@ impl Text {
     }
 }
 
-impl Text {
-    /// The beginning of a message: this text says what happened, `sentence` what was changed, or that nothing was.
-    #[must_use]
-    pub fn changed(self, sentence: Text) -> Message {
-        Message { changed: Some(sentence), ..Message::from(self) }
-    }
-
-    /// A message without a word about changes: this text says what happened, `step` what to do next.
-    #[must_use]
-    pub fn next(self, step: Text) -> Message {
-        Message::from(self).next(step)
-    }
-}
-
-/// The three parts of a message while no error has them yet: for functions that find the words, and leave the error to
-/// their caller.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Message {
-    happened: Text,
-    changed: Option<Text>,
-    next: Option<Text>,
-}
-
-impl Message {
-    /// What happened.
-    pub fn happened(&self) -> &Text {
-        &self.happened
-    }
-
-    /// With the next step: a command, or an action of the operator.
-    #[must_use]
-    pub fn next(self, step: Text) -> Self {
-        Self { next: Some(step), ..self }
-    }
-}
-
-impl From<Text> for Message {
-    fn from(happened: Text) -> Self {
-        Self { happened, changed: None, next: None }
-    }
-}
-
 /// A number with a noun in English: "1 month", "12 months". Russian texts put the number where the form of the noun
 /// does not depend on it.
 pub fn counted(number: impl fmt::Display, what: &str) -> String {
@@ -335,10 +296,7 @@ impl ModuleError {
     /// With the sentence that says what was changed, or that nothing was.
     #[must_use]
     pub fn changed(mut self, sentence: Text) -> Self {
-        *self.message = text!(
-            ["{} {}", as_sentence(&self.message.en), as_sentence(&sentence.en)],
-            ["{} {}", as_sentence(&self.message.ru), as_sentence(&sentence.ru)]
-        );
+        *self.message = with_change(&self.message, &sentence);
         self.changed = Some(Box::new(sentence));
         self
     }
@@ -346,10 +304,7 @@ impl ModuleError {
     /// With the next step: a command, or an action of the operator.
     #[must_use]
     pub fn next(mut self, step: Text) -> Self {
-        *self.message = text!(
-            ["{} Next: {}", as_sentence(&self.message.en), step.en],
-            ["{} Далее: {}", as_sentence(&self.message.ru), step.ru]
-        );
+        *self.message = with_step(&self.message, &step);
         self.next = Some(Box::new(step));
         self
     }
@@ -367,6 +322,24 @@ impl ModuleError {
             element("changed", self.changed.as_deref(), lang),
             element("next", self.next.as_deref(), lang),
         )
+    }
+
+    /// The whole message with its causes, as a part of another message. Causes are as the system or the seller said
+    /// them.
+    pub fn words(&self) -> Text {
+        let causes: String = self.causes.iter().map(|cause| format!(" ({cause})")).collect();
+        text!(["{}{causes}", self.message.en], ["{}{causes}", self.message.ru])
+    }
+
+    /// The message without its next step, for a place that shows the step beside it.
+    pub fn without_next(&self) -> Text {
+        let Some(next) = &self.next else { return (*self.message).clone() };
+        let cut = |whole: &str, word: &str, step: &str| {
+            let rest = whole.strip_suffix(step).and_then(|rest| rest.strip_suffix(word));
+            rest.unwrap_or(whole).to_owned()
+        };
+        let (en, ru) = (cut(&self.message.en, " Next: ", &next.en), cut(&self.message.ru, " Далее: ", &next.ru));
+        Text { en, ru }
     }
 
     /// The parts of the message as fields for programs: `null` where the message does not have them.
@@ -437,6 +410,7 @@ mod tests {
         assert_eq!(error.message.en, "It is held. Nothing was done. Next: pmisplicense show 42");
         assert_eq!(error.message.ru, "Занято. Ничего не сделано. Далее: pmisplicense show 42");
         assert_eq!(error.parts(Lang::Ru), (Some("Ничего не сделано"), Some("pmisplicense show 42")));
+        assert_eq!(error.without_next(), text!("It is held. Nothing was done.", "Занято. Ничего не сделано."));
         let document = error.document(Lang::En);
         let end = "<changed>Nothing was done</changed><next>pmisplicense show 42</next></error></doc>\n";
         assert!(document.ends_with(&format!("Next: pmisplicense show 42</msg>{end}")), "{document}");

@@ -79,7 +79,7 @@ fn noted<T>(ctx: &Context, func: &str, result: Result<T, crate::ports::PanelErro
     match result {
         Ok(value) => Some(value),
         Err(error) => {
-            ctx.log.warning(&format!("{func} failed while reporting an error: {error:?}"));
+            ctx.log.warning(&format!("{func} failed while reporting an error: {}", error.words().en));
             None
         }
     }

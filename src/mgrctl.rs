@@ -134,7 +134,7 @@ impl Mgrctl {
         let result = self.start(form);
         self.trace.answered("mgrctl", since, || match &result {
             Ok(doc) => shown(doc),
-            Err(error) => format!("{error:?}"),
+            Err(error) => error.words().en,
         });
         result
     }

@@ -218,13 +218,9 @@ impl PassReport {
         list(self.failures().map(Entry::name).collect())
     }
 
-    /// A line for each of the first failures, with its type, and a line that counts the others.
+    /// Each of the first failures with its causes and its type, and a line that counts the others.
     pub fn failure_lines(&self) -> Vec<Text> {
-        let line = |entry: &Entry| {
-            let causes: String = entry.error.causes.iter().map(|cause| format!("\n  {cause}")).collect();
-            let (kind, line) = (entry.error.kind.word(), entry.line());
-            text!(["{kind}: {}{causes}", line.en], ["{kind}: {}{causes}", line.ru])
-        };
+        let line = |entry: &Entry| with_details(&entry.error, &entry.line());
         shown(self.failures().collect(), line)
     }
 
@@ -240,6 +236,13 @@ impl PassReport {
         };
         json!({ "failures": list(true), "passed_over": list(false) })
     }
+}
+
+/// The words about an error, and below them its causes and its type, which documents and options name.
+pub fn with_details(error: &ModuleError, words: &Text) -> Text {
+    let causes: String = error.causes.iter().map(|cause| format!("\n  {cause}")).collect();
+    let kind = error.kind.word();
+    text!(["{}{causes}\n  type: {kind}", words.en], ["{}{causes}\n  тип: {kind}", words.ru])
 }
 
 fn shown(entries: Vec<&Entry>, line: impl Fn(&Entry) -> Text) -> Vec<Text> {
@@ -308,7 +311,7 @@ mod tests {
         }
         report.left(MODULE, Scope::License(LicenseId(9)), Why::OtherRun, error(ErrorKind::Busy, "held elsewhere"));
         let lines = report.failure_lines();
-        assert_eq!((lines.len(), lines[0].en.as_str()), (11, "upstream: service 1: no\n  odd answer"));
+        assert_eq!((lines.len(), lines[0].en.as_str()), (11, "service 1: no\n  odd answer\n  type: upstream"));
         assert_eq!(lines[10].en, "and 2 more; the log names all of them");
         assert_eq!(report.other_lines(), [text!("license 9: held elsewhere", "лицензия 9: held elsewhere")]);
         let json = report.json(Lang::En);

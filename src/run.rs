@@ -5,6 +5,7 @@
 mod adapters;
 mod admin;
 mod dry_run;
+mod terminal;
 
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -79,7 +80,8 @@ pub fn run(program: &str, args: Vec<OsString>, variable: &dyn Fn(&str) -> Option
         return admin::run(&args, &environment, variable);
     }
     let lang = given.lang();
-    caught(|| Ok(protocol(&given, &environment))).unwrap_or_else(|error| failed(&error, lang))
+    caught(|| Ok(protocol(&given, &environment, terminal::columns(variable))))
+        .unwrap_or_else(|error| failed(&error, lang))
 }
 
 fn failed(error: &ModuleError, lang: Lang) -> Finished {
@@ -113,7 +115,8 @@ fn new_log(settings: &Settings) -> Arc<Log> {
     Arc::new(Log::new(&settings.log, &conf, std::process::id(), || chrono::Local::now().naive_local()))
 }
 
-fn protocol(given: &Given, environment: &Environment) -> Finished {
+/// `width`: the columns of a dry run's answer, which people read.
+fn protocol(given: &Given, environment: &Environment, width: usize) -> Finished {
     let is_stopped = command::find(given.command()).is_some_and(|command| command.is_stopped);
     let stopped = |root: &std::path::Path| is_stopped && do_nothing(root);
     let switched_off = stopped(&environment.root());
@@ -153,7 +156,10 @@ fn protocol(given: &Given, environment: &Environment) -> Finished {
     }
     remark(&ctx.log, given);
     match (broken, &command) {
-        (None, Command::Engine(engine)) if is_dry => dry_run(ctx, engine, switched_off, given.has(Opt::Json)),
+        (None, Command::Engine(engine)) if is_dry => {
+            let columns = (!given.has(Opt::Json)).then_some(width);
+            dry_run(ctx, engine, switched_off, columns)
+        }
         (None, _) => {
             let result = carried_out(&mut ctx, &command);
             finish(&mut ctx, &command, given.command(), result)
@@ -162,8 +168,9 @@ fn protocol(given: &Given, environment: &Environment) -> Finished {
     }
 }
 
-/// Shows what a command would do, including its report to the panel about a failure.
-fn dry_run(ctx: Context, engine: &EngineCommand, switched_off: bool, as_json: bool) -> Finished {
+/// Shows what a command would do, including its report to the panel about a failure. `columns`: for people, so wide;
+/// `None`: for a program.
+fn dry_run(ctx: Context, engine: &EngineCommand, switched_off: bool, columns: Option<usize>) -> Finished {
     let lang = ctx.lang;
     let (mut ctx, script) = match dry_run::rehearse(ctx, engine.word()) {
         Ok(rehearsed) => rehearsed,
@@ -179,7 +186,10 @@ fn dry_run(ctx: Context, engine: &EngineCommand, switched_off: bool, as_json: bo
     };
     let code = finish(&mut ctx, &command, engine.word(), result).code;
     let run = Rehearsed { command: engine.word(), item: engine.item(), error: error.as_ref(), switched_off };
-    let stdout = if as_json { format!("{:#}\n", script.json(&run, lang)) } else { script.told(&run, lang) };
+    let stdout = match columns {
+        Some(columns) => crate::admin::folded(&script.told(&run, lang), columns),
+        None => format!("{:#}\n", script.json(&run, lang)),
+    };
     Finished { stdout: ctx.log.masked(&stdout), stderr: String::new(), code }
 }
 

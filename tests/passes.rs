@@ -110,7 +110,7 @@ fn a_database_that_goes_away_ends_the_pass_and_its_figures_are_printed() {
         output.stderr
     );
     for name in ["module 7", "all modules"] {
-        assert!(output.stderr.contains(&format!("database: {name}: ")), "{name}: {}", output.stderr);
+        assert!(output.stderr.contains(&format!("{name}: The panel's database ")), "{name}: {}", output.stderr);
     }
     assert_eq!(renewed(&test), 1, "{}", test.story());
     test.database_server().resume();
@@ -142,7 +142,7 @@ fn sync_prints_its_figures_beside_the_failures_and_json_holds_all_of_them() {
     let output = test.run(["sync"]);
     assert_eq!(output.code, Some(1));
     assert_eq!(output.stdout, "licenses seen: 12, brought up to date: 12, looked at one by one: 12\n");
-    let lines: Vec<&str> = output.stderr.lines().filter(|line| line.starts_with("upstream: service ")).collect();
+    let lines: Vec<&str> = output.stderr.lines().filter(|line| line.starts_with("service ")).collect();
     assert_eq!(lines.len(), 10, "{}", output.stderr);
     assert!(output.stderr.contains("and 1 more; the log names all of them\n"), "{}", output.stderr);
     let output = test.run(["sync", "--json"]);

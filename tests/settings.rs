@@ -76,7 +76,7 @@ fn a_file_that_the_environment_names_must_be_there() {
         let message = output.fails("config").message().to_owned();
         assert!(message.contains(&missing.display().to_string()), "{message}");
         let person = test.program(["list"]).env(variable, &missing).run();
-        assert!(person.code == Some(1) && person.stderr.starts_with("config: "), "{person:?}");
+        assert!(person.code == Some(1) && person.stderr.ends_with("type: config\n"), "{person:?}");
     }
     assert_eq!((sent(&test), told(&test), test.state_path().exists()), (Vec::new(), Vec::new(), false));
     // An empty variable names nothing.

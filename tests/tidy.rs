@@ -273,3 +273,24 @@ fn every_test_file_is_part_of_the_test_binary() {
         }
     }
 }
+
+/// A debug form is for developers, and an error of ours has a text in each language: neither a debug form nor an
+/// English error stands in what people read.
+#[test]
+fn no_message_shows_a_debug_form_or_an_english_error_in_a_russian_sentence() {
+    let names = ["error", "answer", "failure", "refusal", "result", "silence", "event", "cause"];
+    let is_debug = |line: &str| names.iter().any(|name| line.contains(&format!("{{{name}:?}}")));
+    let is_mixed = |line: &str| line.contains("{error}") && line.contains(|c: char| ('а'..='я').contains(&c));
+    let mut found = Vec::new();
+    for (name, text) in texts(&[".rs"]) {
+        if !name.starts_with("src/") || name.ends_with("tests.rs") {
+            continue;
+        }
+        let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+        // The state's own errors may show a value that only a developer can mean.
+        let is_other = |line: &&str| line.contains("{other:?}") && !name.starts_with("src/store/");
+        let wrong = code.lines().filter(|line| is_debug(line) || is_mixed(line) || is_other(line));
+        found.extend(wrong.map(|line| format!("{name}: {}", line.trim())));
+    }
+    assert_eq!(found, Vec::<String>::new());
+}

@@ -7,7 +7,7 @@ use super::state_file::refuse_in_cluster;
 use super::table::wrapped;
 use super::{Answer, Desk};
 use crate::engine::{RESTORED, check_machine, run_to_end, state_error};
-use crate::error::{ErrorKind, ModuleError, Text, counted};
+use crate::error::{ErrorKind, Message, ModuleError, Text, counted};
 use crate::model::ids::PanelId;
 use crate::plan::finding::Kind;
 use crate::plan::reconcile::adopting;
@@ -32,7 +32,7 @@ pub fn adopt(desk: &mut Desk<'_>, panel: &PanelId, after: After) -> Result<Answe
     check_machine(&store, &desk.ctx.machine)?;
     let before = store.panel_id().map_err(state_error)?;
     if before == *panel {
-        return Ok(Answer::sentence("state", desk.ctx.lang, &already(panel)));
+        return Ok(Answer::sentence("state", desk.ctx.lang, already(panel)));
     }
     check_empty(&store, panel)?;
     let was_ours = store.meta(ID_BEFORE).map_err(state_error)?.as_deref() == Some(panel.as_str());
@@ -51,12 +51,13 @@ pub fn adopt(desk: &mut Desk<'_>, panel: &PanelId, after: After) -> Result<Answe
     if let Some(answer) = shown(desk, ("state", after), &plan, None)? {
         return Ok(answer);
     }
-    let done = text!(
-        "The state is that of installation {new} now. Next: pmisplicense reconcile, then pmisplicense reconcile --apply. To undo it before that: pmisplicense state adopt {old}",
-        "Теперь это состояние установки {new}. Далее: pmisplicense reconcile, затем pmisplicense reconcile --apply. Отменить до этого: pmisplicense state adopt {old}"
-    );
+    let done = text!("The state is that of installation {new} now", "Теперь это состояние установки {new}");
     write(desk, &before, panel, &done)?;
-    Ok(Answer::sentence("state", desk.ctx.lang, &done))
+    let next = text!(
+        "pmisplicense reconcile, then pmisplicense reconcile --apply. To undo it before that: pmisplicense state adopt {old}",
+        "pmisplicense reconcile, затем pmisplicense reconcile --apply. Отменить до этого: pmisplicense state adopt {old}"
+    );
+    Ok(Answer::sentence("state", desk.ctx.lang, done.next(next)))
 }
 
 /// The change itself. No other run may order something with the former id at the same time. So this run is alone, and
@@ -148,12 +149,10 @@ fn no_witness(panel: &PanelId) -> ModuleError {
     ))
 }
 
-fn already(panel: &PanelId) -> Text {
+fn already(panel: &PanelId) -> Message {
     let id = panel.as_str();
-    text!(
-        "The state is that of installation {id} already. Next: pmisplicense reconcile",
-        "Это уже состояние установки {id}. Далее: pmisplicense reconcile"
-    )
+    text!("The state is that of installation {id} already", "Это уже состояние установки {id}")
+        .next(text!("pmisplicense reconcile", "pmisplicense reconcile"))
 }
 
 fn nothing() -> Text {

@@ -9,7 +9,7 @@ use super::progress::Bar;
 use super::{Answer, Desk};
 use crate::context::ClusterAccess;
 use crate::engine::state_error;
-use crate::error::{ErrorKind, ModuleError, Text};
+use crate::error::{ErrorKind, Message, ModuleError, Text};
 use crate::session::open_state;
 use crate::session::state::{access, alone, is_there, no_state};
 use crate::store::membership;
@@ -63,7 +63,7 @@ pub fn join(desk: &mut Desk<'_>, yes: bool) -> Result<Answer, ModuleError> {
     let (path, now) = (&desk.ctx.settings.state, desk.ctx.clock.now());
     let (has_replica, again) = (refuse_own_licenses(desk)?, access(desk.ctx)?.log()?);
     if has_replica && membership::rejoin(path, again, rules.clone(), now).map_err(state_error)? {
-        return Ok(Answer::sentence("cluster", desk.ctx.lang, &belongs()));
+        return Ok(Answer::sentence("cluster", desk.ctx.lang, belongs()));
     }
     let kept = set_aside(desk)?;
     let (lang, tell, bar) = (desk.ctx.lang, &mut *desk.tell, Bar(desk.live));
@@ -79,14 +79,12 @@ pub fn join(desk: &mut Desk<'_>, yes: bool) -> Result<Answer, ModuleError> {
         let _ = std::fs::rename(kept, path);
     }
     joined.map_err(state_error)?;
-    Ok(Answer::sentence("cluster", desk.ctx.lang, &belongs()))
+    Ok(Answer::sentence("cluster", desk.ctx.lang, belongs()))
 }
 
-fn belongs() -> Text {
-    text!(
-        "This machine belongs to the cluster. Next: pmisplicense doctor.",
-        "Эта машина входит в кластер. Далее: pmisplicense doctor."
-    )
+fn belongs() -> Message {
+    text!("This machine belongs to the cluster", "Эта машина входит в кластер")
+        .next(text!("pmisplicense doctor.", "pmisplicense doctor."))
 }
 
 /// Refuses when this machine has a state of its own with licenses, because the cluster's state would replace it.

@@ -72,8 +72,9 @@ impl Checks {
     /// Adds a line for a step that failed. Its error says what to do.
     fn failed(&mut self, name: &'static str, error: &ModuleError) {
         let causes = error.causes.first().map_or_else(String::new, |cause| format!(" ({cause})"));
-        let what = text!(["{}{causes}", error.message.en], ["{}{causes}", error.message.ru]);
-        self.0.push(Check { name, level: Level::Problem, what, next: None });
+        let what = error.without_next();
+        let what = text!(["{}{causes}", what.en], ["{}{causes}", what.ru]);
+        self.0.push(Check { name, level: Level::Problem, what, next: error.next.as_deref().cloned() });
     }
 }
 
@@ -166,6 +167,7 @@ fn told(desk: &Desk<'_>, checks: &[Check]) -> Answer {
     let mut list = Vec::new();
     for check in checks {
         let head = match check.level {
+            Level::Ok if check.next.is_some() => text!("hint     ", "совет    "),
             Level::Ok => text!("ok       ", "ок       "),
             Level::Warning => text!("warning  ", "внимание "),
             Level::Problem => text!("PROBLEM  ", "ПРОБЛЕМА "),

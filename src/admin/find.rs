@@ -58,9 +58,10 @@ pub fn subject(desk: &mut Desk<'_>, store: &Store, word: &str) -> Result<Subject
                 "{word:?} is too short for a part of a key: {KEY_PART} characters at least",
                 "{word:?} — слишком короткая часть ключа: нужно не меньше {KEY_PART} знаков"
             ),
-        ));
+        )
+        .next(text!("see all licenses: pmisplicense list", "посмотрите все лицензии: pmisplicense list")));
     }
-    one(word, store.licenses_keyed(word).map_err(crate::engine::state_error)?)
+    keyed(store, word)
 }
 
 fn numbered(desk: &mut Desk<'_>, store: &Store, word: &str, number: u32) -> Result<Subject, ModuleError> {
@@ -79,8 +80,14 @@ fn numbered(desk: &mut Desk<'_>, store: &Store, word: &str, number: u32) -> Resu
             "repeat with item:{number} or license:{number}",
             "повторите, указав item:{number} или license:{number}"
         ))),
+        // Keys of digits exist, and `list` shows the end of a key.
+        (false, true) if word.chars().count() >= KEY_PART => keyed(store, word),
         (false, true) => Err(nothing(word)),
     }
+}
+
+fn keyed(store: &Store, part: &str) -> Result<Subject, ModuleError> {
+    one(part, store.licenses_keyed(part).map_err(crate::engine::state_error)?)
 }
 
 /// Whether the state or the panel knows a service. If the panel does not answer, only the state is used.

@@ -4,6 +4,7 @@
 
 use serde_json::json;
 
+use super::state_file::compare;
 use super::{Answer, Desk, refused};
 use crate::cli::DoctorArgs;
 use crate::engine::{RESTORED, call_error, check_machine, former_accounts, is_account, state_error};
@@ -406,13 +407,12 @@ pub fn claim_state(desk: &mut Desk<'_>, yes: bool) -> Result<Answer, ModuleError
         tx.note(None, None, "machine", &done)
     });
     write.map_err(state_error)?;
-    let next = match store.meta(RESTORED).map_err(state_error)? {
-        Some(_) => text!(
-            " It is older than what was done with it. Next: pmisplicense reconcile, then pmisplicense reconcile --apply.",
-            " Он старее того, что было сделано. Далее: pmisplicense reconcile, затем pmisplicense reconcile --apply."
-        ),
-        None => Text::default(),
+    let told = match store.meta(RESTORED).map_err(state_error)? {
+        Some(_) => {
+            let old = text!("It is older than what was done with it", "Он старее того, что было сделано");
+            text!(["{} {}", done.en, old.en], ["{} {}", done.ru, old.ru]).next(compare())
+        }
+        None => done.into(),
     };
-    let told = text!(["{}{}", done.en, next.en], ["{}{}", done.ru, next.ru]);
-    Ok(Answer::sentence("state", desk.ctx.lang, &told))
+    Ok(Answer::sentence("state", desk.ctx.lang, told))
 }

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use super::list::status_words;
 use super::progress::Bar;
-use super::show::status;
 use super::stream::Listing;
-use super::table::{Giving, Measure, wrapped};
+use super::table::{Giving, Measure, folded, wrapped};
 use super::takeover::{chosen, refused};
 use super::{Answer, Desk, dash};
 use crate::cli::{Import, Itemtype};
@@ -244,7 +244,7 @@ fn cells(desk: &Desk<'_>, one: &Importable, done: &Done) -> Vec<String> {
         dash(one.code.as_ref()),
         dash(one.ip),
         one.expires.to_string(),
-        status(one.status),
+        desk.say(&status_words(one.status)).to_owned(),
         dash(done.services.get(&(one.module, one.id))),
         one.name.as_deref().unwrap_or_default().to_owned(),
     ]
@@ -264,7 +264,7 @@ fn told(desk: &mut Desk<'_>, list: &[Importable], result: &Done, applied: bool) 
     let left = result.left.iter().map(|why| ('-', why.clone()));
     let failed = result.report.failure_lines().into_iter().map(|line| ('!', line));
     for (sign, words) in left.chain(failed) {
-        let line = format!("{sign} {}\n", wrapped(desk.say(&words), desk.width, 2));
+        let line = folded(&format!("{sign} {}\n", desk.say(&words)), desk.width);
         (desk.print)(&line);
     }
     let sum = format!("{}\n", wrapped(desk.say(&sum(list, result, applied)), desk.width, 2));

@@ -15,12 +15,14 @@ use crate::error::{Lang, ModuleError, Text, counted};
 use crate::model::ids::{AccountId, ItemId, LicenseId};
 use crate::model::license::LicenseStatus;
 use crate::model::license_row::{LicenseRow, LicenseState};
+pub use crate::plan::reason::state_words;
 use crate::store::{LicenseFilter, Order};
 use crate::text;
 use crate::watch::last_runs::{self, LastRuns};
 
-/// A narrow terminal cuts the names, then leaves out the address, the product and the domains, in this order.
-const GIVING: Giving<'_> = Giving { soft: &[8], spare: &[6, 3, 7] };
+/// A narrow terminal cuts the names, then leaves out names, domains, product and status, in this order. Service, day
+/// and address stay the longest: by them an operator finds a license.
+const GIVING: Giving<'_> = Giving { soft: &[8], spare: &[8, 7, 3, 4, 6] };
 
 /// The column of the domains in use.
 const DOMAINS_COLUMN: usize = 7;
@@ -205,18 +207,6 @@ fn line(desk: &Desk<'_>, row: &LicenseRow, troubled: bool, usage: Option<Usage>)
         ),
         row.name.clone(),
     ]
-}
-
-/// The state of a license in our state file, in the words of the option `--status`.
-pub fn state_words(state: LicenseState) -> Text {
-    match state {
-        LicenseState::Bound => text!("bound", "занята"),
-        LicenseState::Claimed => text!("claimed", "готовится"),
-        LicenseState::ToFree => text!("to-free", "к освобождению"),
-        LicenseState::Pool => text!("pool", "в пуле"),
-        LicenseState::Stopped => text!("stopped", "остановлена"),
-        LicenseState::Deleted => text!("deleted", "удалена"),
-    }
 }
 
 /// The stable word for the status of a license at the seller, as it was read last.

@@ -33,6 +33,7 @@ pub mod whmcs;
 
 use serde_json::{Value, json};
 
+pub use self::table::folded;
 use crate::context::Context;
 use crate::error::{ErrorKind, Lang, Message, ModuleError, Text};
 use crate::pass_report::PassReport;
@@ -99,10 +100,13 @@ impl Answer {
         Self::new(command, String::new(), json)
     }
 
-    /// One sentence.
-    pub fn sentence(command: &str, lang: Lang, text: &Text) -> Self {
+    /// One message. Programs get the whole text, and what was changed and the next step by themselves.
+    pub fn sentence(command: &str, lang: Lang, message: impl Into<Message>) -> Self {
+        let message = message.into();
+        let (text, parts) = (message.text(), message.parts(lang));
         let words = text.in_lang(lang);
-        Self::new(command, format!("{words}\n"), json!({ "text": words }))
+        let json = json!({ "text": words, "changed": parts["changed"], "next": parts["next"] });
+        Self::new(command, format!("{words}\n"), json)
     }
 
     /// The fields `failures` and `passed_over`, and the exit code that they mean.
@@ -158,10 +162,14 @@ impl Desk<'_> {
         match self.ask.as_mut().map(|ask| ask(&question)) {
             Some(true) => Ok(()),
             Some(false) => Err(refused(text!("nothing was done, as you said", "ничего не сделано, как вы и сказали"))),
-            None => Err(refused(text!(
-                "Nothing was done: there is no terminal to ask on. Next: repeat the command with --yes. It would do this: {plan}",
-                "Ничего не сделано: нет терминала, чтобы спросить. Далее: повторите команду с --yes. Она сделает вот что: {plan}"
-            ))),
+            None => Err(refused(
+                text!("There is no terminal to ask on", "Нет терминала, чтобы спросить")
+                    .changed(text!("Nothing was done", "Ничего не сделано"))
+                    .next(text!(
+                        "repeat the command with --yes. It would do this: {plan}",
+                        "повторите команду с --yes. Она сделает вот что: {plan}"
+                    )),
+            )),
         }
     }
 

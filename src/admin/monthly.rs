@@ -95,8 +95,11 @@ fn written(desk: &Desk<'_>, file: &Path, page: &str) -> Result<String, ModuleErr
             ErrorKind::BadValue,
             "html",
             &name,
-            text!("{name} cannot be written: {error}", "не удалось записать {name}: {error}"),
-        )),
+            text!("{name} cannot be written", "не удалось записать {name}")
+                .changed(text!("An older page was not changed", "Прежняя страница не изменена"))
+                .next(text!("check the folder, its rights and the free space", "проверьте каталог, права и место")),
+        )
+        .because(error)),
     }
 }
 

@@ -211,7 +211,7 @@ pub fn carried_out(
                     continue;
                 }
                 let number = index + 1;
-                tell(&format!("{number}/{total} {}\n", finding.remedy.describe().in_lang(lang)));
+                tell(&format!("{number}/{total} {}\n", finding.remedy_words().in_lang(lang)));
                 let result = remembered.entry(finding.remedy.clone()).or_insert_with(|| {
                     let result = run_to_end(engine.repair(approved));
                     result
@@ -244,13 +244,18 @@ pub fn carried_out(
     }
 }
 
+/// A kind for people: the word that `--only` takes, in Russian with its meaning.
+fn kind_words(kind: Kind) -> Text {
+    text!(["{}", kind.word()], ["{} ({})", kind.title().ru, kind.word()])
+}
+
 /// The question about one difference, on a terminal.
 fn question(finding: &Finding) -> Text {
-    let (kind, what, remedy) = (finding.kind.word(), &finding.what, finding.remedy.describe());
+    let (kind, what, remedy) = (kind_words(finding.kind), &finding.what, finding.remedy_words());
     let cost = cost(finding).map_or_else(Text::default, |cost| text!([" ({})", cost.en], [" ({})", cost.ru]));
     text!(
-        ["{kind}: {}\n  -> {}{}\nDo that? [y/N] ", what.en, remedy.en, cost.en],
-        ["{kind}: {}\n  -> {}{}\nВыполнить? [y/N] ", what.ru, remedy.ru, cost.ru]
+        ["{}: {}\n  -> {}{}\nDo that? [y/N] ", kind.en, what.en, remedy.en, cost.en],
+        ["{}: {}\n  -> {}{}\nВыполнить? [y/N] ", kind.ru, what.ru, remedy.ru, cost.ru]
     )
 }
 
@@ -305,7 +310,7 @@ fn seen(module: ModuleId, finding: &Finding) -> SeenDifference {
         item: finding.item.map(|item| item.0),
         license: finding.license.map(|license| license.0),
         what: both(&finding.what),
-        remedy: both(&finding.remedy.describe()),
+        remedy: both(&finding.remedy_words()),
         cost: cost_word(finding),
         command: match &finding.remedy {
             Remedy::Person(command) => Some(command.clone()),
@@ -331,8 +336,16 @@ fn former_accounts(
     let former = engine::former_accounts(&open_state(desk.ctx)?, &modules)?;
     let named = former.into_iter().filter(|one| only.is_none_or(|only| only == one.module)).map(|one| {
         let (what, remedy) = (one.told().0, Remedy::Person(one.command()));
-        let finding =
-            Finding { kind: Kind::FormerAccount, item: None, license: None, what, remedy, cost: None, price: None };
+        let finding = Finding {
+            kind: Kind::FormerAccount,
+            item: None,
+            license: None,
+            what,
+            remedy,
+            step: None,
+            cost: None,
+            price: None,
+        };
         (one.module, finding, Outcome::Named)
     });
     Ok(named.collect())
@@ -352,16 +365,13 @@ fn told(desk: &Desk<'_>, reconciled: &Reconciled, apply: Apply<'_>) -> Answer {
     let (mut text, mut list, mut left) = (String::new(), Vec::new(), 0_u32);
     for (module, finding, outcome) in results {
         let (sign, after) = match outcome {
-            Outcome::Named => ('-', finding.remedy.describe().in_lang(lang).to_owned()),
+            Outcome::Named => ('-', finding.remedy_words().in_lang(lang).to_owned()),
             Outcome::Done(words) => ('+', words.clone()),
             Outcome::Failed(words) => ('!', words.clone()),
         };
         left += u32::from(!matches!(outcome, Outcome::Done(_)));
-        let kind = finding.kind.word();
-        text.push_str(&format!(
-            "{sign} {}\n",
-            wrapped(&format!("{kind}: {}", finding.what.in_lang(lang)), desk.width, 2)
-        ));
+        let head = format!("{}: {}", kind_words(finding.kind).in_lang(lang), finding.what.in_lang(lang));
+        text.push_str(&format!("{sign} {}\n", wrapped(&head, desk.width, 2)));
         if let Some(cost) = cost(finding) {
             text.push_str(&format!("  {}\n", cost.in_lang(lang)));
         }

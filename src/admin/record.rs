@@ -118,11 +118,10 @@ pub fn record(desk: &mut Desk<'_>, file: &Path, yes: bool) -> Result<Answer, Mod
     let text = serde_json::to_string_pretty(&record).map_err(|error| failed_at(file, &error))?;
     writeln!(out, "{text}").and_then(|()| out.sync_all()).map_err(|error| failed_at(file, &error))?;
     let (shown, asked) = (file.display(), book.asked);
-    let words = text!(
-        "{asked} answers were written to {shown}. Nothing was changed. Next: read the file, then attach it to the report.",
-        "Ответов записано в {shown}: {asked}. Ничего не изменено. Далее: прочитайте файл и приложите его к сообщению."
-    );
-    Ok(Answer::sentence("doctor", desk.ctx.lang, &words))
+    let words = text!("{asked} answers were written to {shown}", "Ответов записано в {shown}: {asked}")
+        .changed(text!("Nothing was changed", "Ничего не изменено"))
+        .next(text!("read the file, then attach it to the report", "прочитайте файл и приложите его к сообщению"));
+    Ok(Answer::sentence("doctor", desk.ctx.lang, words))
 }
 
 fn plan(file: &Path, hosts: &str) -> Text {

@@ -1,6 +1,8 @@
 //! show: one service or license, as panel, state and seller have it. If one of the three does not answer, it is named,
 //! and the others are shown.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
 use super::find::{Subject, subject};
@@ -15,6 +17,7 @@ use crate::model::ids::{ItemId, LicenseId, ModuleId};
 use crate::model::item::{Item, ItemStatus};
 use crate::model::license::{Family, License, LicenseStatus};
 use crate::model::license_row::LicenseRow;
+use crate::plan::takeover::named;
 use crate::session::modules_in_use;
 use crate::text;
 
@@ -32,6 +35,9 @@ pub fn show(desk: &mut Desk<'_>, word: &str) -> Result<Answer, ModuleError> {
     let seen = number.and_then(|id| upstream(desk, module, family, id, &mut notes));
     if item.is_none() && row.is_none() && seen.is_none() {
         return Err(nowhere(word, &notes));
+    }
+    if let (None, Some(seen)) = (&row, &seen) {
+        notes.push(foreign(desk, item, seen)?);
     }
     if let (Some(item), Some(row)) = (item, &row)
         && row.incarnation.is_none()
@@ -179,7 +185,10 @@ fn page(
         let mark = if differs { "*" } else { " " };
         let mut cell = vec![format!("{mark}{}", desk.say(title))];
         cell.extend(values.iter().map(|value| desk.say(&for_people(name, value)).to_owned()));
-        cells.push(cell);
+        // Nobody reads a line of dashes. Programs find every field.
+        if is_known(values) {
+            cells.push(cell);
+        }
         let [panel, state, upstream] = values;
         fields.insert(
             (*name).to_owned(),
@@ -216,6 +225,11 @@ fn page(
         "advice": problems,
     });
     Answer::new("show", text, json)
+}
+
+/// Whether one of the three knows the value.
+fn is_known(values: &[String; 3]) -> bool {
+    values.iter().any(|value| value != "-")
 }
 
 /// Whether two of the known values differ.
@@ -327,7 +341,7 @@ pub fn as_last_seen(desk: &Desk<'_>, panel: Option<&Item>, row: Option<&LicenseR
         let [panel, state, seller] = values.map(|value| desk.say(&for_people(name, &value)).to_owned());
         [desk.say(&title).to_owned(), panel, state, seller]
     };
-    lines.into_iter().map(with_title).collect()
+    lines.into_iter().filter(|(.., values)| is_known(values)).map(with_title).collect()
 }
 
 /// Domains in use as a look showed them.
@@ -376,6 +390,30 @@ fn item_status(item: ItemStatus) -> String {
         ItemStatus::Processing => "processing".into(),
         ItemStatus::Unknown(number) => number.to_string(),
     }
+}
+
+/// A license at the seller that our state does not know: whose it is, and the command that would bind it.
+fn foreign(desk: &Desk<'_>, item: Option<ItemId>, seen: &License) -> Result<Text, ModuleError> {
+    let (id, ours) = (seen.id, desk.store()?.panel_id().map_err(state_error)?);
+    let item = item.or_else(|| named(seen, &BTreeSet::new()).keys().next().copied()).map(|item| item.to_string());
+    let (en, ru) = (item.as_deref().unwrap_or("ITEM"), item.as_deref().unwrap_or("УСЛУГА"));
+    Ok(match seen.remoteid.mark() {
+        Some(mark) if *mark.panel() == ours => text!(
+            "License {id} bears our mark, and this state does not know it. Nothing was changed. Next: pmisplicense reconcile",
+            "На лицензии {id} наша метка, а состояние её не знает. Ничего не изменено. Далее: pmisplicense reconcile"
+        ),
+        Some(mark) => {
+            let panel = mark.panel().as_str();
+            text!(
+                "License {id} is foreign: it bears the mark of installation {panel}. No run changes it. To bind it to a service of this panel anyway: pmisplicense bind {en} {id} --take-from {panel}",
+                "Лицензия {id} чужая: на ней метка установки {panel}. Программа её не меняет. Чтобы всё же привязать её к услуге этой панели: pmisplicense bind {ru} {id} --take-from {panel}"
+            )
+        }
+        None => text!(
+            "License {id} is foreign: this installation neither bought nor bound it. No run changes it. To bind it to a service of this panel: pmisplicense bind {en} {id}",
+            "Лицензия {id} чужая: эта установка её не покупала и не привязывала. Программа её не меняет. Чтобы привязать её к услуге этой панели: pmisplicense bind {ru} {id}"
+        ),
+    })
 }
 
 fn nowhere(word: &str, notes: &[Text]) -> ModuleError {

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{Answer, Desk};
 use crate::durable::private_folder;
 use crate::engine::{RESTORED, check_machine, state_error};
-use crate::error::{ErrorKind, ModuleError, Text, counted};
+use crate::error::{ErrorKind, Message, ModuleError, Text, counted};
 use crate::model::item::ItemStatus;
 use crate::session::open_state;
 use crate::session::state::{alone, is_there, no_state};
@@ -152,17 +152,20 @@ pub fn restore(desk: &mut Desk<'_>, file: &Path, yes: bool) -> Result<Answer, Mo
     let _alone = alone(desk.ctx)?;
     replace(desk, &copy, &kept, Aside::Unusable, now)?;
     let done = match check_machine(&copy, &desk.ctx.machine) {
-        Ok(()) => text!(
-            "The state was restored from {from}. Next: pmisplicense reconcile, then pmisplicense reconcile --apply",
-            "Состояние восстановлено из {from}. Далее: pmisplicense reconcile, затем pmisplicense reconcile --apply"
-        ),
+        Ok(()) => {
+            text!("The state was restored from {from}", "Состояние восстановлено из {from}").next(compare())
+        }
         // Until the state is this machine's, each of these would be refused.
         Err(_) => text!(
-            "The state was restored from {from}. It was made on another machine. Next: when that machine is switched off, run: pmisplicense state claim. Then: pmisplicense reconcile, and pmisplicense reconcile --apply.",
-            "Состояние восстановлено из {from}. Оно создано на другой машине. Далее: когда та машина выключена, выполните pmisplicense state claim. Затем: pmisplicense reconcile и pmisplicense reconcile --apply."
-        ),
+            "The state was restored from {from}. It was made on another machine",
+            "Состояние восстановлено из {from}. Оно создано на другой машине"
+        )
+        .next(text!(
+            "when that machine is switched off, run: pmisplicense state claim. Then: pmisplicense reconcile, and pmisplicense reconcile --apply",
+            "когда та машина выключена, выполните pmisplicense state claim. Затем: pmisplicense reconcile и pmisplicense reconcile --apply"
+        )),
     };
-    Ok(Answer::sentence("restore", desk.ctx.lang, &done))
+    Ok(Answer::sentence("restore", desk.ctx.lang, done))
 }
 
 /// `state begin-anew`: an empty state for the same installation. The program then only reads until `reconcile --apply`
@@ -187,7 +190,7 @@ pub fn begin_anew(desk: &mut Desk<'_>, yes: bool) -> Result<Answer, ModuleError>
     let anew = new_in_memory(who, now).map_err(state_error)?;
     replace(desk, &anew, &kept, Aside::UnusableOrNewer, now)?;
     let panel = anew.panel_id().map_err(state_error)?;
-    Ok(Answer::sentence("state", desk.ctx.lang, &begun(panel.as_str(), known.is_some())))
+    Ok(Answer::sentence("state", desk.ctx.lang, begun(panel.as_str(), known.is_some())))
 }
 
 /// Refuses in a cluster: an older state of one machine would contradict the log that all machines share.
@@ -207,17 +210,30 @@ pub(super) fn refuse_in_cluster(desk: &Desk<'_>) -> Result<(), ModuleError> {
     Err(ModuleError::new(ErrorKind::Config, "cluster", "", words))
 }
 
-fn begun(panel: &str, is_known: bool) -> Text {
+/// The step after a state was put in place.
+pub(super) fn compare() -> Text {
+    text!(
+        "pmisplicense reconcile, then pmisplicense reconcile --apply",
+        "pmisplicense reconcile, затем pmisplicense reconcile --apply"
+    )
+}
+
+fn begun(panel: &str, is_known: bool) -> Message {
     if is_known {
         return text!(
-            "The state begins anew for installation {panel}. Next: pmisplicense reconcile, then pmisplicense reconcile --apply.",
-            "Состояние начато заново для установки {panel}. Далее: pmisplicense reconcile, затем pmisplicense reconcile --apply."
-        );
+            "The state begins anew for installation {panel}",
+            "Состояние начато заново для установки {panel}"
+        )
+        .next(compare());
     }
     text!(
-        "The state begins anew. The id of this installation could not be read, so its marks are not known as ours. Next: pmisplicense reconcile. It names the id if services still show licenses of this installation; then run: pmisplicense state adopt PANEL_ID. If it names no id, set panel_id in the settings to the P of the marks pml-P-… at the seller.",
-        "Состояние начато заново. Прочитать номер этой установки не удалось, поэтому её метки не считаются нашими. Далее: pmisplicense reconcile. Он назовёт номер, если услуги ещё показывают лицензии этой установки; тогда выполните: pmisplicense state adopt PANEL_ID. Если не назовёт, задайте в настройках panel_id равным P из меток pml-P-… у продавца."
+        "The state begins anew. The id of this installation could not be read, so its marks are not known as ours",
+        "Состояние начато заново. Прочитать номер этой установки не удалось, поэтому её метки не считаются нашими"
     )
+    .next(text!(
+        "pmisplicense reconcile. It names the id if services still show licenses of this installation; then run: pmisplicense state adopt PANEL_ID. If it names no id, set panel_id in the settings to the P of the marks pml-P-… at the seller",
+        "pmisplicense reconcile. Он назовёт номер, если услуги ещё показывают лицензии этой установки; тогда выполните: pmisplicense state adopt PANEL_ID. Если не назовёт, задайте в настройках panel_id равным P из меток pml-P-… у продавца"
+    ))
 }
 
 fn kept_name(desk: &Desk<'_>, now: DateTime<Utc>) -> PathBuf {

@@ -140,6 +140,22 @@ pub fn wrapped(text: &str, columns: usize, indent: usize) -> String {
     lines.join(&format!("\n{}", " ".repeat(indent)))
 }
 
+/// A text for a terminal of so many columns: lines that are too long for it are broken, the others stay as they are.
+/// What follows a break is indented a little more than its line.
+pub fn folded(text: &str, columns: usize) -> String {
+    let fold = |line: &str| {
+        if line.chars().count() <= columns {
+            return line.to_owned();
+        }
+        let words = line.trim_start_matches(' ');
+        let indent = line.chars().count() - words.chars().count();
+        // A question ends with a space, behind which the answer is typed.
+        let end = if line.ends_with(' ') { " " } else { "" };
+        format!("{}{}{end}", " ".repeat(indent), wrapped(words, columns, indent + 2))
+    };
+    text.split('\n').map(fold).collect::<Vec<_>>().join("\n")
+}
+
 /// The words of a text. A command with its arguments counts as one word if it fits a line.
 fn unbreakable(text: &str, room: usize) -> Vec<String> {
     let mut parts: Vec<String> = Vec::new();
@@ -203,6 +219,16 @@ mod tests {
         );
         assert_eq!(fitting(&head, &rows, 34, giving), "ID    IP          NAME\n5001  192.0.2.10  a shop with a v…\n");
         assert_eq!(fitting(&head, &rows, 17, giving), "ID    IP\n5001  192.0.2.10\n");
+    }
+
+    /// Only lines that are too long are broken; indents, short lines and the place for an answer stay.
+    #[test]
+    fn a_folded_text_fits_the_terminal_and_keeps_its_lines() {
+        assert_eq!(folded("one\n  two   three\n", 40), "one\n  two   three\n");
+        let long = "  one two three four five six seven\nGo on? [y/N] ";
+        assert_eq!(folded(long, 24), "  one two three four\n    five six seven\nGo on? [y/N] ");
+        assert_eq!(folded("one two three four five six? [y/N] ", 24), "one two three four\n  five six? [y/N] ");
+        assert_eq!(folded("", 24), "");
     }
 
     /// Words stay whole, later lines are indented.

@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use super::list::status_words;
 use super::progress::Bar;
-use super::show::{our_modules, status};
+use super::show::our_modules;
 use super::table::{Giving, fitting, wrapped};
 use super::{Answer, Desk, dash};
 use crate::cli::Taking;
@@ -272,7 +273,7 @@ impl List {
             "УСЛУГА|ЛИЦЕНЗИЯ|ПРОДУКТ|IP|СРОК|СОСТОЯНИЕ|ИЗВЕСТНА ПО|ЧТО"
         );
         let head: Vec<&str> = desk.say(&head).split('|').collect();
-        let cells: Vec<Vec<String>> = self.lines.iter().map(Line::cells).collect();
+        let cells: Vec<Vec<String>> = self.lines.iter().map(|line| line.cells(lang)).collect();
         let mut text = if cells.is_empty() { String::new() } else { fitting(&head, &cells, desk.width, GIVING) };
         for line in &self.lines {
             let (sign, why) = match &line.outcome {
@@ -328,6 +329,17 @@ impl List {
     }
 }
 
+/// Evidence for people: what shows that a license is a service's.
+fn evidence_words(by: Evidence) -> Text {
+    match by {
+        Evidence::Map => text!("map", "таблица"),
+        Evidence::Licid => text!("licid", "licid"),
+        Evidence::RemoteId => text!("remoteid", "remoteid"),
+        Evidence::Name => text!("name", "имя"),
+        Evidence::Address => text!("address", "IP"),
+    }
+}
+
 impl Line {
     fn known_by(&self) -> Vec<&'static str> {
         self.candidate.by.iter().map(|by| by.word()).collect()
@@ -346,17 +358,31 @@ impl Line {
         }
     }
 
-    fn cells(&self) -> Vec<String> {
+    /// The same for people.
+    fn what_words(&self) -> Text {
+        match (&self.outcome, &self.candidate.verdict) {
+            (Outcome::Named, Verdict::Bind) => text!("bind", "привязать"),
+            (Outcome::Named, Verdict::Mark) => text!("mark", "пометить"),
+            (Outcome::Named, Verdict::Done | Verdict::Leave(..)) => text!("done", "готово"),
+            (Outcome::Done(Taken::Marked), _) => text!("marked", "помечена"),
+            (Outcome::Done(Taken::Bound | Taken::Left(..)), _) => text!("bound", "привязана"),
+            (Outcome::Left(..), _) => text!("left alone", "не тронута"),
+            (Outcome::Failed(_), _) => text!("failed", "не удалось"),
+        }
+    }
+
+    fn cells(&self, lang: Lang) -> Vec<String> {
         let license = self.candidate.license.as_ref();
+        let known_by = self.candidate.by.iter().map(|by| evidence_words(*by));
         vec![
             dash(self.candidate.item),
             self.candidate.id.to_string(),
             self.candidate.product.clone(),
             dash(license.and_then(|license| license.ip)),
             dash(license.map(|license| license.expires)),
-            license.map_or_else(|| "-".to_owned(), |license| status(license.status)),
-            self.known_by().join(","),
-            self.what().to_owned(),
+            license.map_or_else(|| "-".to_owned(), |license| status_words(license.status).in_lang(lang).to_owned()),
+            known_by.map(|words| words.in_lang(lang).to_owned()).collect::<Vec<_>>().join(", "),
+            self.what_words().in_lang(lang).to_owned(),
         ]
     }
 

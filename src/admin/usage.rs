@@ -56,9 +56,12 @@ impl Limits {
 /// The advice about licenses near their limits.
 pub fn advice(count: usize) -> Text {
     text!(
-        "Licenses that use 90 % or more of their domains: {count}. Nothing was changed. Next: offer larger products",
-        "Лицензий, у которых занято не менее 90 % доменов: {count}. Ничего не изменено. Далее: предложите старшие тарифы"
+        "Licenses that use 90 % or more of their domains: {count}",
+        "Лицензий, у которых занято не менее 90 % доменов: {count}"
     )
+    .changed(text!("Nothing was changed", "Ничего не изменено"))
+    .next(text!("offer larger products", "предложите старшие тарифы"))
+    .text()
 }
 
 #[cfg(test)]

@@ -205,9 +205,10 @@ fn records(path: &Path, columns: &[&str]) -> Result<Vec<(u64, Record)>, ModuleEr
         refused(
             "file",
             &shown,
-            text!("The file {shown} cannot be used: {error}", "Файл {shown} непригоден: {error}")
+            text!("The file {shown} cannot be used", "Файл {shown} непригоден")
                 .changed(text!("Nothing was done", "Ничего не сделано")),
         )
+        .because(error)
     };
     let size = fs::metadata(path).map_err(|error| unusable(error.to_string()))?.len();
     if size > MAX_BYTES {

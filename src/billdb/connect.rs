@@ -168,8 +168,10 @@ impl ConnectError {
     /// As an error for the rest of the program. `place` names the database, `user` is the user that logs in.
     pub(super) fn of(self, place: &str, user: &str) -> DbError {
         match self {
-            Self::Database(error) => DbError::new(format!("{place}: {error}")),
-            Self::Tls(error, advice) => DbError::new(format!("{place}: {error}")).advising(*advice),
+            Self::Database(error) => DbError::new(format!("{place}: {}", bare(&error.to_string()))),
+            Self::Tls(error, advice) => {
+                DbError::new(format!("{place}: {}", bare(&error.to_string()))).advising(*advice)
+            }
             Self::Library(words) => DbError::new(format!("{place}: the database library stopped: {words}")),
             Self::Plugin(plugin) => {
                 let advice = text!(
@@ -211,4 +213,10 @@ pub(super) fn connect(options: OptsBuilder) -> Result<Conn, ConnectError> {
             Err(ConnectError::panicked(text.unwrap_or("without a word")))
         }
     }
+}
+
+/// An error of the library without the name of its type: `DriverError { words }` is "words".
+fn bare(error: &str) -> &str {
+    let inner = error.strip_suffix(" }").and_then(|rest| rest.split_once("Error { "));
+    inner.filter(|(kind, _)| !kind.contains(' ')).map_or(error, |(_, words)| words)
 }

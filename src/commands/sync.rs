@@ -114,7 +114,7 @@ pub fn sync(ctx: &mut Context, what: Sync) -> Result<Synced, ModuleError> {
         }
     };
     for report in &synced.servers.reports {
-        ctx.log.warning(&report.en);
+        ctx.log.warning(&report.text().en);
     }
     if what.part == Part::All && ctx.cluster.is_some() && ctx.copy.is_none() {
         // A long log makes joining slow, so it is cut here. If that fails, the next sync does it.
@@ -249,11 +249,15 @@ fn sweep_module(
     let server = Server { module: id, adopted, whole };
     let mut swept = with_engine(ctx, seller.id, |engine| Ok(run_to_end(engine.sweep(server, noted, what.allow))))?;
     if whole && !adopted && !swept.reports.is_empty() {
-        swept.reports.push(text!(
-            "module {id} ({}) was only compared; confirm and carry out with: pmisplicense sync --sweep --adopt --module {id}",
-            "модуль {id} ({}) только сверен; подтвердить и выполнить: pmisplicense sync --sweep --adopt --module {id}",
-            servers.name
-        ));
+        let name = &servers.name;
+        swept.reports.push(
+            text!("module {id} ({name}) was only compared", "модуль {id} ({name}) только сверен")
+                .changed(text!("Nothing was changed for its servers", "Для его серверов ничего не изменено"))
+                .next(text!(
+                    "confirm it and carry it out: pmisplicense sync --sweep --adopt --module {id}",
+                    "подтвердить и выполнить: pmisplicense sync --sweep --adopt --module {id}"
+                )),
+        );
     }
     Ok(swept)
 }

@@ -188,7 +188,11 @@ impl Engine<'_> {
                     if quiet {
                         // The day from which it will work is known; it is tried again on that day.
                         kept.is_left = true;
-                        self.warn(&text!("left for the next sync: {error}", "оставлено следующему sync: {error}"));
+                        let why = error.words();
+                        self.warn(&text!(
+                            ["left for the next sync: {}", why.en],
+                            ["оставлено следующему sync: {}", why.ru]
+                        ));
                     } else {
                         first_error = first_error.or(Some(error));
                     }

@@ -1,8 +1,8 @@
 //! close and suspend, and freeing a license: a service must always be closable (docs/licensing-rules.md 7).
 
-use crate::error::ModuleError;
+use crate::error::{ModuleError, Text};
 use crate::model::catalogue::Product;
-use crate::model::ids::Mark;
+use crate::model::ids::{LicenseId, Mark};
 use crate::model::item::Item;
 use crate::model::journal::{IdempotencyKey, Incarnation, IntentEvent, IntentStatus, OnceRequest};
 use crate::model::license::{FREE_IP, FREE_NAME, License, LicenseStatus};
@@ -149,11 +149,7 @@ impl Engine<'_> {
             Ok(()) => Ok(()),
             Err(error) => {
                 // The service closes anyway; sync goes on with licenses that are remembered as "to be freed".
-                self.warn(&text!(
-                    "license {} is freed later: {error}",
-                    "лицензия {} будет освобождена позже: {error}",
-                    row.id
-                ));
+                self.warn(&freed_later(row.id, &error));
                 Ok(())
             }
         }
@@ -322,4 +318,10 @@ impl Engine<'_> {
             text!("switching off automatic renewal of license {}", "отключение автопродления лицензии {}", row.id);
         self.change(row, &Repeatable::Edit(edit), &what).await
     }
+}
+
+/// A license that could not be freed now. Sync goes on with what is remembered as "to be freed".
+pub(in crate::engine) fn freed_later(license: LicenseId, error: &ModuleError) -> Text {
+    let why = error.words();
+    text!(["license {license} is freed later: {}", why.en], ["лицензия {license} будет освобождена позже: {}", why.ru])
 }

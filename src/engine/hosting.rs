@@ -130,9 +130,10 @@ impl Engine<'_> {
         }
         self.warn(problem);
         if let Err(error) = self.register_problem(problem, item).await {
+            let why = error.words();
             self.warn(&text!(
-                "the panel did not take this problem: {error}",
-                "панель не приняла эту проблему: {error}"
+                ["the panel did not take this problem: {}", why.en],
+                ["панель не приняла эту проблему: {}", why.ru]
             ));
             return Ok(());
         }

@@ -313,7 +313,7 @@ fn refused(what: &Text, id: LicenseId, code: &str, error: &PanelError) -> Module
         "check that a tariff with the internal name {code} exists there, then repeat",
         "проверьте, что в ней есть тариф с внутренним именем {code}, и повторите"
     ))
-    .because(format!("{error:?}"))
+    .because(error.words().en)
 }
 
 fn not_bound(item: &Item, license: LicenseId) -> ModuleError {

@@ -239,8 +239,9 @@ impl Engine<'_> {
             Outcome::Done(OnceAnswer::Ordered(Some(license))) => {
                 Ok(self.read_back(&intent, &order, license, incarnation, what).await?)
             }
-            Outcome::Done(answer) => {
-                Ok(self.lost(&intent, incarnation, format!("no license number in {answer:?}"), what).await?)
+            Outcome::Done(_) => {
+                let why = "the seller's answer names no license".to_owned();
+                Ok(self.lost(&intent, incarnation, why, what).await?)
             }
             Outcome::Busy(why) | Outcome::Unknown(why) => Ok(self.lost(&intent, incarnation, why, what).await?),
             Outcome::Refused(refusal) => {
@@ -309,11 +310,15 @@ impl Engine<'_> {
     ) -> Result<License, ModuleError> {
         let seen = match self.try_read(order.family, license).await? {
             Ok(Some(seen)) => seen,
-            other => {
+            unread @ (Ok(None) | Err(_)) => {
                 self.write_event(intent, IntentEvent::Answered { license }, what).await?;
+                let why = match unread {
+                    Err(error) => error.words(),
+                    Ok(_) => text!("the seller does not show it", "у продавца её не видно"),
+                };
                 self.warn(&text!(
-                    "the seller named license {license}, it cannot be read yet: {other:?}",
-                    "продавец назвал лицензию {license}, прочитать её пока нельзя: {other:?}"
+                    ["the seller named license {license}, which cannot be read yet: {}", why.en],
+                    ["продавец назвал лицензию {license}, прочитать её пока нельзя: {}", why.ru]
                 ));
                 return Err(self.still_in_doubt(intent, what));
             }

@@ -163,7 +163,8 @@ impl Engine<'_> {
         match self.settle_license(row).await {
             Ok(()) => Ok(true),
             Err(error) if passes_over_license(error.halt) => {
-                self.note(&text!("license {} is passed over: {error}", "лицензия {} пропущена: {error}", row.id));
+                let (id, why) = (row.id, error.words());
+                self.note(&text!(["license {id} is passed over: {}", why.en], ["лицензия {id} пропущена: {}", why.ru]));
                 Ok(false)
             }
             Err(error) => Err(error),

@@ -132,13 +132,13 @@ impl Engine<'_> {
                 self.write_event(&intent, event, what).await?;
                 Err(Failed::Other(error))
             }
-            Outcome::Done(answer) => {
+            Outcome::Done(_) => {
                 let looked = self.try_read(row.family, row.id).await?;
                 match looked {
                     Ok(seen) if effect(&intent.request, seen.as_ref()) != Effect::NotVisible => {
                         self.carried_out(row, &intent, IntentEvent::Done { license: Some(row.id) }, seen, what).await
                     }
-                    Ok(_) => self.unknown(&intent, format!("answered {answer:?}, not visible yet"), what).await,
+                    Ok(_) => self.unknown(&intent, "answered, and not visible yet".to_owned(), what).await,
                     Err(error) => self.unknown(&intent, format!("answered, then {}", error.words().en), what).await,
                 }
             }

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::error::{ErrorKind, ModuleError, Text};
+use crate::error::{ErrorKind, Message, ModuleError, Text};
 use crate::model::catalogue::NOPANEL;
 use crate::model::ids::{ItemId, LicenseId, ModuleId};
 use crate::model::item::{Item, ItemStatus};
@@ -41,7 +41,7 @@ pub struct Server {
 #[derive(Debug, Default)]
 pub struct Swept {
     /// What an operator should know, and what would be done.
-    pub reports: Vec<Text>,
+    pub reports: Vec<Message>,
     /// Noted items that are done with.
     pub settled: BTreeSet<ItemId>,
     /// Steps carried out.
@@ -128,7 +128,7 @@ impl Engine<'_> {
             let waiting: Vec<ItemId> = steps.keys().copied().filter(|id| !events(id)).collect();
             for id in waiting {
                 if let Some((step, reason)) = steps.remove(&id) {
-                    swept.reports.push(would(step, &reason));
+                    swept.reports.push(would(step, &reason).into());
                 }
             }
         }
@@ -199,10 +199,11 @@ impl Engine<'_> {
             let Some(item) = found else {
                 // Only a row with status 4 counts as closed (docs/money-safety.md 6).
                 swept.settled.insert(id);
-                swept.reports.push(text!(
-                    "service {id} is not in the panel any more. Its license was not changed. Next: pmisplicense reconcile",
-                    "услуги {id} в панели больше нет. Её лицензия не изменена. Далее: pmisplicense reconcile"
-                ));
+                swept.reports.push(
+                    text!("service {id} is not in the panel any more", "услуги {id} в панели больше нет")
+                        .changed(text!("Its license was not changed", "Её лицензия не изменена"))
+                        .next(text!("pmisplicense reconcile", "pmisplicense reconcile")),
+                );
                 continue;
             };
             if item.module != Some(server.module) || item.is_ours() {
@@ -216,7 +217,7 @@ impl Engine<'_> {
                 Ok(Plan::Do(step, reason)) => drop(steps.insert(id, (step, reason))),
                 Ok(Plan::Report(text)) => {
                     swept.settled.insert(id);
-                    swept.reports.push(text);
+                    swept.reports.push(text.into());
                 }
                 Ok(Plan::Fail(error)) => {
                     swept.settled.insert(id);
@@ -234,10 +235,17 @@ impl Engine<'_> {
         }
         for (name, ids) in unknown {
             let list = ids.join(", ");
-            swept.reports.push(text!(
-                "the internal name \"{name}\" is not in the catalogue. These servers were skipped: {list}. Next: add the product as [[product]] in the settings file",
-                "внутреннего имени «{name}» нет в каталоге. Пропущены серверы: {list}. Далее: добавьте продукт как [[product]] в файле настроек"
-            ));
+            swept.reports.push(
+                text!(
+                    "the internal name \"{name}\" is not in the catalogue",
+                    "внутреннего имени «{name}» нет в каталоге"
+                )
+                .changed(text!("These servers were skipped: {list}", "Пропущены серверы: {list}"))
+                .next(text!(
+                    "add the product as [[product]] in the settings file",
+                    "добавьте продукт как [[product]] в файле настроек"
+                )),
+            );
         }
         Ok(steps)
     }
@@ -294,17 +302,28 @@ impl Engine<'_> {
                 Ok(Found::License(license)) => {
                     steps.remove(&id);
                     swept.settled.insert(id);
-                    swept.reports.push(text!(
-                        "server {id}: license {license} of this product and address is already at the seller. Nothing was ordered. Next: pmisplicense bind {id} {license}",
-                        "сервер {id}: у продавца уже есть лицензия {license} этого продукта с этим адресом. Ничего не заказано. Далее: pmisplicense bind {id} {license}"
-                    ));
+                    swept.reports.push(
+                        text!(
+                            "server {id}: license {license} of this product and address is already at the seller",
+                            "сервер {id}: у продавца уже есть лицензия {license} этого продукта с этим адресом"
+                        )
+                        .changed(nothing_ordered())
+                        .next(text!("pmisplicense bind {id} {license}", "pmisplicense bind {id} {license}")),
+                    );
                 }
                 Ok(Found::Unclear) => {
                     steps.remove(&id);
-                    swept.reports.push(text!(
-                        "server {id}: it is not certain that the list of licenses is complete. Nothing was ordered. The next sweep looks again",
-                        "сервер {id}: нельзя убедиться, что список лицензий полон. Ничего не заказано. Следующая сверка посмотрит снова"
-                    ));
+                    swept.reports.push(
+                        text!(
+                            "server {id}: it is not certain that the list of licenses is complete",
+                            "сервер {id}: нельзя убедиться, что список лицензий полон"
+                        )
+                        .changed(nothing_ordered())
+                        .next(text!(
+                            "nothing to do; the next sweep looks again",
+                            "ничего; следующая сверка посмотрит снова"
+                        )),
+                    );
                 }
                 // Without the look nothing is ordered.
                 Err(error) => {
@@ -398,7 +417,7 @@ impl Engine<'_> {
             }
             for id in ids {
                 if let Some((step, reason)) = steps.remove(&id) {
-                    swept.reports.push(would(step, &reason));
+                    swept.reports.push(would(step, &reason).into());
                 }
             }
         }
@@ -431,6 +450,10 @@ impl Engine<'_> {
         };
         self.locked_item_command(command, id).await
     }
+}
+
+fn nothing_ordered() -> Text {
+    text!("Nothing was ordered", "Ничего не заказано")
 }
 
 fn would(step: Step, reason: &Text) -> Text {

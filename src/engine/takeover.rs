@@ -8,8 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{ModuleError, Text};
 use crate::model::ids::{AccountId, ItemId, LicenseId, ModuleId};
-use crate::model::item::Item;
+use crate::model::item::{Item, ItemStatus};
 use crate::model::license::{Family, License, LicenseTariff};
+use crate::model::license_row::LicenseRow;
 use crate::plan::bind::{BindOptions, Consent};
 use crate::plan::finding::Want;
 use crate::plan::takeover::{
@@ -217,7 +218,8 @@ impl Engine<'_> {
         if !is_candidate(&seen, row.as_ref()) {
             return Ok(None);
         }
-        let item = match only_one(seen.id, named) {
+        let named = self.without_closed(row.as_ref(), named).await?;
+        let item = match only_one(seen.id, &named) {
             Ok(item) => item,
             Err((left, why)) => {
                 let id = seen.id;
@@ -244,6 +246,26 @@ impl Engine<'_> {
         let mut candidate = self.without_item((family, license.id), Some(license), verdict);
         (candidate.item, candidate.by) = (Some(item), by);
         Ok(Some(candidate).filter(|candidate| candidate.verdict != Verdict::Done))
+    }
+
+    /// The services that a license may belong to. When our state has it for one of them, closed ones that still show
+    /// its number do not count: a license from the pool had other clients before.
+    async fn without_closed(&mut self, row: Option<&LicenseRow>, named: &Named) -> Result<Named, ModuleError> {
+        let mut left = named.clone();
+        let Some(holder) = row.filter(|row| row.incarnation.is_some()).and_then(|row| row.item) else {
+            return Ok(left);
+        };
+        if !named.contains_key(&holder) {
+            return Ok(left);
+        }
+        for other in named.keys().filter(|item| **item != holder) {
+            self.step("read item").await?;
+            let item = self.ports.billdb.item(*other).map_err(|error| errors::database(&error))?;
+            if item.is_some_and(|item| item.status == ItemStatus::Deleted) {
+                left.remove(other);
+            }
+        }
+        Ok(left)
     }
 
     fn product_words(&self, seen: &License) -> String {

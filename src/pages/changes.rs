@@ -230,11 +230,11 @@ pub fn apply(desk: &mut Desk<'_>, mut request: Request<'_>) -> Result<Element, M
         return Err(nothing_done(ErrorKind::Missed, "elid", "", words)
             .next(text!("reload the list, then select one", "обновите список и выберите различие")));
     }
-    if let Some((one, command)) = chosen.iter().find_map(|one| Some((one, one.command.as_ref()?))) {
+    if let Some(one) = chosen.iter().find(|one| one.command.is_some()) {
         let what = Text { en: one.what.0.clone(), ru: one.what.1.clone() };
         let words = text!(["{}: this needs a decision.", what.en], ["{}: здесь нужно решение.", what.ru]);
         return Err(nothing_done(ErrorKind::BadValue, "elid", &one.id(), words)
-            .next(text!("run: {command}", "выполните: {command}")));
+            .next(Text { en: one.remedy.0.clone(), ru: one.remedy.1.clone() }));
     }
     if request.is_submitted() {
         return put_right(desk, Apply::Only(&ids));

@@ -14,7 +14,7 @@ use crate::model::rules::Rules;
 use crate::plan::change::{Difference, differences};
 use crate::plan::cost::{Change, cost_of_period};
 use crate::plan::finding::{ItemView, Want};
-use crate::plan::reason::{asked, words};
+use crate::plan::reason::{asked, decision, words};
 use crate::plan::renew::{Renewal, due, is_paid};
 use crate::text;
 
@@ -72,7 +72,11 @@ pub fn explain(q: &Question<'_>) -> Vec<Change> {
             "у продавца не видно лицензии {}: исчезнувшей она считается только после двух просмотров",
             row.id
         ))),
-        (None, _) => lines.push(without(q)),
+        (None, _) => {
+            let others = q.rows.iter().filter(|row| row.incarnation.is_some());
+            lines.extend(others.map(|row| Change::free(of_another(q, row))));
+            lines.push(without(q));
+        }
     }
     lines
 }
@@ -88,18 +92,10 @@ pub fn doubt_words(intent: &Intent, settled: DateTime<Utc>) -> Text {
     let until = settled.format("%Y-%m-%d %H:%M UTC");
     match intent.status {
         IntentStatus::HandedOver => {
-            let item = intent.item.map_or_else(|| "-".to_owned(), |item| item.to_string());
-            let license = intent.request.license().map(|license| license.to_string());
-            let (en, ru) = (license.as_deref().unwrap_or("LICENSE"), license.as_deref().unwrap_or("ЛИЦЕНЗИЯ"));
+            let next = decision(intent).next;
             text!(
-                [
-                    "{} (request {id}) waits for an operator: pmisplicense resolve {item} --wish {id} --bought {en} | --not-bought",
-                    asked.en
-                ],
-                [
-                    "{} (запрос {id}) ждёт оператора: pmisplicense resolve {item} --wish {id} --bought {ru} | --not-bought",
-                    asked.ru
-                ]
+                ["{} (request {id}) waits for an operator: {}", asked.en, next.en],
+                ["{} (запрос {id}) ждёт оператора: {}", asked.ru, next.ru]
             )
         }
         IntentStatus::FreeWhenAppears => text!(
@@ -136,6 +132,20 @@ fn freeing(q: &Question<'_>, row: &LicenseRow) -> Text {
     }
 }
 
+/// A license that our state holds for another service which had this number.
+fn of_another(q: &Question<'_>, row: &LicenseRow) -> Text {
+    let (item, id) = (q.view.item.id, row.id);
+    let is_shown = q.view.item.status != ItemStatus::Deleted && q.view.item.params.licid == Some(id);
+    let command = match is_shown {
+        true => format!("pmisplicense bind {item} {id}"),
+        false => format!("pmisplicense unbind {item}"),
+    };
+    text!(
+        "license {id} was bound to another service numbered {item}; you decide: {command}",
+        "лицензия {id} привязана к другой услуге с номером {item}; решать вам: {command}"
+    )
+}
+
 /// A license of the pool costs nothing. The price is what is spent if the pool has none.
 fn without(q: &Question<'_>) -> Change {
     let (id, price) = (q.view.item.id, q.view.price.clone());
@@ -158,6 +168,24 @@ fn without(q: &Question<'_>) -> Change {
 
 fn license(q: &Question<'_>, row: &LicenseRow, seen: &License, lines: &mut Vec<Change>) {
     let (item, id) = (&q.view.item, row.id);
+    if seen.status == LicenseStatus::Deleted {
+        // Sync never orders another one by itself.
+        lines.push(match (&q.view.want, is_paid(item, q.today)) {
+            (Want::License(_), true) => Change::at_list_price(
+                text!(
+                    "license {id} is deleted at the seller: sync fails for service {}, which has no license then. To get another one, next: pmisplicense reconcile --apply",
+                    "лицензия {id} удалена у продавца: sync завершится ошибкой, и услуга {} останется без лицензии. Получить другую, далее: pmisplicense reconcile --apply",
+                    item.id
+                ),
+                q.view.price.clone(),
+            ),
+            (Want::License(_) | Want::Nothing | Want::Unclear(_), _) => Change::free(text!(
+                "license {id} is deleted at the seller, and the service is not active and paid: no other one is obtained",
+                "лицензия {id} удалена у продавца, а услуга не активна или не оплачена: другая не нужна"
+            )),
+        });
+        return;
+    }
     let before = lines.len();
     if let Want::License(target) = &q.view.want {
         let moves_from = q.rules.ip_change_limit.waits_until(seen.ip_changed, q.today);
@@ -210,10 +238,23 @@ fn calm(q: &Question<'_>, seen: &License) -> Text {
             "ничего: услуга не активна или не оплачена (до {end}); лицензия действует до {expires}"
         );
     }
+    let is_trial = q.view.item.period == Period::Trial || q.product.is_some_and(Product::is_only_trial);
+    if is_trial {
+        return text!(
+            "nothing: a trial is never renewed; the license lasts until {expires}, the service until {end}",
+            "ничего: пробная лицензия не продлевается; лицензия до {expires}, услуга до {end}"
+        );
+    }
     if seen.expires.day().is_some_and(|expires| q.view.item.expires.is_some_and(|end| end <= expires)) {
         return text!(
             "nothing: the license lasts until {expires}, the service until {end}",
             "ничего: лицензия до {expires}, услуга до {end}"
+        );
+    }
+    if q.aligned.is_none() && q.product.is_some() {
+        return text!(
+            "nothing: no period of this product is sold for the period of the service, so the license is not renewed; the license lasts until {expires}, the service until {end}",
+            "ничего: на период услуги этот продукт не продаётся, поэтому продления не будет; лицензия до {expires}, услуга до {end}"
         );
     }
     text!(
@@ -333,7 +374,7 @@ mod tests {
         let rules = Rules::default();
         let text = |status| doubt_text(&rules, &intent(status), at);
         assert!(text(IntentStatus::InDoubt).contains("not sent again before 2027-01-10 12:15 UTC"));
-        let command = "deletion of license 5 (request 3) waits for an operator: pmisplicense resolve 42 --wish 3 --bought 5 | --not-bought";
+        let command = "deletion of license 5 (request 3) waits for an operator: look at the license: pmisplicense show license:5. If it was carried out: pmisplicense resolve 42 --wish 3 --bought 5. If not: pmisplicense resolve 42 --wish 3 --not-bought";
         assert_eq!(text(IntentStatus::HandedOver), command);
     }
 

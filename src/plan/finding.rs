@@ -199,6 +199,40 @@ impl Kind {
             Self::Unreadable => "unreadable",
         }
     }
+
+    /// The kind for people, as the page in the panel names it too.
+    pub fn title(self) -> Text {
+        match self {
+            Self::Unowned => text!("license that nobody has", "ничья лицензия"),
+            Self::Duplicate => text!("duplicate", "дубликат"),
+            Self::OldState => text!("old state", "старое состояние"),
+            Self::LostState => text!("lost state", "потерянное состояние"),
+            Self::Doubt => text!("in doubt", "под вопросом"),
+            Self::HandedOver => text!("to be decided", "ждёт решения"),
+            Self::NoLicense => text!("no license", "нет лицензии"),
+            Self::Gone => text!("gone at the seller", "исчезла у продавца"),
+            Self::Unpaid => text!("not paid", "не оплачена"),
+            Self::Closed => text!("service is closed", "услуга закрыта"),
+            Self::NoItem => text!("no such service", "нет услуги"),
+            Self::OtherIncarnation => text!("another incarnation", "другая услуга с этим номером"),
+            Self::OtherClient => text!("another client", "другой клиент"),
+            Self::Shown => text!("shown, not held", "показана, но не наша"),
+            Self::TwoItems => text!("two services", "две услуги"),
+            Self::Autoprolong => text!("renews itself", "автопродление"),
+            Self::Address => text!("another address", "другой адрес"),
+            Self::Name => text!("another name", "другое имя"),
+            Self::Tariff => text!("another tariff", "другой тариф"),
+            Self::Nodes => text!("another number of nodes", "другое число узлов"),
+            Self::Status => text!("running or stopped", "запущена или остановлена"),
+            Self::Key => text!("another key", "другой ключ"),
+            Self::KeyLate => text!("late key", "ключ опаздывает"),
+            Self::KeyNumber => text!("key of another license", "ключ другой лицензии"),
+            Self::ToFree => text!("to be freed", "к освобождению"),
+            Self::NotFree => text!("pooled and in use", "в пуле, но занята"),
+            Self::FormerAccount => text!("former account", "прежняя учётная запись"),
+            Self::Unreadable => text!("cannot be read", "не читается"),
+        }
+    }
 }
 
 /// What is done about it. The variants are in the order in which they are carried out.
@@ -242,9 +276,15 @@ impl Remedy {
             }
             Self::TakeIn(id, None) | Self::Free(id) => text!("free license {id}", "освободить лицензию {id}"),
             Self::Renew(number) => {
-                text!("let the state go on from number {number}", "продолжить нумерацию в состоянии с {number}")
+                let next = number.saturating_add(1);
+                text!(
+                    "treat this state as up to date again; the mark of its next order gets number {next}",
+                    "снова считать состояние полным; метка следующего заказа получит номер {next}"
+                )
             }
-            Self::Look(item) => text!("correct the license of service {item}", "исправить лицензию услуги {item}"),
+            Self::Look(item) => {
+                text!("look at service {item} as sync does", "просмотреть услугу {item}, как это делает sync")
+            }
             Self::SwitchOff(id) => {
                 text!("switch off automatic renewal of license {id}", "отключить автопродление лицензии {id}")
             }
@@ -275,6 +315,8 @@ pub struct Finding {
     pub what: Text,
     /// What would be done.
     pub remedy: Remedy,
+    /// The same in words, where the remedy's own words do not say what it changes for this difference.
+    pub step: Option<Text>,
     /// What the license costs, as the seller words it.
     pub cost: Option<String>,
     /// What a purchase by the remedy costs by our list of prices; `None`: it buys nothing, or the price is not known.
@@ -286,6 +328,16 @@ impl Finding {
     /// order in which they are carried out.
     pub fn place(&self) -> impl Ord + '_ {
         (self.kind != Kind::LostState, &self.remedy, self.kind, self.item, self.license)
+    }
+
+    /// What would be done, in words.
+    pub fn remedy_words(&self) -> Text {
+        self.step.clone().unwrap_or_else(|| self.remedy.describe())
+    }
+
+    /// The same difference, left to an operator, who may run this command.
+    pub fn leave_to_operator(&mut self, remedy: Remedy) {
+        (self.remedy, self.step) = (remedy, None);
     }
 
     /// Whether the remedy may buy something.
@@ -310,8 +362,8 @@ mod tests {
         for (remedy, counts, words) in [
             (Remedy::TakeIn(license, Some(item)), false, "bind license 5001 to service 42"),
             (Remedy::TakeIn(license, None), true, "free license 5001"),
-            (Remedy::Renew(7), false, "let the state go on from number 7"),
-            (Remedy::Look(item), false, "correct the license of service 42"),
+            (Remedy::Renew(7), false, "treat this state as up to date again; the mark of its next order gets number 8"),
+            (Remedy::Look(item), false, "look at service 42 as sync does"),
             (Remedy::SwitchOff(license), false, "switch off automatic renewal of license 5001"),
             (Remedy::Free(license), true, "free license 5001"),
             (Remedy::Obtain(item), true, "obtain a license for service 42"),

@@ -24,7 +24,7 @@ use crate::model::item::ItemStatus;
 use crate::model::journal::IntentStatus;
 use crate::model::license::{License, LicenseStatus};
 use crate::model::license_row::{LicenseRow, LicenseState};
-use crate::plan::reason::asked;
+use crate::plan::reason::{Decision, asked, decision};
 use crate::plan::renew::is_paid;
 use crate::plan::takeover::named;
 use crate::text;
@@ -235,7 +235,21 @@ impl<'g> Comparison<'g> {
 
     fn add(&mut self, kind: Kind, item: Option<ItemId>, license: Option<LicenseId>, what: Text, remedy: Remedy) {
         let cost = license.and_then(|id| self.costs.get(&id)).map(ToString::to_string);
-        self.list.push(Finding { kind, item, license, what, remedy, cost, price: None });
+        self.list.push(Finding { kind, item, license, what, remedy, step: None, cost, price: None });
+    }
+
+    /// As `add`, with the words for what the remedy changes.
+    fn add_with_step(
+        &mut self,
+        kind: Kind,
+        (item, license): (ItemId, Option<LicenseId>),
+        what: Text,
+        (remedy, step): (Remedy, Text),
+    ) {
+        self.add(kind, Some(item), license, what, remedy);
+        if let Some(finding) = self.list.last_mut() {
+            finding.step = Some(step);
+        }
     }
 
     fn old_state(&mut self) {
@@ -257,7 +271,7 @@ impl<'g> Comparison<'g> {
     fn doubts(&mut self) {
         let ground = self.ground;
         for intent in &ground.open {
-            let (id, asked) = (intent.id, asked(&intent.request));
+            let asked = asked(&intent.request);
             let Some(item) = intent.item else { continue };
             let since = intent.recorded_at.format("%Y-%m-%d %H:%M");
             if intent.status == IntentStatus::HandedOver {
@@ -265,12 +279,15 @@ impl<'g> Comparison<'g> {
                     ["{} of {since}: nobody knows whether it happened", asked.en],
                     ["{} от {since}: неизвестно, выполнено ли", asked.ru]
                 );
-                let remedy = command(format_args!("resolve {item} --wish {id} --bought LICENSE | --not-bought"));
-                self.add(Kind::HandedOver, Some(item), intent.request.license(), what, remedy);
+                let Decision { command, next } = decision(intent);
+                let remedy = (Remedy::Person(command), next);
+                self.add_with_step(Kind::HandedOver, (item, intent.request.license()), what, remedy);
             } else {
                 let what =
                     text!(["{} of {since}: its answer was lost", asked.en], ["{} от {since}: ответ потерян", asked.ru]);
-                self.add(Kind::Doubt, Some(item), intent.request.license(), what, Remedy::Look(item));
+                let step = text!("look for its result at the seller", "искать её результат у продавца");
+                let remedy = (Remedy::Look(item), step);
+                self.add_with_step(Kind::Doubt, (item, intent.request.license()), what, remedy);
             }
         }
     }
@@ -303,6 +320,7 @@ impl<'g> Comparison<'g> {
             license: None,
             what,
             remedy,
+            step: None,
             cost: None,
             price,
         });

@@ -177,7 +177,20 @@ pub fn judge(
 ) -> Verdict {
     let held = row.filter(|row| matches!(row.state, LicenseState::Bound | LicenseState::Claimed));
     match held {
-        Some(row) if row.item == Some(item) => service.map_or(Verdict::Done, |service| left_to_do(seen, row, service)),
+        Some(row) if row.item == Some(item) => match service {
+            None => Verdict::Done,
+            Some(service) if service.held == Some(row.id) => left_to_do(seen, row, service),
+            Some(_) => {
+                let id = row.id;
+                leave(
+                    Left::Held,
+                    text!(
+                        "it was bound to another service numbered {item}; you decide: pmisplicense bind {item} {id}",
+                        "она привязана к другой услуге с номером {item}; решать вам: pmisplicense bind {item} {id}"
+                    ),
+                )
+            }
+        },
         Some(row) => {
             let owner = row.item.map_or_else(|| "-".to_owned(), |item| item.to_string());
             leave(Left::Held, text!("it serves service {owner}", "она обслуживает услугу {owner}"))

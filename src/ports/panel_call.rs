@@ -1,6 +1,8 @@
 //! The calls of the panel's tool that the engine makes, and how they fail.
 
+use crate::error::Text;
 use crate::model::ids::{ItemId, RunningOperationId};
+use crate::text;
 
 /// The calls of the panel's tool that change something, or that only the tool can answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,4 +75,20 @@ pub enum PanelError {
     /// The tool was killed after its time limit, printed rubbish, or ended with an error and no document. The call may
     /// have taken effect.
     Unknown(String),
+}
+
+impl PanelError {
+    /// What happened, for people. It becomes a part of our messages.
+    pub fn words(&self) -> Text {
+        match self {
+            Self::NotStarted(why) => text!("the tool did not start: {why}", "программа не запустилась: {why}"),
+            Self::Refused { error_type, object, message } => text!(
+                "the panel refused: {error_type} {object} {message}",
+                "панель отказала: {error_type} {object} {message}"
+            ),
+            Self::Unknown(why) => {
+                text!("it is not known whether it took effect: {why}", "неизвестно, подействовал ли вызов: {why}")
+            }
+        }
+    }
 }

@@ -6,6 +6,7 @@ use std::io::{BufRead, IsTerminal, Write};
 
 use clap::Parser;
 
+use super::terminal::{columns, error_columns, for_stderr};
 use super::{Finished, caught, context, do_nothing, dry_run};
 use crate::admin::monthly::Form;
 use crate::admin::reconcile::{Apply, Chosen};
@@ -16,23 +17,22 @@ use crate::commands::sync::{self, Part, Sync, Synced};
 use crate::context::Context;
 use crate::dry_run::Rehearsed;
 use crate::engine::{Allow, Consent, Summary, Verdict};
-use crate::error::{ErrorKind, Lang, ModuleError, Text, counted};
+use crate::error::{ErrorKind, Lang, Message, ModuleError, Text, counted};
 use crate::model::ids::IntentId;
-use crate::pass_report::PassReport;
+use crate::pass_report::{PassReport, with_details};
 use crate::settings::{Environment, Settings};
 use crate::text;
-
-/// The width for a file or another program: nothing is cut or wrapped.
-const UNLIMITED: usize = 100_000;
 
 /// Most reports of a sweep that are shown with a failure. The log and `--json` hold all of them.
 const SHOWN_REPORTS: usize = 20;
 
-/// The width of a terminal that does not report one.
-const USUAL: usize = 80;
-
 /// Runs a subcommand. `variable` reads the environment.
 pub fn run(args: &[OsString], environment: &Environment, variable: &dyn Fn(&str) -> Option<OsString>) -> Finished {
+    let finished = finished(args, environment, variable);
+    Finished { stderr: for_stderr(&finished.stderr, error_columns(variable)), ..finished }
+}
+
+fn finished(args: &[OsString], environment: &Environment, variable: &dyn Fn(&str) -> Option<OsString>) -> Finished {
     let program = OsString::from("pmisplicense");
     let words = || std::iter::once(&program).chain(args);
     let args = match AdminArgs::try_parse_from(words()) {
@@ -56,7 +56,8 @@ pub fn run(args: &[OsString], environment: &Environment, variable: &dyn Fn(&str)
     if let Some(stdout) = paper(&args.command, lang) {
         return Finished { stdout, ..Finished::default() };
     }
-    match caught(|| carried_out(&args, lang, environment, columns(variable))) {
+    let width = (columns(variable), error_columns(variable));
+    match caught(|| carried_out(&args, lang, environment, width)) {
         Ok(answer) if answer.printed => Finished { stdout: String::new(), stderr: answer.stderr, code: answer.code },
         Ok(answer) => {
             let stdout = if args.json { format!("{:#}\n", answer.json) } else { answer.text };
@@ -80,8 +81,7 @@ fn paper(command: &AdminCommand, lang: Lang) -> Option<String> {
 }
 
 fn failed(error: &ModuleError, lang: Lang, json: bool) -> Finished {
-    let causes: String = error.causes.iter().map(|cause| format!("\n  {cause}")).collect();
-    let stderr = format!("{}: {}{causes}\n", error.kind.word(), error.message.in_lang(lang));
+    let stderr = format!("{}\n", with_details(error, &error.message).in_lang(lang));
     let stdout = if json {
         format!("{:#}\n", serde_json::json!({ "version": 1, "error": error_json(error, lang) }))
     } else {
@@ -117,21 +117,13 @@ fn asked_language(args: &[OsString], variable: &dyn Fn(&str) -> Option<OsString>
     language(after.or_else(joined), words.iter().any(|word| word == "--json"), variable)
 }
 
-fn columns(variable: &dyn Fn(&str) -> Option<OsString>) -> usize {
-    let said = variable("COLUMNS").and_then(|text| text.to_str().and_then(|text| text.parse::<usize>().ok()));
-    let stdout = std::io::stdout();
-    let terminal =
-        || stdout.is_terminal().then(|| terminal_size::terminal_size().map_or(USUAL, |(width, _)| width.0.into()));
-    said.or_else(terminal).unwrap_or(UNLIMITED).max(40)
-}
-
-fn live_columns() -> Option<usize> {
-    let stderr = std::io::stderr();
-    let columns = || terminal_size::terminal_size_of(&stderr).map_or(USUAL, |(width, _)| width.0.into());
-    stderr.is_terminal().then(columns)
-}
-
-fn carried_out(args: &AdminArgs, lang: Lang, environment: &Environment, width: usize) -> Result<Answer, ModuleError> {
+/// `width`: the columns of stdout and of stderr.
+fn carried_out(
+    args: &AdminArgs,
+    lang: Lang,
+    environment: &Environment,
+    (width, live): (usize, Option<usize>),
+) -> Result<Answer, ModuleError> {
     let settings = Settings::load(environment, args.config.as_deref())?;
     if args.command.changes() && (do_nothing(&environment.root()) || do_nothing(&settings.root)) {
         if args.command.is_of_cron() {
@@ -148,7 +140,7 @@ fn carried_out(args: &AdminArgs, lang: Lang, environment: &Environment, width: u
     }
     if let AdminCommand::Sync { module, allow_many, sweep, adopt, noted, dry_run: true } = args.command {
         let part = part_of_sync(sweep, adopt, noted);
-        return rehearsed(ctx, Sync { module, allow: allowed(allow_many), part }, switched_off);
+        return rehearsed(ctx, Sync { module, allow: allowed(allow_many), part }, switched_off, width);
     }
     if let Some(word) = args.command.only_shown() {
         // Whatever the checks find out, a dry run writes nothing down.
@@ -156,13 +148,12 @@ fn carried_out(args: &AdminArgs, lang: Lang, environment: &Environment, width: u
     }
     let log = std::sync::Arc::clone(&ctx.log);
     let mut ask = |question: &str| {
-        let _ = std::io::stderr().write_all(question.as_bytes());
+        let _ = std::io::stderr().write_all(for_stderr(question, live).as_bytes());
         let mut line = String::new();
         std::io::stdin().lock().read_line(&mut line).is_ok() && is_yes(&line)
     };
-    let live = live_columns();
     let mut tell = |words: &str| {
-        let _ = std::io::stderr().write_all(words.as_bytes());
+        let _ = std::io::stderr().write_all(for_stderr(words, live).as_bytes());
     };
     let person = std::io::stdin().is_terminal();
     let ask: Option<&mut dyn FnMut(&str) -> bool> = if person { Some(&mut ask) } else { None };
@@ -185,7 +176,7 @@ fn carried_out(args: &AdminArgs, lang: Lang, environment: &Environment, width: u
 }
 
 /// sync --dry-run: as with the panel's command.
-fn rehearsed(ctx: Context, what: Sync, switched_off: bool) -> Result<Answer, ModuleError> {
+fn rehearsed(ctx: Context, what: Sync, switched_off: bool, width: usize) -> Result<Answer, ModuleError> {
     let lang = ctx.lang;
     let (mut ctx, script) = dry_run::rehearse(ctx, "sync")?;
     let error = match sync::sync(&mut ctx, what) {
@@ -194,7 +185,7 @@ fn rehearsed(ctx: Context, what: Sync, switched_off: bool) -> Result<Answer, Mod
     };
     let error = error.map(|error| error.mapped(|text| ctx.log.masked(text)));
     let run = Rehearsed { command: "sync", item: None, error: error.as_ref(), switched_off };
-    let (text, json) = (script.told(&run, lang), script.json(&run, lang));
+    let (text, json) = (admin::folded(&script.told(&run, lang), width), script.json(&run, lang));
     Ok(Answer { text, json, stderr: String::new(), code: u8::from(error.is_some()), printed: false })
 }
 
@@ -336,8 +327,8 @@ fn told(synced: &Synced, report: &PassReport, error: Option<&ModuleError>, part:
     // Cron discards stdout. So with a failure the reports go to stderr too, but only a readable number of them.
     let mut failures = report.failure_lines();
     match report.fails() {
-        true => failures.extend(reports.iter().take(SHOWN_REPORTS).cloned()),
-        false => lines.extend(reports.iter().cloned()),
+        true => failures.extend(reports.iter().take(SHOWN_REPORTS).map(Message::text)),
+        false => lines.extend(reports.iter().map(Message::text)),
     }
     if count > 0 || matches!(part, Part::Sweep { .. }) {
         lines.push(text!(
@@ -350,7 +341,8 @@ fn told(synced: &Synced, report: &PassReport, error: Option<&ModuleError>, part:
         "version": 1, "command": "sync", "seen": seen, "refreshed": refreshed, "handled": handled,
         "servers": {
             "carried_out": count,
-            "reports": reports.iter().map(|line| line.in_lang(lang)).collect::<Vec<_>>(),
+            "reports": reports.iter().map(|report| report.text().in_lang(lang).to_owned()).collect::<Vec<_>>(),
+            "notices": reports.iter().map(|report| report.parts(lang)).collect::<Vec<_>>(),
         },
     });
     if let (Some(error), Some(fields)) = (error, json.as_object_mut()) {

@@ -3,6 +3,7 @@
 
 use rusqlite::{OptionalExtension, params};
 
+use super::queries::event_words;
 use super::{Deadline, LastLook, Store, StoreError, Tx, cell};
 use crate::error::Text;
 use crate::model::ids::{AccountId, IntentId, ItemId, LicenseId, RunningOperationId};
@@ -327,8 +328,11 @@ impl Tx<'_> {
     pub fn event(&self, intent: &Intent, event: &IntentEvent, reason: &Text) -> Result<(), StoreError> {
         let mut statement = self.conn.prepare_cached("SELECT status FROM wish WHERE id = ?1")?;
         let word: String = statement.query_row([intent.id.0], |row| row.get(0))?;
-        let illegal =
-            |from: &'static str| StoreError::IllegalStep { intent: intent.id.0, from, event: format!("{event:?}") };
+        let illegal = |from: &'static str| StoreError::IllegalStep {
+            intent: intent.id.0,
+            from,
+            event: event_words(event).0.to_owned(),
+        };
         let status = IntentStatus::parse(&word)
             .ok_or_else(|| StoreError::Unreadable(format!("wish {}: status holds {word:?}", intent.id.0)))?;
         let next = status.after(event).ok_or_else(|| illegal(status.word()))?;

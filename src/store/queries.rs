@@ -89,7 +89,7 @@ pub struct JournalLine {
 }
 
 /// The word of an event, and the words that it holds.
-fn event_words(event: &IntentEvent) -> (&'static str, String) {
+pub(super) fn event_words(event: &IntentEvent) -> (&'static str, String) {
     match event {
         IntentEvent::Recorded => ("recorded", String::new()),
         IntentEvent::Done { .. } => ("done", String::new()),

@@ -130,20 +130,22 @@ where
     }
 }
 
-/// An error of the library with its causes, without the address (which the caller knows).
+/// An error of the library with its causes, without the address (which the caller knows). The library's names for its
+/// own stages tell an operator nothing; they stay only where there is no cause.
 pub(super) fn words(error: reqwest::Error) -> String {
     let error = error.without_url();
-    let mut text = error.to_string();
+    let mut all: Vec<String> = vec![error.to_string()];
     let mut cause = error.source();
     while let Some(inner) = cause {
         let words = inner.to_string();
-        if !text.contains(&words) {
-            text.push_str(": ");
-            text.push_str(&words);
+        if !all.iter().any(|known| known.contains(&words)) {
+            all.push(words);
         }
         cause = inner.source();
     }
-    text
+    let is_stage = |words: &String| words.starts_with("error sending request") || words.starts_with("client error (");
+    let causes: Vec<String> = all.iter().filter(|words| !is_stage(words)).cloned().collect();
+    if causes.is_empty() { all.join(": ") } else { causes.join(": ") }
 }
 
 /// The moment that the seller names as that of its answer.

@@ -139,13 +139,20 @@ impl Problems {
         for row in store.waiting_licenses(late, overdue).map_err(state_error)? {
             of_license(&row, late).into_iter().for_each(|problem| all.add(problem));
         }
+        let mut without: BTreeSet<ItemId> = BTreeSet::new();
         for row in store.gone_licenses().map_err(state_error)? {
+            without.extend(row.item);
             all.add(gone(&row));
         }
+        // A service is named once: sync fails because its license is gone, or because a purchase was refused.
+        let mut refused = refused(store)?;
         for trouble in store.troubles(None).map_err(state_error)? {
-            all.add(sync_fails(&trouble));
+            if !without.contains(&trouble.item) {
+                let is_refused = refused.remove(&trouble.item).is_some();
+                all.add(sync_fails(&trouble, is_refused));
+            }
         }
-        refused(store)?.into_iter().for_each(|problem| all.add(problem));
+        refused.into_values().for_each(|problem| all.add(problem));
         for account in store.unused_accounts().map_err(state_error)? {
             all.former.insert(account);
             for (module, licenses) in store.in_use(account).map_err(state_error)? {
@@ -222,7 +229,7 @@ pub fn moment(at: DateTime<Utc>) -> String {
 }
 
 /// Purchases that the seller refused, and those that were held back since because of that, one for each service.
-fn refused(store: &Store) -> Result<Vec<Problem>, ModuleError> {
+fn refused(store: &Store) -> Result<BTreeMap<ItemId, Problem>, ModuleError> {
     let mut found: BTreeMap<ItemId, Problem> = BTreeMap::new();
     let problem = |item: ItemId, since, what| {
         let command = format!("pmisplicense retry {item}");
@@ -251,7 +258,7 @@ fn refused(store: &Store) -> Result<Vec<Problem>, ModuleError> {
         };
         found.insert(item, problem(item, None, what));
     }
-    Ok(found.into_values().collect())
+    Ok(found)
 }
 
 /// For programs.

@@ -294,11 +294,11 @@ fn accepting_an_account_shows_what_was_found_and_asks() {
 fn only_a_module_of_ours_on_our_machine_that_can_log_in_is_accepted() {
     let mut t = opened();
     t.add_module(9, "pmvmmanager");
-    assert!(refused(&t, "doctor --accept-account 9 --other --yes").starts_with("unsupported_module"));
-    assert!(refused(&t, "doctor --accept-account 99 --other --yes").starts_with("missed"));
+    assert!(refused(&t, "doctor --accept-account 9 --other --yes").ends_with("type: unsupported_module\n"));
+    assert!(refused(&t, "doctor --accept-account 99 --other --yes").ends_with("type: missed\n"));
     rename(&t);
     t.module_password(7, "wrong");
-    assert!(refused(&t, "doctor --accept-account 7 --same --yes").starts_with("auth"));
+    assert!(refused(&t, "doctor --accept-account 7 --same --yes").ends_with("type: auth\n"));
     let password = t.upstream.with(|w| w.options.password.clone());
     t.module_password(7, &password);
     t.another_machine();

@@ -89,7 +89,7 @@ fn restore_and_verify_check_the_file_first_and_name_it() {
         let shown = path.display().to_string();
         for line in [format!("restore {shown}"), format!("restore {shown} --yes"), format!("backup --verify {shown}")] {
             let error = refused(&t, &line);
-            assert!(error.starts_with("bad_value:") && error.contains(&shown), "{line}: {error}");
+            assert!(error.ends_with("type: bad_value\n") && error.contains(&shown), "{line}: {error}");
             assert!(!error.contains("--yes"), "the file is checked before anybody is asked: {error}");
             assert!(error.contains("The state was not changed."), "{line}: {error}");
         }
@@ -183,7 +183,10 @@ fn restore_refuses_and_changes_nothing_when_the_present_state_is_only_newer() {
     conn.close().unwrap();
     let before = contents(t.state_path().parent().unwrap());
     let error = refused(&t, &format!("restore {} --yes", copy.display()));
-    assert!(error.contains("\nstate: ") && error.contains("version 77") && error.contains("begin-anew"), "{error}");
+    assert!(
+        error.ends_with("type: state\n") && error.contains("version 77") && error.contains("begin-anew"),
+        "{error}"
+    );
     assert_eq!(contents(t.state_path().parent().unwrap()), before);
     // The way out that the error names: the newer state is kept, the copy put in its place.
     fine(&t, "state begin-anew --yes");
@@ -210,7 +213,7 @@ fn restore_refuses_and_changes_nothing_when_the_present_state_cannot_be_kept() {
     }
     let before = contents(t.state_path().parent().unwrap());
     let error = refused(&t, &format!("restore {} --yes", copy.display()));
-    assert!(error.contains("\nstate: ") && error.contains("File exists"), "{error}");
+    assert!(error.ends_with("type: state\n") && error.contains("File exists"), "{error}");
     assert_eq!(contents(t.state_path().parent().unwrap()), before);
 }
 
@@ -269,10 +272,10 @@ fn a_run_that_waits_too_long_for_the_state_is_busy() {
     let using = [vec!["list"], vec!["--command", "sync_item", "--item", "42"]].map(|args| alone.spawn(args));
     for output in replacing.map(crate::support::Running::wait) {
         assert_eq!((output.code, output.stdout.as_str()), (Some(1), ""), "{}", output.stderr);
-        assert!(output.stderr.contains("\nbusy: "), "{}", output.stderr);
+        assert!(output.stderr.contains("type: busy"), "{}", output.stderr);
     }
     let [list, sync_item] = using.map(crate::support::Running::wait);
-    assert!(list.stderr.starts_with("busy: "), "{}", list.stderr);
+    assert!(list.stderr.ends_with("type: busy\n"), "{}", list.stderr);
     assert_eq!(sync_item.fails("busy").attribute("object"), "state");
     assert_eq!(contents(shared.state_path().parent().unwrap()), before);
 }
@@ -330,7 +333,7 @@ fn an_empty_state_beside_traces_of_earlier_runs_is_lost() {
         fs::write(t.state_path(), "").unwrap();
         for line in ["list", "reconcile", "explain 42", "show item:42", "sync --dry-run"] {
             let error = refused(&t, line);
-            assert!(error.starts_with("state:") && error.contains("begin-anew"), "{line}: {error}");
+            assert!(error.ends_with("type: state\n") && error.contains("begin-anew"), "{line}: {error}");
         }
         assert!(person(&t, "doctor").stdout.contains("PROBLEM"), "doctor");
         for command in ["open", "suspend", "close", "sync_item"] {

@@ -44,7 +44,7 @@ fn explicit_requests_are_refused_while_the_panel_does_nothing() {
         "prune --older-than 30",
     ] {
         let told = refused(&t, line);
-        assert!(told.starts_with("config") && told.contains("billmgr.DoNothing"), "{line}: {told}");
+        assert!(told.ends_with("type: config\n") && told.contains("billmgr.DoNothing"), "{line}: {told}");
     }
     for line in ["sync", "sync --noted", "sync --sweep", "sync --module 7"] {
         let output = person(&t, line);

@@ -5,6 +5,7 @@ pub use takeover::on_terminal;
 
 mod accounts;
 mod binding;
+mod desk;
 mod fleet;
 mod import;
 mod keeping;

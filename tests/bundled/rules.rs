@@ -69,3 +69,12 @@ fn every_check_of_a_cluster_names_its_tests() {
     let all: Vec<String> = (1..=24).map(|number: u32| number.to_string()).chain(interleavings).collect();
     assert!(all.iter().all(|check| checks.get(check).is_some_and(|count| *count > 0)), "{checks:?}");
 }
+
+/// Every `file#test` of tests/desk_points.md exists, and each point has some.
+#[test]
+fn every_point_of_the_desk_names_its_tests() {
+    let points = tests_of("tests/desk_points.md");
+    let all = (1..=18).map(|point: u32| format!("B{point}")).chain((1..=10).map(|point: u32| format!("C{point}")));
+    let bare: Vec<String> = all.filter(|point| points.get(point).is_none_or(|count| *count == 0)).collect();
+    assert!(bare.is_empty(), "without a test: {bare:?}");
+}

@@ -233,3 +233,22 @@ fn the_description_names_what_the_program_answers_for_administrators_only() {
         assert_eq!(metadata.attribute("level"), Some("admin"), "{name}");
     }
 }
+
+/// A kind of difference has the same words in the program and in the description of its page.
+#[test]
+fn kinds_of_differences_are_called_the_same_by_program_and_page() {
+    use pmisplicense::plan::finding::Kind as Difference;
+    let root = description();
+    for (lang, said) in [("en", false), ("ru", true)] {
+        let blocks = named(&root, "lang").filter(|(name, _)| *name == lang).flat_map(|(_, one)| named(one, "messages"));
+        let texts: Vec<_> = blocks
+            .filter(|(name, _)| *name == "pmisplicense.findings")
+            .flat_map(|(_, one)| named(one, "msg"))
+            .collect();
+        for kind in Difference::ALL {
+            let title = kind.title();
+            let shown = texts.iter().find(|(name, _)| *name == kind.word()).map(|(_, msg)| msg.value());
+            assert_eq!(shown, Some(if said { title.ru.as_str() } else { title.en.as_str() }), "{}", kind.word());
+        }
+    }
+}

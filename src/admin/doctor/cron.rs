@@ -1,12 +1,47 @@
-//! Checks of doctor: the lines of cron, without which no sync runs.
+//! Checks of doctor: what starts sync by itself. Usually that is our file of cron; a line in another crontab, a script
+//! of cron.hourly and a unit of systemd do as well.
+
+use std::path::{Path, PathBuf};
 
 use super::Checks;
 use crate::text;
 
-/// Where cron looks.
-pub(super) const FILE: &str = "/etc/cron.d/pmisplicense";
+/// Where the installation puts the lines.
+const FILE: &str = "/etc/cron.d/pmisplicense";
 
-/// Checks both lines of cron: the hourly sync of everything, and the sync of noted services each minute.
+/// The places that may hold a line which starts sync: files, and folders whose files are read.
+const PLACES: [&str; 8] = [
+    "etc/crontab",
+    "etc/cron.d",
+    "etc/cron.hourly",
+    "var/spool/cron",
+    "var/spool/cron/crontabs",
+    "etc/systemd/system",
+    "usr/lib/systemd/system",
+    "lib/systemd/system",
+];
+
+/// A longer file is none that an administrator wrote.
+const FILE_BYTES: u64 = 1 << 20;
+
+/// The lines of all places that name this program. What cannot be read counts as empty.
+pub(super) fn lines(root: &Path) -> String {
+    let mut found = String::new();
+    for place in PLACES.map(|place| root.join(place)) {
+        let files: Vec<PathBuf> = match std::fs::read_dir(&place) {
+            Ok(entries) => entries.flatten().map(|entry| entry.path()).collect(),
+            Err(_) => vec![place],
+        };
+        for file in files {
+            let is_short = std::fs::metadata(&file).is_ok_and(|meta| meta.is_file() && meta.len() <= FILE_BYTES);
+            let text = if is_short { std::fs::read_to_string(&file).unwrap_or_default() } else { String::new() };
+            found.extend(text.lines().filter(|line| line.contains("pmisplicense")).map(|line| format!("{line}\n")));
+        }
+    }
+    found
+}
+
+/// Checks both lines: the hourly sync of everything, and the sync of noted services each minute.
 pub(super) fn check(text: &str, checks: &mut Checks) {
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with('#')).collect();
     let each_minute = lines.iter().any(|line| line.contains("pmisplicense sync --noted"));
@@ -18,20 +53,20 @@ pub(super) fn check(text: &str, checks: &mut Checks) {
         )
     };
     match (hourly, each_minute) {
-        (true, true) => checks.ok("cron", text!("cron runs sync", "cron запускает sync")),
+        (true, true) => checks.ok("cron", text!("sync is started by itself", "sync запускается сам")),
         (false, _) => checks.warning(
             "cron",
             text!(
-                "cron does not run sync: nothing is renewed or finished by itself",
-                "cron не запускает sync: ничего не продлевается и не завершается само"
+                "neither cron nor systemd starts sync: nothing is renewed or finished by itself",
+                "ни cron, ни systemd не запускают sync: ничего не продлевается и не завершается само"
             ),
             next(),
         ),
         (true, false) => checks.warning(
             "cron",
             text!(
-                "cron does not run sync --noted each minute: licenses of servers wait up to an hour",
-                "cron не запускает sync --noted каждую минуту: лицензии серверов ждут до часа"
+                "neither cron nor systemd starts sync --noted each minute: licenses of servers wait up to an hour",
+                "ни cron, ни systemd не запускают sync --noted каждую минуту: лицензии серверов ждут до часа"
             ),
             next(),
         ),
@@ -59,5 +94,28 @@ mod tests {
         assert_eq!(level(&without(|line| line.starts_with("17 "))), Some(Level::Warning));
         assert_eq!(level(&shipped.replace("\n17 ", "\n#17 ")), Some(Level::Warning));
         assert_eq!(level(""), Some(Level::Warning));
+    }
+
+    /// A crontab of root and a unit of systemd start sync as well as our own file does.
+    #[test]
+    fn a_crontab_and_a_unit_of_systemd_are_found() {
+        let level = |files: &[(&str, &str)]| {
+            let root = tempfile::tempdir().expect("a folder");
+            for (name, text) in files {
+                let path = root.path().join(name);
+                std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+                std::fs::write(path, text).expect("written");
+            }
+            let mut checks = Checks::default();
+            check(&lines(root.path()), &mut checks);
+            checks.0.first().map(|check| (check.level, check.what.en.contains("--noted")))
+        };
+        let (all, noted) = ("5 * * * * /usr/sbin/pmisplicense sync\n", "* * * * * pmisplicense sync --noted\n");
+        let unit = "[Service]\nExecStart=/usr/local/sbin/pmisplicense sync\n";
+        assert_eq!(level(&[]), Some((Level::Warning, false)));
+        assert_eq!(level(&[("var/spool/cron/crontabs/root", &format!("{all}{noted}"))]), Some((Level::Ok, false)));
+        assert_eq!(level(&[("var/spool/cron/root", all)]), Some((Level::Warning, true)));
+        let by_systemd = [("etc/systemd/system/license-sync.service", unit), ("etc/crontab", noted)];
+        assert_eq!(level(&by_systemd), Some((Level::Ok, false)));
     }
 }

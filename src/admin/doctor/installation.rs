@@ -1,5 +1,7 @@
 //! Is the program installed: the panel's folder, the descriptions, the links that the panel starts, the lines of cron.
 
+use std::path::Path;
+
 use super::{Checks, cron};
 use crate::admin::Desk;
 use crate::error::Text;
@@ -42,25 +44,7 @@ pub(super) fn installation(desk: &Desk<'_>, checks: &mut Checks) {
         );
     }
     let has_pages = desk.ctx.settings.pages;
-    for (name, wanted) in XML.into_iter().filter(|(name, _)| has_pages || *name != PAGES_XML) {
-        let path = root.join("etc/xml").join(name);
-        let install = reinstall();
-        match std::fs::read_to_string(&path) {
-            Ok(found) if found == wanted => {
-                checks.ok("xml", text!("description {name} is installed", "описание {name} установлено"))
-            }
-            Ok(_) => checks.warning(
-                "xml",
-                text!("description {name} is of another version", "описание {name} другой версии"),
-                install,
-            ),
-            Err(_) => checks.problem(
-                "xml",
-                text!("description {name} is not installed", "описание {name} не установлено"),
-                install,
-            ),
-        }
-    }
+    descriptions(root, has_pages, checks);
     let handler = root.join("addon").join(crate::event_hook::HANDLER);
     if handler.exists() {
         checks.ok("events", text!("the event handler is in place", "обработчик событий на месте"));
@@ -88,7 +72,31 @@ pub(super) fn installation(desk: &Desk<'_>, checks: &mut Checks) {
         ),
         (false, false) => {}
     }
-    cron::check(&std::fs::read_to_string(cron::FILE).unwrap_or_default(), checks);
+    cron::check(&cron::lines(Path::new("/")), checks);
+}
+
+/// The XML descriptions: a line for those that are in order, for those of another version, and for missing ones.
+fn descriptions(root: &Path, has_pages: bool, checks: &mut Checks) {
+    let (mut right, mut other, mut missing) = (Vec::new(), Vec::new(), Vec::new());
+    for (name, wanted) in XML.into_iter().filter(|(name, _)| has_pages || *name != PAGES_XML) {
+        match std::fs::read_to_string(root.join("etc/xml").join(name)) {
+            Ok(found) if found == wanted => right.push(name),
+            Ok(_) => other.push(name),
+            Err(_) => missing.push(name),
+        }
+    }
+    let list = |names: Vec<&str>| (!names.is_empty()).then(|| names.join(", "));
+    if let Some(names) = list(missing) {
+        let what = text!("not installed in etc/xml: {names}", "не установлены в etc/xml: {names}");
+        checks.problem("xml", what, reinstall());
+    }
+    if let Some(names) = list(other) {
+        let what = text!("of another version in etc/xml: {names}", "другой версии в etc/xml: {names}");
+        checks.warning("xml", what, reinstall());
+    }
+    if let Some(names) = list(right) {
+        checks.ok("xml", text!("installed in etc/xml: {names}", "установлены в etc/xml: {names}"));
+    }
 }
 
 fn reinstall() -> Text {

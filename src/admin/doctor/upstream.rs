@@ -4,9 +4,10 @@ use super::Checks;
 use crate::admin::Desk;
 use crate::admin::forecast::{Bought, Outlook, outlook};
 use crate::engine::{self, state_error};
-use crate::error::ModuleError;
+use crate::error::{ModuleError, Text};
 use crate::model::ids::ModuleId;
 use crate::model::item::MODULE_PROGRAM;
+use crate::model::license::Money;
 use crate::model::sellers::SellerKind;
 use crate::ports::{CallError, Module, ModuleAccess, RefusalKind, Upstream};
 use crate::session::modules_in_use;
@@ -250,6 +251,7 @@ fn balance(
     }
     // A panel whose services cannot be read is reported by another check.
     let outlook = bought.and_then(|bought| outlook(desk.ctx, bought, id, MONEY_DAYS).ok());
+    let is_enough = outlook.is_some();
     let short =
         outlook.and_then(|outlook| Outlook { balance: Some(balance.clone()), ..outlook }.ends_on(|one| one.is_certain));
     match short {
@@ -264,7 +266,27 @@ fn balance(
                 "пополните счёт. Посмотреть, что предстоит: pmisplicense forecast --days {MONEY_DAYS}"
             ),
         ),
-        None => checks.ok("balance", text!("module {id}: balance {balance}", "модуль {id}: баланс {balance}")),
+        None => {
+            let minimum = desk.ctx.settings.rules(Some(id)).minimum_balance;
+            let minimum = minimum.map_or_else(Text::default, |minor| {
+                let minimum = Money { minor, currency: balance.currency.clone() };
+                text!(", nothing is bought below {minimum}", ", ниже {minimum} ничего не покупается")
+            });
+            let covers = match is_enough {
+                true => text!(
+                    "; it covers the paid renewals of the next {MONEY_DAYS} days",
+                    "; его хватит на оплаченные продления в ближайшие {MONEY_DAYS} дней"
+                ),
+                false => Text::default(),
+            };
+            checks.ok(
+                "balance",
+                text!(
+                    ["module {id}: balance {balance}{}{}", covers.en, minimum.en],
+                    ["модуль {id}: баланс {balance}{}{}", covers.ru, minimum.ru]
+                ),
+            );
+        }
     }
 }
 

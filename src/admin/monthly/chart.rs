@@ -13,6 +13,10 @@ const HEIGHT: i64 = 190;
 const ABOVE: i64 = 28;
 const BELOW: i64 = 26;
 
+/// Between a bar and its value, and the room that a value takes above its bar.
+const VALUE_GAP: i64 = 6;
+const VALUE_ROOM: i64 = 20;
+
 /// A bar: its name and its amount in minor units.
 pub struct Bar {
     /// Below it.
@@ -28,13 +32,18 @@ pub fn columns(title: &str, bars: &[Bar], currency: &str, limit: Option<i64>) ->
     let height = |minor: i64| minor.max(0).saturating_mul(floor - ABOVE) / top;
     let step = WIDTH / i64::try_from(bars.len().max(1)).unwrap_or(1);
     let mut out = opened(title, HEIGHT);
-    if let Some(minor) = limit {
-        let y = floor - height(minor);
+    let line = limit.map(|minor| floor - height(minor));
+    if let Some(y) = line {
         let _ = write!(out, "<line class=\"limit\" x1=\"0\" y1=\"{y}\" x2=\"{WIDTH}\" y2=\"{y}\"/>");
     }
     for (bar, left) in bars.iter().zip((0..).step_by(usize::try_from(step).unwrap_or(1))) {
         let (tall, middle) = (height(bar.minor), left + step / 2);
         let (x, y) = (left + step / 5, floor - tall);
+        // A value that would stand on the line goes above it.
+        let value = match line.filter(|line| (y - VALUE_ROOM..y - 2).contains(line)) {
+            Some(line) => line - VALUE_GAP,
+            None => y - VALUE_GAP,
+        };
         let amount = Money { minor: bar.minor, currency: currency.to_owned() };
         let class = if limit.is_some_and(|limit| bar.minor < limit) { "low" } else { "bar" };
         let _ = write!(
@@ -42,9 +51,10 @@ pub fn columns(title: &str, bars: &[Bar], currency: &str, limit: Option<i64>) ->
             "<rect class=\"{class}\" x=\"{x}\" y=\"{y}\" width=\"{}\" height=\"{}\" rx=\"3\"><title>{}: {amount}</title></rect>\
              <text class=\"value\" x=\"{middle}\" y=\"{}\">{}</text><text class=\"name\" x=\"{middle}\" y=\"{}\">{}</text>",
             step * 3 / 5,
-            tall.max(1),
+            // Nothing was bought: no bar. A small amount has one that can be seen.
+            if bar.minor > 0 { tall.max(1) } else { 0 },
             escape(&bar.name),
-            y - 6,
+            value,
             whole(bar.minor),
             HEIGHT - 8,
             escape(&bar.name),
@@ -112,6 +122,12 @@ mod tests {
         assert!(svg.contains("class=\"limit\" x1=\"0\" y1=\"96\""), "{svg}");
         assert!(svg.contains("a&lt;b: 200.00 EUR") && svg.contains("aria-label=\"t&amp;t\"") && !svg.contains("a<b"));
         assert!(columns("t", &[], "EUR", None).ends_with("</svg>"));
+        assert!(svg.contains("y=\"164\" width=\"192\" height=\"0\""), "nothing bought, no bar: {svg}");
+        let tiny = columns("t", &[bar(1), bar(20_000)], "EUR", None);
+        assert!(tiny.contains("y=\"164\" width=\"192\" height=\"1\""), "{tiny}");
+        // 90 of 100: its value would stand on the line at 28, and goes above it.
+        let near = columns("t", &[bar(9_000)], "EUR", Some(10_000));
+        assert!(near.contains("y1=\"28\"") && near.contains("class=\"value\" x=\"320\" y=\"22\""), "{near}");
         let svg = rows("t", &[Row { name: "x".into(), counts: vec![3, 0, 1] }], &["a", "b", "c"]);
         assert!(svg.contains("class=\"a\" x=\"0\" y=\"18\" width=\"427\"") && !svg.contains("class=\"b\""), "{svg}");
         assert!(svg.contains("class=\"c\" x=\"427\"") && svg.contains(">4</text>"));

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use chrono::NaiveDate;
 
 use super::chart::{Bar, Row, columns, rows};
-use super::figures::{Domains, Figures, MONTHS, PROGRAMME, ProductMonth};
+use super::figures::{Domains, Figures, PROGRAMME, ProductMonth};
 use super::loss::Losses;
 use super::shown;
 use super::told::{about_domains, about_losses, line_of, line_of_full, remarks};
@@ -80,7 +80,7 @@ impl Page {
             (text!("Turnover", "Оборот"), cost.map_or_else(|| "–".to_owned(), amount), false),
             (text!("Saved by the pool", "Сэкономил пул"), amount(&figures.saved), false),
             (text!("Pool worth", "Стоимость пула"), amount(&figures.pool_worth), false),
-            (text!("Months below 100 EUR", "Месяцев ниже 100 EUR"), format!("{below} / {MONTHS}"), below > 0),
+            (text!("Months in a row below 100 EUR", "Месяцев подряд ниже 100 EUR"), below.to_string(), below > 0),
         ];
         self.put("<dl class=\"tiles\">\n");
         for (name, value, is_bad) in tiles {

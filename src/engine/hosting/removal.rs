@@ -179,10 +179,10 @@ impl Engine<'_> {
             Ok(_) => Ok(()),
             Err(error) if error.halt == Halt::Database => Err(error),
             Err(error) => {
+                let (order, why) = (row.id, error.words());
                 self.warn(&text!(
-                    "the license of hosting order {} is removed later: {error}",
-                    "лицензия заказа хостинга {} будет снята позже: {error}",
-                    row.id
+                    ["the license of hosting order {order} is removed later: {}", why.en],
+                    ["лицензия заказа хостинга {order} будет снята позже: {}", why.ru]
                 ));
                 Ok(())
             }

@@ -12,6 +12,7 @@ use crate::plan::finding::{Finding, ItemView, Kind};
 use crate::plan::hosting::explain::{Question, explain};
 use crate::plan::hosting::survey::{Ground, Sight};
 use crate::plan::import::Search;
+use crate::plan::reason::state_words;
 use crate::ports::{CallError, LockName, RefusalKind};
 use crate::text;
 
@@ -156,10 +157,10 @@ impl Engine<'_> {
         let id = row.and_then(|row| row.item).ok_or_else(|| wording::no_such_order(order))?;
         self.look_at_addon(id).await?;
         let after = self.store.license(self.account, order).map_err(errors::state)?;
-        let state = after.as_ref().map_or("-", |row| row.state.word());
+        let state = after.map_or_else(|| Text::same("-"), |row| state_words(row.state));
         Ok(text!(
-            "the license of hosting order {order} is {state} now",
-            "лицензия заказа хостинга {order}: теперь {state}"
+            ["the license of hosting order {order} is now: {}", state.en],
+            ["лицензия заказа хостинга {order}: теперь {}", state.ru]
         ))
     }
 

@@ -243,9 +243,12 @@ pub(super) fn key_is_late(item: ItemId, row: &LicenseRow) -> Text {
     let (order, since) = (row.id, row.since.format("%Y-%m-%d %H:%M UTC"));
     let (en, ru) = (if_not_there(row).en, if_not_there(row).ru);
     text!(
-        "Hosting order {order} has shown no key since {since}, although its license was bought for service {item}. Nothing is bought again. Next: ask the seller; {en}.",
-        "У заказа хостинга {order} нет ключа с {since}, хотя лицензия для услуги {item} куплена. Повторно ничего не покупается. Далее: спросите продавца; {ru}."
+        "Hosting order {order} has shown no key since {since}, although its license was bought for service {item}",
+        "У заказа хостинга {order} нет ключа с {since}, хотя лицензия для услуги {item} куплена"
     )
+    .changed(text!("Nothing is bought again", "Повторно ничего не покупается"))
+    .next(text!("ask the seller; {en}.", "спросите продавца; {ru}."))
+    .text()
 }
 
 pub(super) fn key_came(item: ItemId, order: LicenseId) -> ModuleError {
@@ -314,17 +317,21 @@ pub(super) fn removal_refused(item: ItemId, order: LicenseId, refusal: &Refusal)
 pub(super) fn hosting_ends(item: ItemId, seen: &HostingOrder, paid: NaiveDate) -> Text {
     let (order, ends) = (seen.id, day(seen));
     text!(
-        "Hosting order {order} ends on {ends}, and service {item} is paid until {paid}. Its license ends with the hosting. Next: renew the hosting in the seller's panel.",
-        "Заказ хостинга {order} заканчивается {ends}, а услуга {item} оплачена до {paid}. Её лицензия закончится вместе с хостингом. Далее: продлите хостинг в панели продавца."
+        "Hosting order {order} ends on {ends}, and service {item} is paid until {paid}. Its license ends with the hosting",
+        "Заказ хостинга {order} заканчивается {ends}, а услуга {item} оплачена до {paid}. Её лицензия закончится вместе с хостингом"
     )
+    .next(text!("renew the hosting in the seller's panel.", "продлите хостинг в панели продавца."))
+    .text()
 }
 
 pub(super) fn hosting_not_active(item: ItemId, seen: &HostingOrder) -> Text {
     let (order, status) = (seen.id, &seen.status);
     text!(
-        "Hosting order {order} of service {item} has the status {status}: its license may not work. Next: look at the order in the seller's panel.",
-        "Заказ хостинга {order} услуги {item} в состоянии {status}: его лицензия может не работать. Далее: посмотрите заказ в панели продавца."
+        "Hosting order {order} of service {item} has the status {status}: its license may not work",
+        "Заказ хостинга {order} услуги {item} в состоянии {status}: его лицензия может не работать"
     )
+    .next(text!("look at the order in the seller's panel.", "посмотрите заказ в панели продавца."))
+    .text()
 }
 
 pub(super) fn renewed_unpaid(item: ItemId, seen: &HostingOrder, price: Option<&Money>) -> Text {

@@ -11,9 +11,11 @@ use crate::model::license::{Family, License};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::plan::change::differences;
 use crate::plan::choice::{Wanted, wanted};
+use crate::plan::reason::state_words;
 use crate::ports::{LockName, PanelCall};
 use crate::text;
 
+use crate::engine::close::freed_later;
 use crate::engine::hosting::by_hand::left_on_orders;
 use crate::engine::reconcile::wording::{
     marked_by_another, no_key, not_yet, order_open, serves_another, wants_nothing,
@@ -97,7 +99,7 @@ impl Engine<'_> {
         .await?;
         let row = self.store.license(row.account, id).map_err(errors::state)?.unwrap_or_else(|| row.clone());
         if let Err(error) = self.free_upstream(&row).await {
-            self.warn(&text!("license {id} is freed later: {error}", "лицензия {id} будет освобождена позже: {error}"));
+            self.warn(&freed_later(id, &error));
         }
         Ok(())
     }
@@ -154,8 +156,8 @@ impl Engine<'_> {
             self.free_upstream(&row).await?;
         }
         let after = self.store.license(self.account, license).map_err(errors::state)?;
-        let state = after.as_ref().map_or("-", |row| row.state.word());
-        Ok(text!("license {license} is {state} now", "лицензия {license}: теперь {state}"))
+        let state = after.map_or_else(|| Text::same("-"), |row| state_words(row.state));
+        Ok(text!(["license {license} is now: {}", state.en], ["лицензия {license}: теперь {}", state.ru]))
     }
 
     /// Switches automatic renewal off for a license of ours that nobody uses.

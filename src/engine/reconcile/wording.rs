@@ -118,25 +118,21 @@ pub(in crate::engine) fn one_license_an_address(
     let (held, ip) = (old.id, old.ip.map_or_else(|| "-".to_owned(), |ip| ip.to_string()));
     let next = match from {
         Some(day) => text!(
-            "The two addresses may change from {day} on. Next, after that day: pmisplicense unbind {id}; pmisplicense bind {id} {new}",
-            "Оба IP можно сменить не раньше {day}. Далее, после этого дня: pmisplicense unbind {id}; pmisplicense bind {id} {new}"
+            "the two addresses may change from {day} on. After that day: pmisplicense unbind {id}; pmisplicense bind {id} {new}",
+            "оба IP можно сменить не раньше {day}. После этого дня: pmisplicense unbind {id}; pmisplicense bind {id} {new}"
         ),
         None => text!(
-            "Next: pmisplicense unbind {id} (frees license {held} and its address); pmisplicense bind {id} {new}",
-            "Далее: pmisplicense unbind {id} (освободит лицензию {held} и её IP); pmisplicense bind {id} {new}"
+            "pmisplicense unbind {id} (frees license {held} and its address); pmisplicense bind {id} {new}",
+            "pmisplicense unbind {id} (освободит лицензию {held} и её IP); pmisplicense bind {id} {new}"
         ),
     };
     let words = text!(
-        [
-            "The seller allows one license of a product at an address, and license {held} has {ip}. Service {id} keeps license {held} and its key. {}",
-            next.en
-        ],
-        [
-            "Продавец допускает одну лицензию продукта на IP, и {ip} занят лицензией {held}. Услуга {id} сохраняет лицензию {held} и её ключ. {}",
-            next.ru
-        ]
+        "The seller allows one license of a product at an address, and license {held} has {ip}",
+        "Продавец допускает одну лицензию продукта на IP, и {ip} занят лицензией {held}"
     );
-    ModuleError::new(ErrorKind::IpBusy, "ip", ip, words).halted(Halt::AddressBusy)
+    let kept =
+        text!("Service {id} keeps license {held} and its key", "Услуга {id} сохраняет лицензию {held} и её ключ");
+    ModuleError::new(ErrorKind::IpBusy, "ip", ip, words).halted(Halt::AddressBusy).changed(kept).next(next)
 }
 
 pub(in crate::engine) fn order_open(id: ItemId, intent: u32) -> ModuleError {

@@ -5,15 +5,14 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::error::Text;
 use crate::model::hosting::HostingOrder;
-use crate::model::ids::IntentId;
 use crate::model::item::ItemStatus;
-use crate::model::journal::{Intent, IntentStatus, OnceRequest};
+use crate::model::journal::{Intent, IntentStatus};
 use crate::model::license::Money;
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::plan::finding::{Finding, Holds, ItemView, Kind, Remedy, Want};
 use crate::plan::hosting::{KeyNow, key_now};
 use crate::plan::identity::{Shown, serves};
-use crate::plan::reason::asked;
+use crate::plan::reason::{Decision, asked, decision};
 use crate::plan::renew::is_paid;
 use crate::text;
 
@@ -47,7 +46,21 @@ fn command(words: std::fmt::Arguments<'_>) -> Remedy {
 
 impl Ground {
     fn finding(&self, kind: Kind, row: &LicenseRow, what: Text, remedy: Remedy) -> Finding {
-        Finding { kind, item: row.item, license: Some(row.id), what, remedy, cost: self.cost(), price: None }
+        Finding {
+            kind,
+            item: row.item,
+            license: Some(row.id),
+            what,
+            remedy,
+            step: None,
+            cost: self.cost(),
+            price: None,
+        }
+    }
+
+    /// As `finding`, with the words for what the remedy changes.
+    fn with_step(&self, kind: Kind, row: &LicenseRow, what: Text, (remedy, step): (Remedy, Text)) -> Finding {
+        Finding { step: Some(step), ..self.finding(kind, row, what, remedy) }
     }
 
     fn cost(&self) -> Option<String> {
@@ -122,23 +135,37 @@ impl Ground {
     /// The license of a service that lives, against its order.
     fn served(&self, row: &LicenseRow, view: &ItemView, seen: &HostingOrder) -> Vec<Finding> {
         let (order, item, status) = (row.id, view.item.id, &seen.status);
-        let look = || Remedy::Look(item);
+        let show = || (command(format_args!("show {item}")), None);
+        let saved = || {
+            let step = text!(
+                "save number and key of hosting order {order} to service {item}",
+                "сохранить в услугу {item} номер и ключ заказа хостинга {order}"
+            );
+            (Remedy::Look(item), Some(step))
+        };
         let mut found = Vec::new();
-        let mut add = |kind, what, remedy| found.push(self.finding(kind, row, what, remedy));
+        let mut add = |kind, what, (remedy, step)| {
+            found.push(Finding { step, ..self.finding(kind, row, what, remedy) });
+        };
         match (&seen.key, &row.key) {
             (None, Some(_)) => {
                 let what = text!(
                     "hosting order {order} has no license any more, and service {item} had bought one",
                     "у заказа хостинга {order} больше нет лицензии, а услуга {item} её покупала"
                 );
-                add(Kind::Gone, what, command(format_args!("history {item}")));
+                add(Kind::Gone, what, (command(format_args!("history {item}")), None));
             }
             (None, None) if self.now - row.since > chrono::Duration::hours(1) => {
                 let what = text!(
                     "hosting order {order} of service {item} has shown no key for over an hour",
                     "у заказа хостинга {order} услуги {item} больше часа нет ключа"
                 );
-                add(Kind::KeyLate, what, command(format_args!("resolve {item} --not-bought")));
+                let no = format!("pmisplicense resolve {item} --not-bought");
+                let step = text!(
+                    "ask the seller. If its panel shows no license there: {no}",
+                    "спросите продавца. Если в его панели лицензии там нет: {no}"
+                );
+                add(Kind::KeyLate, what, (Remedy::Person(no), Some(step)));
             }
             (None, None) => {}
             (Some(key), _) if view.item.params.lickey.as_ref() != Some(key) || row.key.as_ref() != Some(key) => {
@@ -146,14 +173,14 @@ impl Ground {
                     "service {item} does not show the key that hosting order {order} has now",
                     "услуга {item} показывает не тот ключ, который сейчас у заказа хостинга {order}"
                 );
-                add(Kind::Key, what, look());
+                add(Kind::Key, what, saved());
             }
             (Some(_), _) if view.item.params.licid != Some(order) => {
                 let what = text!(
                     "service {item} does not show the number of hosting order {order}",
                     "услуга {item} показывает не номер заказа хостинга {order}"
                 );
-                add(Kind::Key, what, look());
+                add(Kind::Key, what, saved());
             }
             (Some(_), _) => {}
         }
@@ -162,7 +189,7 @@ impl Ground {
                 "hosting order {order} of service {item} has the status {status}: its license may not work",
                 "заказ хостинга {order} услуги {item} в состоянии {status}: его лицензия может не работать"
             );
-            add(Kind::Status, what, command(format_args!("show {item}")));
+            add(Kind::Status, what, show());
         }
         found
     }
@@ -170,7 +197,14 @@ impl Ground {
     /// A license that nobody uses and that is to be removed.
     fn to_remove(&self, row: &LicenseRow, seen: &HostingOrder) -> Option<Finding> {
         let order = row.id;
-        let look = || row.item.map_or_else(|| command(format_args!("show license:{order}")), Remedy::Look);
+        let look = |step: Text| match row.item {
+            Some(item) => (Remedy::Look(item), step),
+            None => {
+                let show = format!("pmisplicense show license:{order}");
+                let step = text!("you decide: {show}", "решать вам: {show}");
+                (Remedy::Person(show), step)
+            }
+        };
         let key = row.key.as_ref().map(|ours| key_now(seen, &ours.fingerprint()));
         match key {
             Some(KeyNow::Gone) => {
@@ -178,14 +212,16 @@ impl Ground {
                     "the license of hosting order {order} is already removed",
                     "лицензия заказа хостинга {order} уже снята"
                 );
-                Some(self.finding(Kind::ToFree, row, what, look()))
+                let step = text!("write down that it is removed", "записать, что она снята");
+                Some(self.with_step(Kind::ToFree, row, what, look(step)))
             }
             Some(KeyNow::Other) => {
                 let what = text!(
                     "hosting order {order} shows another key than the license that was to be removed: the key was issued anew, or somebody bought another license. The next look asks an operator",
                     "у заказа хостинга {order} не тот ключ, что у лицензии, которую нужно было снять: ключ перевыпущен, или кто-то купил другую лицензию. Следующий просмотр спросит оператора"
                 );
-                Some(self.finding(Kind::Key, row, what, look()))
+                let step = text!("ask an operator what became of it", "спросить оператора, что с ней стало");
+                Some(self.with_step(Kind::Key, row, what, look(step)))
             }
             // Its key is still to come.
             None if seen.key.is_none() => None,
@@ -208,7 +244,8 @@ impl Ground {
                 "hosting order {order} has not kept its license",
                 "у заказа хостинга {order} оставленной лицензии больше нет"
             );
-            self.finding(Kind::Gone, row, what, Remedy::Look(item))
+            let step = text!("write down that it is gone", "записать, что её больше нет");
+            self.with_step(Kind::Gone, row, what, (Remedy::Look(item), step))
         })
     }
 
@@ -221,16 +258,13 @@ impl Ground {
             ["{} for service {item} (request {id}): its outcome is not known yet", asked.en],
             ["{} для услуги {item} (запрос {id}): исход ещё неизвестен", asked.ru]
         );
-        let is_asked = intent.status == IntentStatus::HandedOver;
-        let what = if is_asked && matches!(intent.request, OnceRequest::RemoveLicense(_)) {
-            removal_to_decide(order, &item, intent.id)
-        } else {
-            what
-        };
-        let (kind, remedy) = match (is_asked, intent.item) {
-            (false, Some(item)) => (Kind::Doubt, Remedy::Look(item)),
-            (false, None) => (Kind::Doubt, command(format_args!("history license:{order}"))),
-            (true, _) => (Kind::HandedOver, command(format_args!("resolve {item} --wish {id}"))),
+        let (kind, remedy, step) = match (intent.status == IntentStatus::HandedOver, intent.item) {
+            (false, Some(item)) => (Kind::Doubt, Remedy::Look(item), None),
+            (false, None) => (Kind::Doubt, command(format_args!("history license:{order}")), None),
+            (true, _) => {
+                let Decision { command, next } = decision(intent);
+                (Kind::HandedOver, Remedy::Person(command), Some(next))
+            }
         };
         Finding {
             kind,
@@ -238,6 +272,7 @@ impl Ground {
             license: intent.request.license(),
             what,
             remedy,
+            step,
             cost: self.cost(),
             price: None,
         }
@@ -248,7 +283,7 @@ impl Ground {
         let item = view.item.id;
         let finding = |kind, license, what, remedy| {
             let price = self.price.clone();
-            Finding { kind, item: Some(item), license, what, remedy, cost: None, price }
+            Finding { kind, item: Some(item), license, what, remedy, step: None, cost: None, price }
         };
         if view.holds == Holds::Present || is_in_doubt || view.item.status == ItemStatus::Deleted {
             return None;
@@ -275,16 +310,21 @@ impl Ground {
             "у заказа хостинга {order} ({domain}) есть лицензия, которой нет ни у одной услуги"
         );
         let remedy = command(format_args!("bind ITEM {order}"));
-        Finding { kind: Kind::Unowned, item: None, license: Some(order), what, remedy, cost: self.cost(), price: None }
+        let step = text!(
+            "if it belongs to a service of yours, with the number of that service: pmisplicense bind ITEM {order}",
+            "если она для вашей услуги, укажите её номер: pmisplicense bind УСЛУГА {order}"
+        );
+        Finding {
+            kind: Kind::Unowned,
+            item: None,
+            license: Some(order),
+            what,
+            remedy,
+            step: Some(step),
+            cost: self.cost(),
+            price: None,
+        }
     }
-}
-
-/// A removal that an operator has to end, with both commands.
-fn removal_to_decide(order: u32, item: &str, id: IntentId) -> Text {
-    text!(
-        "removal of the license of hosting order {order} of service {item} (request {id}): an operator must look at the order. If the license is still there, even with another key: pmisplicense resolve {item} --wish {id} --not-bought. If it is gone, or if somebody else's license is there: pmisplicense resolve {item} --wish {id} --bought {order}",
-        "снятие лицензии с заказа хостинга {order} услуги {item} (запрос {id}): оператор должен посмотреть заказ. Если лицензия ещё там, пусть и с другим ключом: pmisplicense resolve {item} --wish {id} --not-bought. Если её нет или там чужая: pmisplicense resolve {item} --wish {id} --bought {order}"
-    )
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use crate::model::license::{License, LicenseStatus};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
 use crate::plan::change::{Difference, differences};
+use crate::plan::explain::change;
 use crate::plan::identity::serves;
 use crate::text;
 
@@ -68,7 +69,11 @@ impl Comparison<'_> {
                 "license {id} was taken for service {item}, whose move to this account has not ended",
                 "лицензия {id} взята для услуги {item}, перенос которой на эту учётную запись не завершён"
             );
-            return self.add(Kind::Doubt, Some(item), Some(id), what, Remedy::Look(item));
+            let step = text!(
+                "end the move, or free license {id} if it is not needed any more",
+                "завершить перенос или освободить лицензию {id}, если она больше не нужна"
+            );
+            return self.add_with_step(Kind::Doubt, (item, Some(id)), what, (Remedy::Look(item), step));
         }
         let is_open = view.item.status != ItemStatus::Deleted;
         if !serves(row, &view.incarnation) {
@@ -102,14 +107,23 @@ impl Comparison<'_> {
             None => {
                 self.gone.insert(item);
                 let what = text!("license {id} is not in the seller's list", "лицензии {id} нет в списке продавца");
-                self.add(Kind::Gone, Some(item), Some(id), what, Remedy::Look(item));
+                let step = text!(
+                    "look for license {id} again. If it is gone, the next reconcile offers another one for service {item}",
+                    "снова поискать лицензию {id}. Если её нет, следующий reconcile предложит услуге {item} другую"
+                );
+                self.add_with_step(Kind::Gone, (item, Some(id)), what, (Remedy::Look(item), step));
             }
             Some(seen) if seen.status == LicenseStatus::Ordered => {
                 let what = text!(
                     "license {id} is ordered and not paid at the seller",
                     "лицензия {id} заказана и не оплачена у продавца"
                 );
-                self.add(Kind::Unpaid, Some(item), Some(id), what, command("doctor"));
+                let retry = format!("pmisplicense retry {item}");
+                let step = text!(
+                    "pay it in the seller's panel, then run: {retry}",
+                    "оплатите её в панели продавца, затем выполните: {retry}"
+                );
+                self.add_with_step(Kind::Unpaid, (item, Some(id)), what, (Remedy::Person(retry), step));
             }
             Some(seen) => self.against_intent(view, row, seen),
         }
@@ -118,7 +132,12 @@ impl Comparison<'_> {
                 "the key of license {id} begins with the number of license {other}",
                 "ключ лицензии {id} начинается с номера лицензии {other}"
             );
-            self.add(Kind::KeyNumber, Some(item), Some(id), what, command(format_args!("show license:{id}")));
+            let show = format!("pmisplicense show license:{id} --raw");
+            let step = text!(
+                "ask the seller which key is right. What the seller shows: {show}",
+                "спросите продавца, какой ключ верен. Что он показывает: {show}"
+            );
+            self.add_with_step(Kind::KeyNumber, (item, Some(id)), what, (Remedy::Person(show), step));
         }
         self.shown(view, row);
     }
@@ -128,7 +147,7 @@ impl Comparison<'_> {
         let (item, id) = (view.item.id, row.id);
         let have_ip = seen.ip.map_or_else(|| "-".to_owned(), |ip| ip.to_string());
         for difference in differences(&view.item, target, row, seen, self.ground.today) {
-            let (kind, what) = match difference {
+            let (kind, what) = match &difference {
                 Difference::Tariff { from, to } => {
                     (Kind::Tariff, text!("tariff {from}, wanted {to}", "тариф {from}, нужен {to}"))
                 }
@@ -159,7 +178,8 @@ impl Comparison<'_> {
                 }
             };
             let what = text!(["license {id}: {}", what.en], ["лицензия {id}: {}", what.ru]);
-            self.add(kind, Some(item), Some(id), what, Remedy::Look(item));
+            let step = change(seen, &difference, None);
+            self.add_with_step(kind, (item, Some(id)), what, (Remedy::Look(item), step));
         }
     }
 
@@ -170,14 +190,17 @@ impl Comparison<'_> {
             if self.ground.now - row.since > chrono::Duration::hours(1) {
                 let what =
                     text!("license {id} has had no key for over an hour", "у лицензии {id} больше часа нет ключа");
-                self.add(Kind::KeyLate, Some(item), Some(id), what, Remedy::Look(item));
+                let step = text!("ask for the key of license {id} again", "снова запросить ключ лицензии {id}");
+                self.add_with_step(Kind::KeyLate, (item, Some(id)), what, (Remedy::Look(item), step));
             }
         } else if view.item.params.lickey != row.key {
             let what = text!(
                 "the service does not show the key of license {id}",
                 "услуга показывает не тот ключ, что у лицензии {id}"
             );
-            self.add(Kind::Key, Some(item), Some(id), what, Remedy::Look(item));
+            let step =
+                text!("save the key of license {id} to service {item}", "сохранить в услугу {item} ключ лицензии {id}");
+            self.add_with_step(Kind::Key, (item, Some(id)), what, (Remedy::Look(item), step));
         }
         if view.item.params.licid != Some(id) {
             self.unshown.insert(id);
@@ -185,7 +208,8 @@ impl Comparison<'_> {
                 "the service does not show the number of license {id}",
                 "услуга показывает не тот номер: её лицензия {id}"
             );
-            self.add(Kind::Key, Some(item), Some(id), what, Remedy::Look(item));
+            let step = text!("save the number {id} to service {item}", "сохранить в услугу {item} номер {id}");
+            self.add_with_step(Kind::Key, (item, Some(id)), what, (Remedy::Look(item), step));
         }
     }
 }

@@ -100,7 +100,7 @@ impl Comparison<'_> {
             if let Some((license, heir)) = heir
                 && (takes_away(finding) || is_handed_out(license))
             {
-                finding.remedy = command(format_args!("bind {heir} {license}"));
+                finding.leave_to_operator(command(format_args!("bind {heir} {license}")));
             }
         }
     }
@@ -136,7 +136,7 @@ impl Comparison<'_> {
         let Some(panel) = shown.keys().next() else { return };
         for finding in &mut self.list {
             if matches!(finding.remedy, Remedy::Obtain(_)) {
-                finding.remedy = adopting(panel);
+                finding.leave_to_operator(adopting(panel));
             }
         }
     }

@@ -54,6 +54,19 @@ pub(super) enum Failure {
     Form(String),
 }
 
+impl Failure {
+    /// In words, for a trace.
+    fn told(&self) -> String {
+        match self {
+            Self::Refused(refusal) => format!("refused: {refusal}"),
+            Self::NotSent(why) => format!("not sent: {why}"),
+            Self::Lost(why) => format!("sent, no answer: {why}"),
+            Self::Bad(why) => format!("an answer that cannot be trusted: {}", why.en),
+            Self::Form(name) => format!("the form {name:?} instead of a result"),
+        }
+    }
+}
+
 impl From<Failure> for CallError {
     fn from(failure: Failure) -> Self {
         match failure {
@@ -248,7 +261,7 @@ impl HttpUpstream {
         let since = Instant::now();
         let result = self.exchange(repeat, func, params, limit, deadline, read);
         if let Err(failure) = &result {
-            self.trace.answered(&whom, since, || format!("{failure:?}"));
+            self.trace.answered(&whom, since, || failure.told());
         }
         result
     }

@@ -206,7 +206,8 @@ impl OrderBox {
         self.trace.answered(&whom, since, || match &result {
             Ok(Answer { status, body: Some(body) }) => format!("{status} {}", self.masked(decode::shown(body))),
             Ok(Answer { status, body: None }) => format!("{status}, not JSON"),
-            Err(silence) => format!("{silence:?}"),
+            Err(Silence::NotSent(why)) => format!("not sent: {why}"),
+            Err(Silence::Lost(why)) => format!("sent, no answer: {why}"),
         });
         result
     }

@@ -4,9 +4,9 @@ use chrono::{DateTime, Utc};
 
 use crate::error::{Text, counted};
 use crate::model::ids::AccountId;
-use crate::model::journal::{Intent, IntentStatus, OnceRequest};
+use crate::model::journal::{Intent, IntentStatus};
 use crate::model::license_row::{LicenseRow, LicenseState};
-use crate::plan::reason::{asked, words};
+use crate::plan::reason::{Decision, asked, decision, words};
 use crate::store::Trouble;
 use crate::text;
 
@@ -14,7 +14,7 @@ use super::{Kind, Problem, moment};
 
 /// A request whose outcome is not known, or is left to an operator.
 pub(super) fn of_intent(intent: &Intent) -> Problem {
-    let (asked, id, item) = (asked(&intent.request), intent.id, dash(intent.item));
+    let (asked, item) = (asked(&intent.request), dash(intent.item));
     let since = moment(intent.recorded_at);
     let license = intent.request.license().or(intent.license);
     let problem = |kind, what, next, command| Problem {
@@ -45,40 +45,8 @@ pub(super) fn of_intent(intent: &Intent) -> Problem {
         ["{} for service {item} of {since}: an operator must say whether it happened.", asked.en],
         ["{} для услуги {item} от {since}: оператор должен сказать, выполнено ли это.", asked.ru]
     );
-    let no = format!("pmisplicense resolve {item} --wish {id} --not-bought");
-    match license {
-        // The number of the license is known, so the seller's own record of it answers the question.
-        Some(license) => {
-            let look = format!("pmisplicense show license:{license}");
-            let yes = format!("pmisplicense resolve {item} --wish {id} --bought {license}");
-            let next = match intent.request {
-                // Another key than before proves nothing: it may have been issued anew.
-                OnceRequest::RemoveLicense(_) => text!(
-                    "look at the order in the seller's panel. If it still has the license, even with another key: {no}. If it has none, or somebody else's: {yes}",
-                    "посмотрите заказ в панели продавца. Если лицензия ещё там, пусть и с другим ключом: {no}. Если её нет или там чужая: {yes}"
-                ),
-                OnceRequest::Order(_)
-                | OnceRequest::Prolong { .. }
-                | OnceRequest::ChangePricelist { .. }
-                | OnceRequest::SetNodes { .. }
-                | OnceRequest::NewKey { .. }
-                | OnceRequest::Delete { .. }
-                | OnceRequest::AddLicense(_) => text!(
-                    "look at the license: {look}. If it was carried out: {yes}. If not: {no}",
-                    "посмотрите лицензию: {look}. Если выполнено: {yes}. Если нет: {no}"
-                ),
-            };
-            problem(Kind::HandedOver, what, next, look)
-        }
-        None => {
-            let look = "pmisplicense import".to_owned();
-            let next = text!(
-                "look for the license among those that no service has: {look}. If it is there: pmisplicense resolve {item} --wish {id} --bought LICENSE. If not, and the seller's panel shows none: {no}",
-                "поищите лицензию среди тех, которых нет ни у одной услуги: {look}. Если она там: pmisplicense resolve {item} --wish {id} --bought ЛИЦЕНЗИЯ. Если нет и в панели продавца её нет: {no}"
-            );
-            problem(Kind::HandedOver, what, next, look)
-        }
-    }
+    let Decision { command, next } = decision(intent);
+    problem(Kind::HandedOver, what, next, command)
 }
 
 /// The problems of a license that waits longer than it should.
@@ -175,8 +143,8 @@ pub(super) fn gone(row: &LicenseRow) -> Problem {
     }
 }
 
-/// Passes that fail again and again for a service.
-pub(super) fn sync_fails(trouble: &Trouble) -> Problem {
+/// Passes that fail again and again for a service. `is_refused`: the seller also refused a purchase for it.
+pub(super) fn sync_fails(trouble: &Trouble, is_refused: bool) -> Problem {
     let (item, times, why) = (trouble.item, trouble.times, &trouble.why);
     let since = trouble.since.format("%Y-%m-%d %H:%M UTC");
     let command = format!("pmisplicense retry {item}");
@@ -190,7 +158,15 @@ pub(super) fn sync_fails(trouble: &Trouble) -> Problem {
             ["sync fails for service {item} since {since}, {} in a row: {}", counted(times, "time"), why.en],
             ["sync не справляется с услугой {item} с {since} (неудач подряд: {times}): {}", why.ru]
         ),
-        next: text!("correct the cause, then look again: {command}", "устраните причину и проверьте снова: {command}"),
+        next: match is_refused {
+            true => text!(
+                "remove the cause, then: {command}. For all services whose purchase was refused: pmisplicense retry --all",
+                "устраните причину, затем: {command}. Для всех услуг, которым отказано в покупке: pmisplicense retry --all"
+            ),
+            false => {
+                text!("correct the cause, then look again: {command}", "устраните причину и проверьте снова: {command}")
+            }
+        },
         command,
     }
 }

@@ -113,7 +113,7 @@ fn found(change: impl FnOnce(&mut LicenseRow, &mut Option<ItemView>, &mut Sight)
     let (mut row, mut view, mut sight) = (row(), Some(view()), Sight::Seen(order("KEY-1")));
     change(&mut row, &mut view, &mut sight);
     let found = ground().row(&row, view.as_ref(), &sight);
-    found.iter().map(|one| (one.kind, one.remedy.describe().en)).collect()
+    found.iter().map(|one| (one.kind, one.remedy_words().en)).collect()
 }
 
 fn one(kind: Kind, remedy: &str) -> Vec<(Kind, String)> {
@@ -125,7 +125,7 @@ fn one(kind: Kind, remedy: &str) -> Vec<(Kind, String)> {
 fn each_difference_of_a_serving_license_has_its_remedy() {
     assert_eq!(found(|_, _, _| {}), []);
     let decide = |words: &str| format!("you decide: pmisplicense {words}");
-    let right = "correct the license of service 42";
+    let right = "save number and key of hosting order 4001 to service 42";
     assert_eq!(found(|_, _, sight| *sight = Sight::Missing), one(Kind::Gone, &decide("show license:4001")));
     let unreadable = |_: &mut LicenseRow, _: &mut Option<ItemView>, sight: &mut Sight| {
         *sight = Sight::Unreadable(Text::same("away"));
@@ -137,13 +137,14 @@ fn each_difference_of_a_serving_license_has_its_remedy() {
         view.iter_mut().for_each(|view| view.item.params.licid = None);
     };
     assert_eq!(found(no_number), one(Kind::Key, right));
+    let late_words = "ask the seller. If its panel shows no license there: pmisplicense resolve 42 --not-bought";
     let late = |minutes: i64| {
         found(|row, _, sight| {
             (row.key, row.since) = (None, now() - chrono::Duration::minutes(minutes));
             *sight = Sight::Seen(order(""));
         })
     };
-    assert_eq!((late(59), late(61)), (vec![], one(Kind::KeyLate, &decide("resolve 42 --not-bought"))));
+    assert_eq!((late(59), late(61)), (vec![], one(Kind::KeyLate, late_words)));
     let stopped = HostingOrder { status: "Suspended".into(), ..order("KEY-1") };
     assert_eq!(found(|_, _, sight| *sight = Sight::Seen(stopped)), one(Kind::Status, &decide("show 42")));
 }
@@ -226,7 +227,7 @@ fn services_doubts_and_orders_without_a_row_are_named() {
     assert_eq!(service(|view| view.shown = Shown::Unknown(ORDER), false), Some((Kind::Shown, bind)));
     let doubt = |status| (ground().doubt(&intent(status)).kind, ground().doubt(&intent(status)).remedy);
     assert_eq!(doubt(IntentStatus::InDoubt), (Kind::Doubt, Remedy::Look(ItemId(42))));
-    let resolve = Remedy::Person("pmisplicense resolve 42 --wish 3".into());
+    let resolve = Remedy::Person("pmisplicense show license:4001".into());
     assert_eq!(doubt(IntentStatus::HandedOver), (Kind::HandedOver, resolve));
     let unclaimed = ground().unclaimed(&order("KEY-9"));
     assert_eq!(
