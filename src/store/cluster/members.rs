@@ -77,7 +77,8 @@ pub fn begin(
     }
     let identity = log.head()?.identity;
     if !replica::is_replica(&conn)? {
-        // The newest writes must not be only in the file beside the state, which is removed before the state is replaced.
+        // The newest writes must not be only in the file beside the state: that file is removed before the state is
+        // replaced.
         conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
         durable::replace(path, MODE, |image| {
             snapshot::write_first(&conn, image, &rules.machine, &identity, (rules.clocks.now)())?;
