@@ -82,7 +82,7 @@ fn a_noted_failure_is_repeated_for_a_quarter_of_an_hour() {
     test.upstream.block(true);
     let failed = sync_noted(&test);
     assert_eq!((failed.code, noted(&test).len()), (Some(1), 1), "{}", failed.stderr);
-    assert!(failed.stderr.contains("blocked: service 50: "), "{}", failed.stderr);
+    assert!(failed.stderr.contains("service 50: ") && failed.stderr.contains("type: blocked"), "{}", failed.stderr);
     let note = test.state_path().with_file_name("spool").join("50");
     let old = SystemTime::now() - Duration::from_secs(16 * 60);
     File::options().write(true).open(note).unwrap().set_modified(old).unwrap();
