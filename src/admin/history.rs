@@ -55,20 +55,27 @@ pub fn history(desk: &mut Desk<'_>, word: &str) -> Result<Answer, ModuleError> {
 
 /// A line in words: what happened, why, and what the seller or the network said.
 pub fn words(desk: &Desk<'_>, line: &JournalLine) -> String {
-    let event = event_word(&line.event);
-    let mut words = format!("{}: {}", desk.say(&event), desk.say(&line.reason));
+    let reason = desk.say(&line.reason);
+    let event = event_word(&line.event).map(|event| desk.say(&event).to_owned());
+    let mut words = match event.filter(|event| !reason.ends_with(event)) {
+        Some(event) => format!("{event}: {reason}"),
+        None => reason.to_owned(),
+    };
     if !line.detail.is_empty() {
         words.push_str(&format!(" ({})", line.detail));
     }
     words
 }
 
-/// A word of the journal for people.
-fn event_word(word: &str) -> Text {
-    match word {
+/// A word of the journal for people. `None`: the reason beside it says the same.
+fn event_word(word: &str) -> Option<Text> {
+    Some(match word {
+        "seen" | "bound" | "claimed" | "pool" | "imported" | "given_to" | "client" | "problem" => return None,
+        "renumbered" | "name_kept" | "doubled" => return None,
         "recorded" => text!("recorded", "записано"),
         "done" => text!("done", "выполнено"),
-        "refused" => text!("refused", "отказ"),
+        "refused" | "import_refused" => text!("refused", "отказ"),
+        "import_sent" => text!("sent", "отправлено"),
         "not_sent" => text!("not sent", "не отправлено"),
         "unknown" => text!("answer lost", "ответ потерян"),
         "answered" => text!("answered, not visible yet", "ответ есть, ещё не видно"),
@@ -78,14 +85,10 @@ fn event_word(word: &str) -> Text {
         "handed_over" => text!("an operator must look", "решить должен оператор"),
         "free_when_appears" => text!("to be freed when it appears", "освободить, когда появится"),
         "wanted_again" => text!("wanted again", "снова нужно"),
-        "seen" => text!("seen", "видно"),
-        "bound" => text!("bound", "привязано"),
-        "claimed" => text!("taken from the pool", "взято из пула"),
         "given_back" => text!("given back", "возвращено"),
         "to_free" => text!("to be freed", "к освобождению"),
-        "pool" => text!("in the pool", "в пуле"),
-        "stopped" => text!("stopped", "остановлено"),
-        "deleted" => text!("deleted", "удалено"),
+        "stopped" => text!("stopped", "остановлена"),
+        "deleted" => text!("deleted", "удалена"),
         "changed" => text!("changed", "изменено"),
         "duplicate" => text!("a duplicate", "дубликат"),
         "waits_nomoney" => text!("waits for money", "ждёт денег"),
@@ -93,7 +96,7 @@ fn event_word(word: &str) -> Text {
         "sweep" => text!("servers compared", "сверка серверов"),
         "renew_state" => text!("the state was brought up to date", "состояние обновлено"),
         other => Text::same(other),
-    }
+    })
 }
 
 fn unknown(id: crate::model::ids::LicenseId) -> ModuleError {

@@ -350,11 +350,11 @@ impl<'p> Engine<'p> {
         let moved = before != after;
         let has_another_key = matches!((&row.key, &seen.key), (Some(ours), Some(theirs)) if ours != theirs);
         let reason = if moved {
-            text!("seen upstream: expiry {before} -> {after}", "видно у продавца: срок {before} -> {after}")
+            text!("seen at the seller: expiry {before} -> {after}", "видно у продавца: срок {before} -> {after}")
         } else if has_another_key {
-            text!("seen upstream: the key changed", "видно у продавца: ключ изменился")
+            text!("seen at the seller: the key changed", "видно у продавца: ключ изменился")
         } else {
-            text!("seen upstream: license changed", "видно у продавца: лицензия изменилась")
+            text!("seen at the seller: the license changed", "видно у продавца: лицензия изменилась")
         };
         let (item, id, seen, is_noted) = (row.item, row.id, seen.clone(), row.is_changed_by(seen));
         self.commit("refresh", move |tx| {

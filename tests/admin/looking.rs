@@ -112,7 +112,7 @@ fn looks_tell_what_the_state_knows_while_the_seller_is_away() {
 fn history_tells_the_order_its_reason_and_its_license() {
     let t = opened();
     let text = fine(&t, "history 42");
-    assert!(text.contains("recorded: order of 55227") && text.contains("bound"), "{text}");
+    assert!(text.contains("recorded: order of 55227") && text.contains("  license 5001 bound"), "{text}");
     let license = json(&t, "history license:5001");
     let events: Vec<&str> = license["lines"].as_array().unwrap().iter().filter_map(|l| l["event"].as_str()).collect();
     assert!(events.contains(&"recorded") && events.contains(&"done"), "{events:?}");
