@@ -13,6 +13,9 @@ use super::values::{number, panel_id, within};
 use crate::error::Lang;
 use crate::model::ids::{ItemId, LicenseId, ModuleId, PanelId};
 
+/// Where `--help` lists the options that every command has: after those of the command itself.
+const AFTER_ITS_OWN: usize = 100;
+
 /// The administrator's command line.
 #[derive(Debug, Parser)]
 #[command(
@@ -30,16 +33,16 @@ use crate::model::ids::{ItemId, LicenseId, ModuleId, PanelId};
 )]
 pub struct AdminArgs {
     /// Settings file (default: etc/pmisplicense.toml beneath the panel's folder)
-    #[arg(long, global = true, value_name = "PATH")]
+    #[arg(long, global = true, display_order = AFTER_ITS_OWN, value_name = "PATH")]
     pub config: Option<PathBuf>,
     /// Language of messages: en or ru (default: the locale's; with --json: en)
-    #[arg(long, global = true, value_name = "LANG")]
+    #[arg(long, global = true, display_order = AFTER_ITS_OWN, value_name = "LANG")]
     pub lang: Option<String>,
     /// Show each request and answer on standard error, secrets masked
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = AFTER_ITS_OWN)]
     pub verbose: bool,
     /// Answer as JSON, in the form that docs/json.md describes
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = AFTER_ITS_OWN)]
     pub json: bool,
     /// What to do
     #[command(subcommand)]

@@ -232,3 +232,13 @@ fn take_over_leaves_alone_what_our_state_knows() {
     assert!(line["why"].as_str().unwrap().contains("pmisplicense bind 43 5001"), "{line:#}");
     assert!(russian(&t, "take-over panel").contains("не тронута"));
 }
+
+/// The options that every command has come after those that only this one has.
+#[test]
+fn help_lists_the_options_of_a_command_before_those_of_all() {
+    let help = Test::new().run(["list", "--help"]).stdout;
+    let at = |option: &str| help.find(&format!("\n      {option}")).unwrap_or_else(|| panic!("{option}: {help}"));
+    let (own, common) =
+        (["--status", "--pool", "--sort"].map(at), ["--config", "--lang", "--verbose", "--json"].map(at));
+    assert!(own.iter().max() < common.iter().min(), "{help}");
+}
