@@ -152,7 +152,7 @@ fn hand_over(ctx: &mut Context, command: &str, operation: RunningOperationId, it
     let Some(task_type) = noted(ctx, "task.gettype", wanted).filter(|task_type| !task_type.is_empty()) else { return };
     let added = ctx.data.tool.add_task(item, operation, &task_type);
     if noted(ctx, "task.edit", added).is_some() {
-        ctx.log.info(&format!("item {item}: a person was asked to look (running operation {operation})"));
+        ctx.log.info(&format!("item {item}: an operator was asked to look (running operation {operation})"));
     }
 }
 

@@ -41,10 +41,10 @@ pub fn init(desk: &mut Desk<'_>, yes: bool) -> Result<Answer, ModuleError> {
     Ok(Answer::sentence(
         "cluster",
         desk.ctx.lang,
-        &text!(
-            "The log begins with the state of this machine. Next: pmisplicense cluster join on every other machine.",
-            "Журнал начат с состояния этой машины. Далее: pmisplicense cluster join на каждой другой машине."
-        ),
+        text!("The log begins with the state of this machine", "Журнал начат с состояния этой машины").next(text!(
+            "on every other machine: pmisplicense cluster join",
+            "на каждой другой машине: pmisplicense cluster join"
+        )),
     ))
 }
 
@@ -84,7 +84,7 @@ pub fn join(desk: &mut Desk<'_>, yes: bool) -> Result<Answer, ModuleError> {
 
 fn belongs() -> Message {
     text!("This machine belongs to the cluster", "Эта машина входит в кластер")
-        .next(text!("pmisplicense doctor.", "pmisplicense doctor."))
+        .next(text!("pmisplicense doctor", "pmisplicense doctor"))
 }
 
 /// Refuses when this machine has a state of its own with licenses, because the cluster's state would replace it.
@@ -142,9 +142,10 @@ pub fn leave(desk: &mut Desk<'_>, yes: bool) -> Result<Answer, ModuleError> {
     desk.ctx.replica.borrow_mut().take();
     let words = if is_last {
         text!(
-            "The cluster has no machine any more, and this one has an ordinary state. Next: take [cluster] out of the settings.",
-            "В кластере больше нет машин, состояние этой снова обычное. Далее: уберите [cluster] из настроек."
+            "The cluster has no machine any more, and this one has an ordinary state",
+            "В кластере больше нет машин, состояние этой снова обычное"
         )
+        .next(text!("take [cluster] out of the settings", "уберите [cluster] из настроек"))
     } else {
         let _alone = alone(desk.ctx)?;
         let kept = set_aside(desk)?.unwrap_or_default();
@@ -154,11 +155,13 @@ pub fn leave(desk: &mut Desk<'_>, yes: bool) -> Result<Answer, ModuleError> {
         })?;
         let shown = kept.display();
         text!(
-            "This machine has left the cluster, and the other machines go on. Its state was kept as {shown}. Next: take [cluster] and the cron entries away here.",
-            "Эта машина вышла из кластера, остальные продолжают. Её состояние сохранено как {shown}. Далее: уберите здесь [cluster] и задания cron."
+            "This machine has left the cluster, and the other machines go on",
+            "Эта машина вышла из кластера, остальные продолжают"
         )
+        .changed(text!("Its state was kept as {shown}", "Её состояние сохранено как {shown}"))
+        .next(text!("take [cluster] and the cron entries away here", "уберите здесь [cluster] и задания cron"))
     };
-    Ok(Answer::sentence("cluster", desk.ctx.lang, &words))
+    Ok(Answer::sentence("cluster", desk.ctx.lang, words))
 }
 
 /// `cluster snapshot`: writes an image of the state for machines that join, and removes older entries.

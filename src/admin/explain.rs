@@ -6,7 +6,7 @@ use super::preview::with_fields;
 use super::table::wrapped;
 use super::{Answer, Desk};
 use crate::engine::run_to_end;
-use crate::error::ModuleError;
+use crate::error::{ModuleError, as_sentence};
 use crate::model::ids::ItemId;
 use crate::plan::cost::Bill;
 use crate::session::{module_of_item, with_engine};
@@ -22,8 +22,8 @@ pub fn explain(desk: &mut Desk<'_>, item: ItemId) -> Result<Answer, ModuleError>
     let mut text = String::new();
     if let Some(why) = &explained.away {
         let words = text!(
-            ["the seller was not reached ({}), so this is told from the last look", why.en],
-            ["продавец недоступен ({}): дальше — по последнему просмотру", why.ru]
+            ["{} These lines are from the last look.", as_sentence(&why.en)],
+            ["{} Эти строки — по последнему просмотру.", as_sentence(&why.ru)]
         );
         text.push_str(&format!("{}\n", wrapped(desk.say(&words), desk.width, 2)));
     }

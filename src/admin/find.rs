@@ -110,7 +110,7 @@ fn one(word: &str, mut rows: Vec<LicenseRow>) -> Result<Subject, ModuleError> {
                 ErrorKind::BadValue,
                 "what",
                 word,
-                text!("{word} fits {count} licenses: {list}", "{word} подходит к {count} лицензиям: {list}"),
+                text!("{word} fits {count} licenses: {list}", "{word}: подходящих лицензий {count}: {list}"),
             )
             .next(text!("repeat with the number of one license", "повторите с номером одной лицензии")))
         }

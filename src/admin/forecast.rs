@@ -279,9 +279,14 @@ fn lines(module: ModuleId, days: u16, outlook: &Outlook, is_fresh: bool) -> Vec<
     };
     lines.push(match (outlook.ends_on(|one| one.is_certain), outlook.ends_on(|_| true)) {
         (Some(from), _) => text!(
-            ["The balance is {balance}{}. It does not cover the renewals that clients have paid for from {from} on. Next: top up the account.", when.en],
-            ["Баланс {balance}{}. Начиная с {from}, его не хватит на оплаченные клиентами продления. Далее: пополните счёт.", when.ru]
-        ),
+            [
+                "The balance is {balance}{}. It does not cover the renewals that clients have paid for from {from} on",
+                when.en
+            ],
+            ["Баланс {balance}{}. Начиная с {from}, его не хватит на оплаченные клиентами продления", when.ru]
+        )
+        .next(text!("top up the account", "пополните счёт"))
+        .text(),
         (None, Some(from)) => {
             let known = known(outlook.compares(|one| one.is_certain));
             text!(

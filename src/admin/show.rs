@@ -110,7 +110,10 @@ fn in_panel(desk: &mut Desk<'_>, item: ItemId, notes: &mut Vec<Text>) -> Option<
         }
         Err(error) => {
             let why = &error.message;
-            notes.push(text!(["the panel's database is away: {}", why.en], ["база панели недоступна: {}", why.ru]));
+            notes.push(text!(
+                ["the panel's database does not answer: {}", why.en],
+                ["база панели недоступна: {}", why.ru]
+            ));
             None
         }
     }
@@ -148,10 +151,7 @@ fn upstream(
                     if refusal.kind == crate::ports::RefusalKind::NotFound => {}
                 Err(error) => {
                     let why = error.words();
-                    notes.push(text!(
-                        ["the seller was not reached, so this is told from the state: {}", why.en],
-                        ["продавец недоступен, поэтому показано то, что есть в состоянии: {}", why.ru]
-                    ));
+                    notes.push(text!(["reading license {id}: {}", why.en], ["чтение лицензии {id}: {}", why.ru]));
                     return None;
                 }
             }
@@ -362,10 +362,12 @@ fn domains(usage: [Option<Usage>; 2]) -> Option<Line> {
 
 fn nearly_full(id: LicenseId, usage: Usage) -> Option<Text> {
     let (used, limit) = (usage.used, usage.limit.filter(|_| usage.is_nearly_full())?);
-    Some(text!(
-        "License {id} uses {used} of {limit} domains. Nothing was changed. Next: offer the client a larger product",
-        "Лицензия {id} использует {used} доменов из {limit}. Ничего не изменено. Далее: предложите клиенту старший тариф"
-    ))
+    let happened =
+        text!("License {id} uses {used} of {limit} domains", "Лицензия {id}: доменов занято {used}, допустимо {limit}");
+    let message = happened
+        .changed(text!("Nothing was changed", "Ничего не изменено"))
+        .next(text!("offer the client a larger product", "предложите клиенту старший тариф"));
+    Some(message.text())
 }
 
 pub(super) fn status(status: LicenseStatus) -> String {
@@ -399,21 +401,40 @@ fn foreign(desk: &Desk<'_>, item: Option<ItemId>, seen: &License) -> Result<Text
     let (en, ru) = (item.as_deref().unwrap_or("ITEM"), item.as_deref().unwrap_or("УСЛУГА"));
     Ok(match seen.remoteid.mark() {
         Some(mark) if *mark.panel() == ours => text!(
-            "License {id} bears our mark, and this state does not know it. Nothing was changed. Next: pmisplicense reconcile",
-            "На лицензии {id} наша метка, а состояние её не знает. Ничего не изменено. Далее: pmisplicense reconcile"
-        ),
+            "License {id} bears our mark, and this state does not know it",
+            "На лицензии {id} наша метка, а состояние её не знает"
+        )
+        .changed(text!("Nothing was changed", "Ничего не изменено"))
+        .next(text!("pmisplicense reconcile", "pmisplicense reconcile"))
+        .text(),
         Some(mark) => {
             let panel = mark.panel().as_str();
             text!(
-                "License {id} is foreign: it bears the mark of installation {panel}. No run changes it. To bind it to a service of this panel anyway: pmisplicense bind {en} {id} --take-from {panel}",
-                "Лицензия {id} чужая: на ней метка установки {panel}. Программа её не меняет. Чтобы всё же привязать её к услуге этой панели: pmisplicense bind {ru} {id} --take-from {panel}"
+                "License {id} is foreign: it bears the mark of installation {panel}",
+                "Лицензия {id} чужая: на ней метка установки {panel}"
             )
+            .changed(never_changed())
+            .next(text!(
+                "to bind it to a service of this panel anyway: pmisplicense bind {en} {id} --take-from {panel}",
+                "чтобы всё же привязать её к услуге этой панели: pmisplicense bind {ru} {id} --take-from {panel}"
+            ))
+            .text()
         }
         None => text!(
-            "License {id} is foreign: this installation neither bought nor bound it. No run changes it. To bind it to a service of this panel: pmisplicense bind {en} {id}",
-            "Лицензия {id} чужая: эта установка её не покупала и не привязывала. Программа её не меняет. Чтобы привязать её к услуге этой панели: pmisplicense bind {ru} {id}"
-        ),
+            "License {id} is foreign: this installation neither bought nor bound it",
+            "Лицензия {id} чужая: эта установка её не покупала и не привязывала"
+        )
+        .changed(never_changed())
+        .next(text!(
+            "to bind it to a service of this panel: pmisplicense bind {en} {id}",
+            "чтобы привязать её к услуге этой панели: pmisplicense bind {ru} {id}"
+        ))
+        .text(),
     })
+}
+
+fn never_changed() -> Text {
+    text!("No run changes it", "Программа её не меняет")
 }
 
 fn nowhere(word: &str, notes: &[Text]) -> ModuleError {

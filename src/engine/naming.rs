@@ -42,10 +42,13 @@ fn words(row: &LicenseRow, kept: &KeptName) -> Text {
     let (id, KeptName { asked, shown }) = (row.id, kept);
     text!(
         "The seller keeps the name of license {id} in its own way: asked for \"{asked}\", shown \"{shown}\". \
-         The license is used as it is, and this name is not asked for again. \
-         Next: nothing, or choose a name that the seller keeps.",
+         The license is used as it is, and this name is not asked for again",
         "Продавец хранит имя лицензии {id} по-своему: запрошено «{asked}», показано «{shown}». \
-         Лицензия используется как есть, и это имя больше не запрашивается. \
-         Далее: ничего, или выберите имя, которое продавец сохранит."
+         Лицензия используется как есть, и это имя больше не запрашивается"
     )
+    .next(text!(
+        "nothing, or choose a name that the seller keeps.",
+        "ничего, или выберите имя, которое продавец сохранит."
+    ))
+    .text()
 }

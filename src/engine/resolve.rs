@@ -208,7 +208,7 @@ impl Engine<'_> {
             ["{}: ended as not bought; the next run may send it again", what.en],
             ["{}: завершено как не купленное; следующий запуск может отправить снова", what.ru]
         );
-        let event = IntentEvent::NotHappened { reason: "a person said so (resolve --not-bought)".to_owned() };
+        let event = IntentEvent::NotHappened { reason: "an operator said so (resolve --not-bought)".to_owned() };
         self.write_event(intent, event, &done).await?;
         Ok(done)
     }

@@ -152,10 +152,11 @@ fn without(q: &Question<'_>) -> Change {
     match (&q.view.want, q.view.item.status) {
         (Want::License(_), ItemStatus::Active) if is_paid(&q.view.item, q.today) => {
             let words = text!(
-                "service {id} is paid and has no license: sync never orders one. Next: pmisplicense reconcile --apply",
-                "услуга {id} оплачена, а лицензии нет: sync её не заказывает. Далее: pmisplicense reconcile --apply"
-            );
-            Change::at_list_price(words, price)
+                "service {id} is paid and has no license: sync never orders one",
+                "услуга {id} оплачена, а лицензии нет: sync её не заказывает"
+            )
+            .next(text!("pmisplicense reconcile --apply", "pmisplicense reconcile --apply"));
+            Change::at_list_price(words.text(), price)
         }
         (Want::License(_), ItemStatus::Ordered | ItemStatus::Processing) => {
             Change::at_list_price(text!("no license yet: open obtains one", "лицензии ещё нет: её получит open"), price)
@@ -173,10 +174,15 @@ fn license(q: &Question<'_>, row: &LicenseRow, seen: &License, lines: &mut Vec<C
         lines.push(match (&q.view.want, is_paid(item, q.today)) {
             (Want::License(_), true) => Change::at_list_price(
                 text!(
-                    "license {id} is deleted at the seller: sync fails for service {}, which has no license then. To get another one, next: pmisplicense reconcile --apply",
-                    "лицензия {id} удалена у продавца: sync завершится ошибкой, и услуга {} останется без лицензии. Получить другую, далее: pmisplicense reconcile --apply",
+                    "license {id} is deleted at the seller: sync fails for service {}, which has no license then",
+                    "лицензия {id} удалена у продавца: sync завершится ошибкой, и услуга {} останется без лицензии",
                     item.id
-                ),
+                )
+                .next(text!(
+                    "to get another one: pmisplicense reconcile --apply",
+                    "чтобы получить другую: pmisplicense reconcile --apply"
+                ))
+                .text(),
                 q.view.price.clone(),
             ),
             (Want::License(_) | Want::Nothing | Want::Unclear(_), _) => Change::free(text!(

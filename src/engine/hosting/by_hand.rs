@@ -85,7 +85,8 @@ impl Engine<'_> {
             self.commit("new client", move |tx| tx.set_client(&item)).await?;
         }
         if let Some(removal) = &pair.removal {
-            let event = IntentEvent::NotHappened { reason: "a person bound the license that the order has".to_owned() };
+            let event =
+                IntentEvent::NotHappened { reason: "an operator bound the license that the order has".to_owned() };
             self.write_event(removal, event, &done).await?;
         }
         let row = self.bind_held(&pair.item, &pair.incarnation, &pair.name, &pair.seen, &done).await?;

@@ -201,7 +201,8 @@ impl Engine<'_> {
                     // From now on this is the key that we hold, and the only one that is removed.
                     self.refresh(&row, &seen.as_license()).await?;
                 }
-                let event = IntentEvent::NotHappened { reason: "a person said so (resolve --not-bought)".to_owned() };
+                let event =
+                    IntentEvent::NotHappened { reason: "an operator said so (resolve --not-bought)".to_owned() };
                 self.write_event(intent, event, &done).await?;
             }
         }

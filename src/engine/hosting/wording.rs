@@ -94,7 +94,10 @@ pub(super) fn busy_order(order: LicenseId) -> ModuleError {
         ),
     )
     .changed(text!("Nothing was sent", "Ничего не отправлено"))
-    .next(text!("it is tried again once that action has ended", "попытка повторится, когда оно закончится"))
+    .next(text!(
+        "nothing to do when the panel or cron started this run: it is repeated. Otherwise repeat the command once that action has ended",
+        "ничего, если запуск начали панель или cron: он повторится. Иначе повторите команду, когда действие закончится"
+    ))
 }
 
 pub(super) fn too_long(item: &Item, seen: &HostingOrder, months: u32, price: Option<&Money>) -> ModuleError {
@@ -208,7 +211,10 @@ pub(super) fn shown_a_moment_ago(order: LicenseId) -> ModuleError {
         ),
     )
     .changed(text!("Nothing was bought", "Ничего не куплено"))
-    .next(text!("it is tried again in a minute", "попытка повторится через минуту"))
+    .next(text!(
+        "nothing to do when the panel or cron started this run: it is repeated. Otherwise repeat the command in a minute",
+        "ничего, если запуск начали панель или cron: он повторится. Иначе повторите команду через минуту"
+    ))
 }
 
 pub(super) fn key_to_come(row: &LicenseRow) -> ModuleError {

@@ -32,12 +32,12 @@ fn doubled(seen: &License) -> Option<Text> {
     (!seen.doubled.is_empty()).then(|| {
         text!(
             "The seller's answer about license {id} holds these fields twice, with different values: {fields}. \
-                 Their values count as not known. Of two days of a change the later one counts. \
-                 Next: look at the license in the seller's panel.",
+             Their values count as not known. Of two days of a change the later one counts",
             "В ответе продавца о лицензии {id} эти поля есть дважды, с разными значениями: {fields}. \
-                 Их значения считаются неизвестными; из двух дат смены берётся более поздняя. \
-                 Далее: посмотрите лицензию в панели продавца."
+             Их значения считаются неизвестными; из двух дат смены берётся более поздняя"
         )
+        .next(look_at_it())
+        .text()
     })
 }
 
@@ -46,11 +46,15 @@ fn apart(seen: &License) -> Option<Text> {
     (!seen.apart.is_empty()).then(|| {
         text!(
             "The seller gives two different days for a change of license {id}: {fields}. \
-                 The later day counts, so the license may wait longer for its next client. \
-                 Next: look at the license in the seller's panel.",
+             The later day counts, so the license may wait longer for its next client",
             "Продавец сообщает две разные даты одной смены у лицензии {id}: {fields}. \
-                 Берётся более поздняя, поэтому лицензия может дольше ждать следующего клиента. \
-                 Далее: посмотрите лицензию в панели продавца."
+             Берётся более поздняя, поэтому лицензия может дольше ждать следующего клиента"
         )
+        .next(look_at_it())
+        .text()
     })
+}
+
+fn look_at_it() -> Text {
+    text!("look at the license in the seller's panel.", "посмотрите лицензию в панели продавца.")
 }

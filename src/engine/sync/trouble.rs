@@ -95,7 +95,7 @@ impl Engine<'_> {
         }
         let problem = text!(
             ["sync failed {times} times in a row for service {id}, which is active and paid: {}", why.en],
-            ["sync {times} раза подряд не справился с услугой {id}, которая активна и оплачена: {}", why.ru]
+            ["sync не справился с услугой {id}, которая активна и оплачена, раз подряд: {times}. {}", why.ru]
         );
         self.warn(&problem);
         self.register_problem(&problem, id).await?;

@@ -132,10 +132,11 @@ fn without(q: &Question<'_>) -> Change {
     match (&q.view.want, q.view.item.status) {
         (Want::License(_), ItemStatus::Active) if is_paid(&q.view.item, q.today) => {
             let words = text!(
-                "service {id} is paid and has no license: sync never buys one. Next: pmisplicense reconcile --apply",
-                "услуга {id} оплачена, а лицензии нет: sync её не покупает. Далее: pmisplicense reconcile --apply"
-            );
-            Change::at_list_price(words, price)
+                "service {id} is paid and has no license: sync never buys one",
+                "услуга {id} оплачена, а лицензии нет: sync её не покупает"
+            )
+            .next(text!("pmisplicense reconcile --apply", "pmisplicense reconcile --apply"));
+            Change::at_list_price(words.text(), price)
         }
         (Want::License(_), ItemStatus::Ordered | ItemStatus::Processing) => {
             Change::at_list_price(text!("no license yet: open buys one", "лицензии ещё нет: её купит open"), price)
