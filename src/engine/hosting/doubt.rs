@@ -20,7 +20,7 @@ use super::wording;
 use crate::engine::send::describe;
 use crate::engine::{Engine, errors};
 
-/// The seller names ten minutes for a purchase that it has queued: a key that is this late is a person's to look for.
+/// The seller names ten minutes for a purchase that it has queued: an operator has to look for a key that is this late.
 const KEY_LATE_MINUTES: i64 = 60;
 
 impl Engine<'_> {
@@ -146,8 +146,9 @@ impl Engine<'_> {
         Ok(known.into_iter().rev().find(brought_it))
     }
 
-    /// Tells a person once that the key of a license which was bought does not come. It is waited for all the same:
-    /// only a person can see in the seller's panel that the license is not there. Whether it was time to tell.
+    /// Tells an operator once that the key of a license which was bought does not come. The program waits for it
+    /// nevertheless, because only an operator can see in the seller's panel that the license is not there. Returns
+    /// whether it was time to tell.
     pub(super) async fn tell_late_key(&mut self, item: ItemId, row: &LicenseRow) -> Result<bool, ModuleError> {
         if self.now() - row.since < chrono::Duration::minutes(KEY_LATE_MINUTES) {
             return Ok(false);
