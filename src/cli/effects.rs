@@ -1,5 +1,5 @@
-//! What a subcommand of an operator does, as far as a run must know it before it starts the command: whether it changes
-//! something, and which module it is about.
+//! The effects of an operator's subcommands that a run must know before it starts one: changes, and the module that it
+//! names.
 
 use super::cluster::ClusterCommand;
 use super::doctor::DoctorArgs;
@@ -8,7 +8,7 @@ use super::subcommands::AdminCommand;
 use crate::model::ids::ModuleId;
 
 impl AdminCommand {
-    /// Whether it changes something. Such a command is refused while `etc/billmgr.DoNothing` exists.
+    /// True if the command changes something. It is then refused while `etc/billmgr.DoNothing` exists.
     pub fn changes(&self) -> bool {
         match self {
             Self::List(_)
@@ -47,17 +47,17 @@ impl AdminCommand {
         }
     }
 
-    /// Whether cron may have started it: a sync without `--adopt` and `--allow-many`.
+    /// True if cron may have started the command: a sync without `--adopt` and `--allow-many`.
     pub fn is_of_cron(&self) -> bool {
         matches!(self, Self::Sync { adopt: false, allow_many: false, .. })
     }
 
-    /// Whether it only looks at the state. Then a missing state is not made.
+    /// True if the command only looks at the state. Then a missing state is not made.
     pub fn looks(&self) -> bool {
         !self.changes() && !matches!(self, Self::Backup { .. } | Self::Cluster { .. })
     }
 
-    /// The word of an order of an operator that is only shown.
+    /// The name of a command whose changes are only shown (`--dry-run`).
     pub fn only_shown(&self) -> Option<&'static str> {
         let words = [
             (matches!(self, Self::Bind { dry_run: true, .. }), "bind"),
@@ -68,12 +68,12 @@ impl AdminCommand {
         words.into_iter().find_map(|(is_shown, word)| is_shown.then_some(word))
     }
 
-    /// Whether one line for monitoring is asked for.
+    /// True if the command prints one line for monitoring.
     pub fn is_brief(&self) -> bool {
         matches!(self, Self::Doctor(DoctorArgs { brief: true, .. }))
     }
 
-    /// The processing module that it names.
+    /// The processing module that the command names.
     pub fn module(&self) -> Option<ModuleId> {
         match self {
             Self::Sync { module, .. } | Self::Reconcile { module, .. } => *module,
