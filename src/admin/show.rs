@@ -227,7 +227,7 @@ fn page(
     Answer::new("show", text, json)
 }
 
-/// Whether one of the three knows the value.
+/// True if the panel, the state or the seller knows the value.
 fn is_known(values: &[String; 3]) -> bool {
     values.iter().any(|value| value != "-")
 }

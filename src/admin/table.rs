@@ -141,7 +141,7 @@ pub fn wrapped(text: &str, columns: usize, indent: usize) -> String {
 }
 
 /// A text for a terminal of so many columns: lines that are too long for it are broken, the others stay as they are.
-/// What follows a break is indented a little more than its line.
+/// The rest of a wrapped line is indented a little more than its beginning.
 pub fn folded(text: &str, columns: usize) -> String {
     let fold = |line: &str| {
         if line.chars().count() <= columns {

@@ -281,7 +281,7 @@ impl Engine<'_> {
         Ok(name_then(row, tariff, is_certain, &self.rules.catalogue, &found.product))
     }
 
-    /// Whether a license bears the mark of an order for its service, and still has the tariff of that order.
+    /// True if a license bears the mark of an order for its service and still has the tariff of that order.
     fn is_as_ordered(&self, found: &Found) -> Result<bool, ModuleError> {
         let orders = self.store.orders_of_item(found.item.id).map_err(errors::state)?;
         let is_it = |order: &OrderRequest| {

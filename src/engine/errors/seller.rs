@@ -22,7 +22,7 @@ pub fn refusal_kind(kind: RefusalKind) -> ErrorKind {
     }
 }
 
-/// What a refusal of the seller means for callers that may have another way.
+/// The meaning of a refusal for callers that can try something else.
 fn refusal_halt(kind: RefusalKind) -> Halt {
     match kind {
         RefusalKind::IpBusy => Halt::AddressBusy,
@@ -38,7 +38,7 @@ fn refusal_halt(kind: RefusalKind) -> Halt {
     }
 }
 
-/// What to check when the seller refuses the login. The seller's words rarely say which of these is the cause.
+/// Advice for a refused login. The seller's words rarely say which of these is the cause.
 pub fn login_advice() -> Text {
     text!(
         "check the user and the password of the module. The address of this server must be in the account's list of allowed IP addresses. Two-factor login and captcha must be off for this user, because a program cannot answer them",
@@ -46,7 +46,7 @@ pub fn login_advice() -> Text {
     )
 }
 
-/// What to do when the seller does not know a function. A newer seller may take orders by another function, which is
+/// Advice for a function that the seller does not know. A newer seller may take orders by another function, which is
 /// never tried unless the settings ask for it.
 pub fn no_function_advice() -> Text {
     text!(

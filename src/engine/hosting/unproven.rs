@@ -97,9 +97,9 @@ impl Engine<'_> {
         may_be_old(there, now, self.rules.upstream.settle_s)
     }
 
-    /// Whether somebody else may have bought the license that a service gave back: the seller did not accept our
-    /// purchase, and the order showed a key nevertheless. An operator who lets the license be removed, or binds it, has
-    /// answered that.
+    /// True if somebody else may have bought the license that a service gave back: the seller did not accept our
+    /// purchase, and the order showed a key nevertheless. After an operator let the license be removed, or bound it,
+    /// it counts as ours.
     pub(super) fn may_be_anothers(&self, row: &LicenseRow) -> Result<bool, ModuleError> {
         let Some(purchase) = self.purchase_of(row)? else { return Ok(false) };
         let events = self.store.events(purchase.id).map_err(errors::state)?;

@@ -87,8 +87,8 @@ impl Engine<'_> {
         Ok(self.ports.upstream.balance().is_ok_and(|now| now == *before))
     }
 
-    /// Whether an order that was carried out in spite of this refusal would have changed the balance. Where no price is
-    /// known, any amount counts as enough if the refusal gives a reason that we know.
+    /// True if the order would have changed the balance, had it been carried out in spite of this refusal. Without a
+    /// known price any amount counts as enough, if the refusal gives a reason that we know.
     fn would_move(&self, before: &Money, order: &OrderRequest, refusal: RefusalKind) -> bool {
         let price = self.rules.catalogue.by_pricelist(order.pricelist).and_then(|product| {
             let Period::Months(months) = order.period else { return None };
