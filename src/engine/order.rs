@@ -4,6 +4,7 @@
 pub(super) mod addition;
 pub(super) mod doubt;
 pub(super) mod money;
+mod refused;
 pub(super) mod unclaimed;
 
 use std::net::IpAddr;
@@ -12,19 +13,20 @@ use chrono::NaiveDate;
 
 use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::catalogue::Product;
-use crate::model::ids::{LicenseId, Mark, UpstreamPricelistId};
+use crate::model::ids::{LicenseId, Mark};
 use crate::model::item::Item;
 use crate::model::journal::{IdempotencyKey, Incarnation, Intent, IntentEvent, OnceAnswer, OnceRequest, OrderRequest};
 use crate::model::license::{Family, License, LicenseStatus, Money};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::plan::check::{check_ip, check_licname, clean_licname};
 use crate::plan::doubt::{Match, compare, mismatch};
-use crate::plan::order::{Terms, code_advice};
+use crate::plan::order::Terms;
 use crate::ports::{CallError, Outcome, RefusalKind, Upstream as _};
 use crate::store::{NewIntent, Recorded, RecordedIntent, StoreError};
 use crate::text;
 
 use super::order::doubt::Whose;
+use super::order::refused::{advised, is_about_address, ordered_before};
 use super::send::Failed;
 use super::{Engine, errors};
 
@@ -376,49 +378,6 @@ pub(super) fn order_in_words(item: &Item, terms: &Terms<'_>) -> Text {
         ["order of {name} for service {id}, {}", terms.reason.en],
         ["заказ {name} для услуги {id}, {}", terms.reason.ru]
     )
-}
-
-/// True for a refusal because of the address: the address cannot be used, or cannot be used yet.
-fn is_about_address(kind: RefusalKind) -> bool {
-    matches!(kind, RefusalKind::IpBusy | RefusalKind::IpTooYoung)
-}
-
-/// The order has ended and its license is gone. Nothing is in doubt, so there is nothing to resolve: an operator has to
-/// give the service a license.
-fn ordered_before(intent: &Intent, what: &Text) -> ModuleError {
-    let item = intent.item.map_or_else(|| "ITEM".to_owned(), |item| item.to_string());
-    let license = intent.license.map_or_else(|| "LICENSE".to_owned(), |license| license.to_string());
-    let message = text!(
-        ["{}: this order was carried out before, and the service no longer has the license that it bought", what.en],
-        ["{}: этот заказ уже был выполнен, но купленной им лицензии у услуги больше нет", what.ru]
-    );
-    ModuleError::new(ErrorKind::OrderUnknown, "wish", intent.id.0, message)
-        .changed(text!("Nothing was ordered", "Ничего не заказано"))
-        .next(text!(
-            "give the license back to the service: pmisplicense bind {item} {license}. Or close the service in the panel",
-            "верните лицензию услуге: pmisplicense bind {item} {license}. Или закройте услугу в панели"
-        ))
-}
-
-/// Adds the name of the refused tariff, because some sellers refuse with one word. The code may belong to the vendor's
-/// other billing; the error says which set of codes fits (docs/licensing-rules.md 1).
-fn advised(
-    mut error: ModuleError,
-    refusal: &crate::ports::Refusal,
-    tariff: UpstreamPricelistId,
-    product: Option<&Product>,
-) -> ModuleError {
-    if refusal.kind != RefusalKind::SaleClosed {
-        return error;
-    }
-    *error.message = text!(
-        ["{}; tariff {tariff} is not sold to this account", error.message.en],
-        ["{}; тариф {tariff} этой учётной записи не продаётся", error.message.ru]
-    );
-    if let Some(advice) = product.map(code_advice).filter(|advice| !advice.en.is_empty()) {
-        *error.message = text!(["{}; {}", error.message.en, advice.en], ["{}; {}", error.message.ru, advice.ru]);
-    }
-    error
 }
 
 /// The outward address of a service, beside its own address. It must be an IP address, and is passed on unchanged.
