@@ -40,11 +40,23 @@ pub enum Bug {
     RepeatAsRead,
     /// At OrderBox a license is removed whatever key the order shows.
     RemovedUncompared,
+    /// Between machines, an intent is sent however long ago it was recorded.
+    NoSendBy,
+    /// Between machines, a write does not check that the run still has its leases.
+    LeaseUnchecked,
+    /// Between machines, a repeated attempt has another token: an entry that was written counts as another machine's.
+    TokenOfRetry,
+    /// Between machines, a server that lacks the newest entries is believed.
+    LaggardBelieved,
+    /// Between machines, a lease that is taken over stays the old run's.
+    OldLeaseLeft,
+    /// Between machines, entries that the log lost are given up.
+    TailNotWrittenAgain,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 24] = [
         Self::LockForgotten,
         Self::KeyNotRenewed,
         Self::TrustedWithoutLook,
@@ -63,11 +75,30 @@ impl Bug {
         Self::RenewalTrusted,
         Self::RepeatAsRead,
         Self::RemovedUncompared,
+        Self::NoSendBy,
+        Self::LeaseUnchecked,
+        Self::TokenOfRetry,
+        Self::LaggardBelieved,
+        Self::OldLeaseLeft,
+        Self::TailNotWrittenAgain,
     ];
 
     /// True if the mistake is made at the second kind of seller, where histories of their own look for it.
     pub fn is_at_orderbox(self) -> bool {
         matches!(self, Self::RepeatAsRead | Self::RemovedUncompared)
+    }
+
+    /// True if the mistake is made between two machines.
+    pub fn is_between_machines(self) -> bool {
+        matches!(
+            self,
+            Self::NoSendBy
+                | Self::LeaseUnchecked
+                | Self::TokenOfRetry
+                | Self::LaggardBelieved
+                | Self::OldLeaseLeft
+                | Self::TailNotWrittenAgain
+        )
     }
 }
 

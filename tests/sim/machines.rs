@@ -88,9 +88,13 @@ struct Shared {
     images: BTreeMap<(u64, u32), Vec<u8>>,
     /// Inserts that a server which was cut off still carries out.
     late: Vec<(Position, Entry)>,
-    /// Nothing goes wrong.
+    /// Nothing goes wrong by chance.
     is_quiet: bool,
     rng: Option<Rng>,
+    /// How many of the newest entries the first server lacks in a scene (`between`).
+    lags: usize,
+    /// Every insert of a scene is carried out, and its answer is lost.
+    loses_answers: bool,
 }
 
 type Database = Rc<RefCell<Shared>>;
@@ -150,8 +154,11 @@ impl MemoryLog {
     /// How many entries this server shows: its newest one may be missing.
     fn shown(&self) -> usize {
         let mut shared = self.shared.borrow_mut();
-        let lags = self.host == 0 && self.machine != WATCHER && shared.chance(20);
-        shared.entries.len() - usize::from(lags && shared.entries.len() > 1)
+        if self.host != 0 || self.machine == WATCHER {
+            return shared.entries.len();
+        }
+        let lags = shared.lags + usize::from(shared.chance(20));
+        shared.entries.len().saturating_sub(lags).max(1)
     }
 }
 
@@ -188,7 +195,7 @@ impl ClusterLog for MemoryLog {
             return lost();
         }
         let written = shared.insert(after, entry);
-        if shared.chance(15) { lost() } else { written }
+        if shared.loses_answers || shared.chance(15) { lost() } else { written }
     }
 
     fn begin(&mut self, first: &Entry) -> Result<bool, LogError> {
@@ -280,6 +287,7 @@ impl Machines {
         let mut shared = self.shared.borrow_mut();
         shared.entries.clone_from(&self.beginning);
         shared.late.clear();
+        (shared.lags, shared.loses_answers) = (0, false);
         shared.is_quiet = false;
         shared.rng = Some(Rng::fork(seed, 3));
     }
@@ -287,6 +295,21 @@ impl Machines {
     /// From now on the log answers well.
     pub fn quiet(&self) {
         self.shared.borrow_mut().is_quiet = true;
+    }
+
+    /// The log loses its newest entry.
+    pub fn lose_newest(&self) {
+        self.shared.borrow_mut().entries.pop();
+    }
+
+    /// From now on the first server lacks so many of the newest entries.
+    pub fn lag(&self, entries: usize) {
+        self.shared.borrow_mut().lags = entries;
+    }
+
+    /// From now on no insert is answered.
+    pub fn lose_answers(&self) {
+        self.shared.borrow_mut().loses_answers = true;
     }
 
     /// The state as a run on a machine opens it. `is_alive`: once it is false, nothing that the run still does reaches

@@ -13,6 +13,7 @@
 )]
 
 mod acts;
+mod between;
 mod checks;
 mod choices;
 mod deeds;

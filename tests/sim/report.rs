@@ -255,6 +255,14 @@ fn silence_is_noticed(first: u64) -> bool {
     false
 }
 
+/// Each scene of two machines ends well.
+fn scenes_end_well() -> bool {
+    let image = Image::new(Tier::Pair, 94);
+    let broken = image.machines().and_then(crate::between::first_broken);
+    broken.iter().for_each(|scene| println!("a scene of two machines does not end well: {scene}"));
+    broken.is_none()
+}
+
 fn at(tier: Tier) -> usize {
     ALL_TIERS.iter().position(|known| *known == tier).unwrap_or(0)
 }
@@ -294,6 +302,10 @@ fn show(met: &Met) {
 #[cfg(feature = "planted-bugs")]
 const MUST_FIND_WITHIN: u64 = 10_000;
 
+/// The same for histories of two machines, each of which takes as long as a hundred others.
+#[cfg(feature = "planted-bugs")]
+const MUST_FIND_BETWEEN_MACHINES: u64 = 100;
+
 /// Each planted bug is found, or this test of the simulator fails. A bug is planted in one thread only, so several
 /// are looked for at once.
 #[cfg(feature = "planted-bugs")]
@@ -308,9 +320,10 @@ pub fn find_planted() {
         for number in (0_u32..).take(threads) {
             let (bugs, next, missed) = (&bugs, &next, &missed);
             scope.spawn(move || {
-                let (image, rules) = (Image::new(Tier::One, number), rules());
+                let (image, pair, rules) = (Image::new(Tier::One, number), Image::new(Tier::Pair, number), rules());
                 while let Some(bug) = bugs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if !is_found(*bug, &image, &rules) {
+                    let image = if bug.is_between_machines() { &pair } else { &image };
+                    if !is_found(*bug, image, &rules) {
                         missed.lock().expect("the list").push(*bug);
                     }
                 }
@@ -338,10 +351,24 @@ fn is_found(bug: pmisplicense::planted::Bug, image: &Image, rules: &[pmisplicens
         plant(None);
         played.violations.into_iter().next()
     };
-    let found = (1..=MUST_FIND_WITHIN).find_map(|seed| {
+    let within = if bug.is_between_machines() { MUST_FIND_BETWEEN_MACHINES } else { MUST_FIND_WITHIN };
+    let found = (1..=within).find_map(|seed| {
         let violation = broken(seed, Some(bug))?;
         broken(seed, None).is_none().then_some((seed, violation))
     });
+    if let Some(machines) = image.machines() {
+        plant(Some(bug));
+        let scene = crate::between::first_broken(machines);
+        plant(None);
+        let by_scene = scene.map_or_else(|| "no scene".to_owned(), |scene| format!("not \"{scene}\""));
+        match &found {
+            Some((seed, Violation { check, rule, .. })) => {
+                println!("{bug:?}: history {seed} of two machines, {check} {rule}; {by_scene}");
+            }
+            None => println!("{bug:?}: in no history of two machines; {by_scene}"),
+        }
+        return found.is_some() || scene.is_some();
+    }
     plant(Some(bug));
     let (number, cell) = crate::grid::first_broken(image, rules);
     plant(None);
@@ -407,6 +434,7 @@ pub fn run() {
     }
     let mut good = asked.hasty || (play_regressions() & crate::orderbox::play_regressions());
     good &= asked.hasty || records_are_true(asked.first_seed);
+    good &= asked.hasty || scenes_end_well();
     // Thousands of histories, too many for a build that is not optimised.
     good &= asked.hasty || cfg!(debug_assertions) || silence_is_noticed(asked.first_seed);
     println!("first seed {}", asked.first_seed);
