@@ -13,7 +13,7 @@ use crate::error::{ErrorKind, Message, ModuleError, Text};
 use crate::session::open_state;
 use crate::session::state::{access, alone, is_there, no_state};
 use crate::store::membership;
-use crate::store::{Chain, ClusterError, HostReport, Lease, Position, Store, read_copy};
+use crate::store::{Chain, ClusterError, HostReport, Lease, Position, Store, is_replica_file, read_copy};
 use crate::text;
 
 /// `cluster init`: the state of this machine becomes the first entry of the log.
@@ -94,10 +94,10 @@ fn refuse_own_licenses(desk: &Desk<'_>) -> Result<bool, ModuleError> {
     if !is_there(desk.ctx)? {
         return Ok(false);
     }
-    let copy = read_copy(path).map_err(state_error)?;
-    if copy.was_replica() {
+    if is_replica_file(path).map_err(state_error)? {
         return Ok(true);
     }
+    let copy = read_copy(path).map_err(state_error)?;
     let held = copy.count_all_licenses().map_err(state_error)?;
     let open = copy.open_intents().map_err(state_error)?.len();
     if held == 0 && open == 0 {

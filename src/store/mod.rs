@@ -50,7 +50,7 @@ pub use passes::{OpenIntent, Serving, Trouble};
 pub use problems::{Figure, Order};
 pub use purchases::{Purchase, Reuse};
 pub use queries::{JournalLine, LicenseFilter};
-pub use swap::{Aside, panel_id_of, read_copy};
+pub use swap::{Aside, is_replica_file, panel_id_of, read_copy};
 pub use waiting::WaitsFor;
 
 /// Our state could not be used. Nothing was changed, or the write counts as perhaps written.

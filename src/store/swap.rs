@@ -29,14 +29,6 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 /// # Errors
 /// [`StoreError::Newer`], or [`StoreError::Unusable`]: it is empty, not a state of this program, or damaged.
 pub fn read_copy(file: &Path) -> Result<Store, StoreError> {
-    let about = fs::metadata(file).map_err(FileError::at(file))?;
-    if !about.is_file() {
-        return Err(StoreError::Unusable("it is not a file".to_owned()));
-    }
-    if about.len() == 0 {
-        return Err(StoreError::Unusable("it is empty".to_owned()));
-    }
-    check_magic(file)?;
     let copy = in_memory(&connect_to_copy(file)?)?;
     check_version(&copy)?;
     let store = Store::from_connection(Rc::new(copy));
@@ -53,9 +45,28 @@ pub fn read_copy(file: &Path) -> Result<Store, StoreError> {
     Ok(store)
 }
 
+/// Whether a file is the replica of a cluster. It is not read into memory, however large it is.
+///
+/// # Errors
+/// As [`read_copy`].
+pub fn is_replica_file(file: &Path) -> Result<bool, StoreError> {
+    let conn = connect_to_copy(file)?;
+    check_version(&conn)?;
+    let wrong: String = conn.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+    if wrong == "ok" { cluster::is_replica(&conn) } else { Err(StoreError::Unusable(wrong)) }
+}
+
 /// Opens a copy read-only. A single file is opened as immutable, so that SQLite makes no file beside it. When there is
 /// a file with the newest writes beside it, SQLite reads both, and may leave an index there.
 fn connect_to_copy(file: &Path) -> Result<Connection, StoreError> {
+    let about = fs::metadata(file).map_err(FileError::at(file))?;
+    if !about.is_file() {
+        return Err(StoreError::Unusable("it is not a file".to_owned()));
+    }
+    if about.len() == 0 {
+        return Err(StoreError::Unusable("it is empty".to_owned()));
+    }
+    check_magic(file)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     if fs::metadata(beside(file, "-wal")).is_ok_and(|log| log.len() > 0) {
         return connect_with(file, flags);
