@@ -381,6 +381,26 @@ fn another_database_is_written_to_only_after_the_settling_time() {
     }
 }
 
+/// `cluster init` removes the file with the newest writes, and dies before the replica takes the state's place.
+#[test]
+fn a_beginning_that_dies_before_its_replica_is_in_place_loses_nothing() {
+    let database = database();
+    let (a, after_crash) = (Node::new("a", &database), Node::new("a", &database));
+    let panel = PanelId::from_bytes(PANEL);
+    let who = Installation { pinned: None, fresh: &panel, machine: "a" };
+    let state = super::super::open_file(&a.path(), who, now()).expect("a state");
+    state.write(now(), |tx| tx.set_meta("x", "y")).expect("written");
+    // While the state is open, SQLite keeps its newest writes beside it.
+    let beside = std::fs::metadata(a.path().with_extension("db-wal")).expect("the newest writes");
+    assert!(beside.len() > 0);
+    let mut dies = |_: u32, _: u32| {
+        std::fs::copy(a.path(), after_crash.path()).expect("the state alone");
+    };
+    begin(&a.path(), a.log(), a.rules(), &mut dies).expect("the log begins");
+    let again = begin(&after_crash.path(), a.log(), a.rules(), &mut |_, _| {}).expect("it is repeated");
+    assert_eq!(again.meta("x").expect("a meta").as_deref(), Some("y"));
+}
+
 #[test]
 fn a_machine_that_lags_behind_the_snapshot_says_so_and_joins_again() {
     let (_database, _a, b, first, second, _account) = pair();
