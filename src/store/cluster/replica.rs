@@ -145,6 +145,13 @@ pub(in crate::store) fn keep(conn: &Connection, entry: &Entry) -> Result<(), Sto
     Ok(())
 }
 
+/// How many bytes the kept entries after this one have.
+pub(in crate::store) fn kept_bytes(conn: &Connection, after: u64) -> Result<u64, StoreError> {
+    let sql = "SELECT COALESCE(SUM(LENGTH(body)), 0) FROM cluster_kept WHERE seq > ?1";
+    let bytes: i64 = conn.query_row(sql, [number(after)?], |row| row.get(0))?;
+    Ok(bytes.unsigned_abs())
+}
+
 /// The places of the newest entries that were kept, as many as are compared between machines.
 pub(in crate::store) fn newest_places(conn: &Connection) -> Result<Vec<Position>, StoreError> {
     let mut statement = conn.prepare("SELECT seq, chain FROM cluster_kept ORDER BY seq DESC LIMIT ?1")?;

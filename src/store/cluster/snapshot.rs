@@ -15,8 +15,9 @@ use super::super::{Store, StoreError};
 use super::{ClusterError, ClusterLog, Position, Progress, members, replica};
 use crate::durable::{self, FileError};
 
-/// A snapshot is made after this many entries.
+/// A snapshot is made after this many entries, or this many bytes of them.
 const EVERY: u64 = 5000;
+const EVERY_BYTES: u64 = 64 << 20;
 
 /// Bytes of a part.
 const PART: u64 = 1 << 20;
@@ -135,10 +136,11 @@ impl Store {
     /// As [`Store::write`].
     pub fn make_snapshot(&self, when_due: bool) -> Result<bool, StoreError> {
         let Some(cluster) = &self.cluster else { return Ok(false) };
-        let first = cluster.log.borrow_mut().entries(1, 1)?;
-        let here = replica::position(&cluster.conn)?;
-        let begins = first.first().map_or(0, |entry| entry.position.seq);
-        if when_due && here.seq < begins + EVERY {
+        let images = cluster.log.borrow_mut().images()?;
+        let newest = images.first().map_or(0, |(at, _)| at.seq);
+        let is_due = replica::position(&cluster.conn)?.seq >= newest + EVERY
+            || replica::kept_bytes(&cluster.conn, newest)? >= EVERY_BYTES;
+        if when_due && !is_due {
             return Ok(false);
         }
         let state = cluster.conn.path().unwrap_or_default().to_owned();

@@ -415,6 +415,19 @@ fn a_machine_that_lags_behind_the_snapshot_says_so_and_joins_again() {
     assert!(digests_are_equal(&[&first, &again]));
 }
 
+/// Few entries can be many bytes.
+#[test]
+fn a_snapshot_is_due_after_many_bytes_of_entries() {
+    let (_database, _a, _b, first, _second, _account) = pair();
+    let large = "x".repeat(13 << 20);
+    for number in 0..5 {
+        assert!(!first.make_snapshot(true).expect("not yet"), "{number} large entries");
+        first.write(now(), |tx| tx.set_meta("x", &large)).expect("written");
+    }
+    assert!(first.make_snapshot(true).expect("a snapshot"));
+    assert!(!first.make_snapshot(true).expect("no other at once"));
+}
+
 #[test]
 fn a_lost_state_file_is_rebuilt_equal_to_the_others() {
     let (_database, _a, b, first, second, account) = pair();
