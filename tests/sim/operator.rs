@@ -10,7 +10,7 @@ use pmisplicense::model::license::LicenseStatus;
 use pmisplicense::plan::finding::{Finding, Kind, Remedy};
 
 use crate::checks::is_nopanel;
-use crate::seller::{Entry, Kind as Billed};
+use crate::seller::{Entry, Kind as Billed, Lic};
 use crate::world::{Effect, Shared, World};
 
 /// A decision, as it is given on a command line.
@@ -113,8 +113,17 @@ fn works_with(world: &World, item: ItemId, license: LicenseId) -> bool {
     let keys = || world.seller.ledger.iter().filter(|entry| entry.kind == Billed::Key && entry.license == lic.id);
     let asked_for = |entry: &Entry| entry.tag.and_then(|tag| tag.item) == Some(item.0);
     let is_renewed = keys().any(|entry| entry.doubled) || keys().next_back().is_some_and(asked_for);
-    let has_key = |one: &Item| is_renewed || one.params.lickey.as_ref().is_none_or(|key| key.reveal() == lic.key);
+    let has_key = |one: &Item| {
+        is_renewed || is_unseen(world, one, lic) || one.params.lickey.as_ref().is_none_or(|key| key.reveal() == lic.key)
+    };
     showing.next().is_some_and(|one| one.id == item && has_key(one)) && showing.next().is_none()
+}
+
+/// Whether a license was bought for a service, or for the one that it is a copy of, and came so late that nobody saw its
+/// key yet: until then the service shows the key of the license before it.
+fn is_unseen(world: &World, item: &Item, lic: &Lic) -> bool {
+    let is_its = lic.tag.and_then(|tag| tag.item).is_some_and(|of| world.present(of) == item.id.0);
+    is_its && !world.panel.shown_keys.iter().any(|(key, _)| *key == lic.key)
 }
 
 /// What the seller's accounts say of a call in doubt; `None` while it may still be on its way.

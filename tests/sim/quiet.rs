@@ -5,7 +5,9 @@ use pmisplicense::engine::RESTORED;
 use pmisplicense::error::ErrorKind;
 use pmisplicense::model::command::ItemCommand;
 use pmisplicense::model::license::LicenseStatus;
+use pmisplicense::model::reason::Reason;
 
+use crate::checks::ACCOUNT;
 use crate::faults::Mode;
 use crate::panel::Op;
 use crate::play::{QUIET, Stage};
@@ -68,25 +70,20 @@ impl Stage<'_> {
                     tag += 8;
                 }
             }
-            let mut open: Vec<usize> = Vec::new();
-            for (index, op) in self.world.borrow().panel.ops.iter().enumerate() {
-                if !op.done && !op.dropped {
-                    open.push(index);
-                }
-            }
+            let open = self.unfinished();
             // What a person was refused for now, he tries again later.
             if open.is_empty() && !self.world.borrow().asks_a_person {
                 break;
             }
-            for op in open {
-                let (item, command) = {
-                    let world = self.world.borrow();
-                    (world.panel.ops[op].item, world.panel.ops[op].command)
-                };
-                self.group(&[Job::Item { item, command, op: Some(op) }], tag);
-                tag += 8;
-            }
+            self.go_on_with(open, &mut tag);
             self.world.borrow_mut().advance(120_000);
+        }
+        if let Some(ms) = self.until_gone() {
+            self.world.borrow_mut().advance(ms);
+            self.group(&[Job::SyncAll], tag);
+            tag += 8;
+            let open = self.unfinished();
+            self.go_on_with(open, &mut tag);
         }
         self.group(&[Job::SyncAll], tag);
         tag += 8;
@@ -111,6 +108,37 @@ impl Stage<'_> {
         tag += 8;
         self.group(&[Job::SyncAll], tag);
         self.repeat_finished(tag + 8);
+    }
+
+    fn unfinished(&self) -> Vec<usize> {
+        let world = self.world.borrow();
+        let ops = world.panel.ops.iter().enumerate();
+        ops.filter(|(_, op)| !op.done && !op.dropped).map(|(index, _)| index).collect()
+    }
+
+    /// Runs operations again, one after the other.
+    fn go_on_with(&mut self, ops: Vec<usize>, tag: &mut usize) {
+        for op in ops {
+            let (item, command) = {
+                let world = self.world.borrow();
+                (world.panel.ops[op].item, world.panel.ops[op].command)
+            };
+            self.group(&[Job::Item { item, command, op: Some(op) }], *tag);
+            *tag += 8;
+        }
+    }
+
+    /// How long it takes until the program may say that a license is gone which the service of an unfinished operation
+    /// shows, where the first look that missed it was in the quiet itself: it looks twice, a settling time apart.
+    fn until_gone(&self) -> Option<i64> {
+        let world = self.world.borrow();
+        let certain_from = |op: usize| {
+            let shown = world.panel.service(world.panel.ops[op].item)?.item.params.licid?;
+            let row = world.store.license(ACCOUNT, shown).ok().flatten()?;
+            row.not_before.filter(|_| row.reason == Some(Reason::Missing))
+        };
+        let latest = self.unfinished().into_iter().filter_map(certain_from).max()?;
+        Some((latest.timestamp_millis() - world.now_ms).max(0) + 1_000)
     }
 
     /// Whether an operation failed because somebody has to say who a service or a license is.
