@@ -5,6 +5,7 @@
 mod checks;
 pub mod grid;
 mod history;
+pub mod mixed;
 mod ports;
 mod shop;
 mod stage;
@@ -27,7 +28,7 @@ use self::history::{Act, Setting};
 use self::shop::{Habits, Shop};
 use self::stage::{Job, QUIET, Stage, World};
 use crate::acts::Wrong;
-use crate::checks::ACCOUNT;
+use crate::beside::Numbers;
 use crate::faults::{Faults, Mode, Planned, Stats};
 use crate::image::{Image, Tier};
 use crate::rng::Rng;
@@ -71,28 +72,31 @@ fn play_acts(
     rules: &Rules,
     stats: &mut Stats,
 ) -> Played {
-    let mut stage = begin(setting, history::habits(setting.seed), mode, tracing, image, rules);
+    image.empty(setting.seed);
+    let mut stage = begin(setting, history::habits(setting.seed), Numbers::ALONE, mode, tracing, image, rules);
     for (at, act) in acts {
         stage.happen(*at, *act);
     }
     finish(stage, stats)
 }
 
-/// A world in which nothing has happened yet.
+/// A world in which nothing has happened yet, with a state that is empty already.
 fn begin<'a>(
     setting: &Setting,
     habits: Habits,
+    numbers: Numbers,
     mode: Mode,
     tracing: bool,
     image: &'a Image,
     rules: &'a Rules,
 ) -> Stage<'a> {
-    image.empty(setting.seed);
     let mut world = World {
+        numbers,
+        beside: None,
         now_ms: BEGIN_MS,
         skew_ms: 0,
         clock_moved: false,
-        shop: Shop::new(habits, setting.seed, BEGIN_MS),
+        shop: Shop::new(habits, numbers.first_order, setting.seed, BEGIN_MS),
         services: Vec::new(),
         ops: Vec::new(),
         problems: Vec::new(),
@@ -111,12 +115,17 @@ fn begin<'a>(
     };
     history::populate(setting, &mut world);
     world.say(|world| format!("{setting:?} {:?}", world.shop.habits));
-    Stage { world: Rc::new(RefCell::new(world)), image, rules, seed: setting.seed, next_tag: 0 }
+    Stage { world: Rc::new(RefCell::new(world)), image, rules, seed: setting.seed, next_tag: 0, after_step: None }
 }
 
 /// The quiet, the checks, and what came out.
 fn finish(mut stage: Stage<'_>, stats: &mut Stats) -> Played {
     quiet(&mut stage);
+    played(&stage, stats)
+}
+
+/// What came out.
+fn played(stage: &Stage<'_>, stats: &mut Stats) -> Played {
     let injected = stage.count(stats);
     let mut world = stage.world.borrow_mut();
     Played {
@@ -187,7 +196,7 @@ fn decisions(world: &World) -> Vec<Job> {
         let rows = world.store.licenses_of_item(id).unwrap_or_default();
         for row in rows {
             let is_there = world.shop.order(row.id.0).is_some_and(|order| order.license.is_some());
-            let waits = row.account == ACCOUNT && row.key.is_none() && row.state != LicenseState::Deleted;
+            let waits = row.account == world.numbers.account && row.key.is_none() && row.state != LicenseState::Deleted;
             if !waits || is_there || world.shop.is_busy(row.id.0) || !open.is_empty() {
                 continue;
             }
@@ -234,10 +243,8 @@ fn repeat_finished(stage: &mut Stage<'_>) {
 fn record(seed: u64, broken: &Violation, image: &Image, rules: &[Rules]) -> Record {
     let (setting, acts, _) = history::draw(seed);
     let played = play(seed, false, image, rules, &mut Stats::default());
-    let wrong = |one: &Planned| (one.run, Wrong { step: one.step.into(), nth: one.nth, fault: one.fault });
-    let faults = played.injected.iter().map(wrong).collect();
     let broke = format!("{} {}", broken.check, broken.rule);
-    let mut small = Record { broke, setting, acts: acts.into_iter().enumerate().collect(), faults };
+    let mut small = Record::new(broke, setting, acts, &played.injected);
     let breaks = |record: &Record| {
         let found = replay(record, false, image, rules).violations;
         found.iter().any(|found| (found.check, found.rule) == (broken.check, broken.rule))
@@ -261,16 +268,28 @@ fn record(seed: u64, broken: &Violation, image: &Image, rules: &[Rules]) -> Reco
     small
 }
 
+impl Record {
+    fn new(broke: String, setting: Setting, acts: Vec<Act>, injected: &[Planned]) -> Self {
+        let wrong = |one: &Planned| (one.run, Wrong { step: one.step.into(), nth: one.nth, fault: one.fault });
+        let faults = injected.iter().map(wrong).collect();
+        Self { broke, setting, acts: acts.into_iter().enumerate().collect(), faults }
+    }
+
+    /// Its faults, as they are planned.
+    fn mode(&self) -> Mode {
+        let planned = |(run, wrong): &(usize, Wrong)| Planned {
+            run: *run,
+            step: Box::leak(wrong.step.clone().into_owned().into_boxed_str()),
+            nth: wrong.nth,
+            fault: wrong.fault,
+        };
+        Mode::Fixed(self.faults.iter().map(planned).collect())
+    }
+}
+
 fn replay(record: &Record, tracing: bool, image: &Image, rules: &[Rules]) -> Played {
-    let planned = |(run, wrong): &(usize, Wrong)| Planned {
-        run: *run,
-        step: Box::leak(wrong.step.clone().into_owned().into_boxed_str()),
-        nth: wrong.nth,
-        fault: wrong.fault,
-    };
-    let mode = Mode::Fixed(record.faults.iter().map(planned).collect());
     let setting = &record.setting;
-    play_acts(setting, &record.acts, mode, tracing, image, &rules[setting.rules], &mut Stats::default())
+    play_acts(setting, &record.acts, record.mode(), tracing, image, &rules[setting.rules], &mut Stats::default())
 }
 
 /// Every history at OrderBox that ever broke a rule; whether none does now.
@@ -305,19 +324,36 @@ pub fn show(seed: u64) -> bool {
 /// Plays histories from a seed on, so many or until told to stop, and prints what came of them; whether none broke a
 /// rule.
 pub fn run(first: u64, count: u64, is_over: &dyn Fn() -> bool) -> bool {
-    let (image, rules, began) = (Image::new(Tier::One, 94), history::rules(), std::time::Instant::now());
+    let (image, rules) = (Image::new(Tier::One, 94), history::rules());
+    let met = tally("at OrderBox", 4, (first, count), is_over, &|seed, stats| {
+        play(seed, false, &image, &rules, stats).violations.into_iter().next()
+    });
+    for (seed, violation) in &met {
+        let small = record(*seed, violation, &image, &rules);
+        replay(&small, true, &image, &rules).trace.iter().for_each(|line| println!("    {line}"));
+        println!("  its record, for tests/sim/orderbox/regressions.json:\n{}", json(&small));
+    }
+    met.is_empty()
+}
+
+/// Plays histories and prints figures; the first that broke each rule.
+fn tally(
+    what: &str,
+    tier: u32,
+    (first, count): (u64, u64),
+    is_over: &dyn Fn() -> bool,
+    broken: &dyn Fn(u64, &mut Stats) -> Option<Violation>,
+) -> Vec<(u64, Violation)> {
+    let began = std::time::Instant::now();
     let (mut stats, mut met) = (Stats::default(), BTreeMap::<(&str, &str), Vec<(u64, Violation)>>::new());
-    for seed in first..first.saturating_add(count) {
-        if is_over() {
-            break;
-        }
-        for violation in play(seed, false, &image, &rules, &mut stats).violations.into_iter().take(1) {
+    for seed in (first..first.saturating_add(count)).take_while(|_| !is_over()) {
+        if let Some(violation) = broken(seed, &mut stats) {
             met.entry((violation.check, violation.rule)).or_default().push((seed, violation));
         }
     }
     let took = began.elapsed().as_secs_f64();
     let (histories, runs, steps) = (stats.histories, stats.runs, stats.steps);
-    println!("at OrderBox: histories {histories}, runs {runs}, steps {steps}, in {took:.1} s");
+    println!("{what}: histories {histories}, runs {runs}, steps {steps}, in {took:.1} s");
     let mut kinds: BTreeMap<&str, u64> = BTreeMap::new();
     stats.coverage.iter().for_each(|((_, kind, _), count)| *kinds.entry(kind).or_default() += count);
     println!(
@@ -332,12 +368,11 @@ pub fn run(first: u64, count: u64, is_over: &dyn Fn() -> bool) -> bool {
     println!("  violations: {}", met.values().map(Vec::len).sum::<usize>());
     for ((check, rule), list) in &met {
         let (seed, violation) = &list[0];
-        println!("  {check} {rule}: {}; {}; to play it alone: make sim TIER=4 SEED={seed}", list.len(), violation.what);
-        let small = record(*seed, violation, &image, &rules);
-        replay(&small, true, &image, &rules).trace.iter().for_each(|line| println!("    {line}"));
-        println!("  its record, for tests/sim/orderbox/regressions.json:\n{}", json(&small));
+        let seeds: Vec<u64> = list.iter().take(40).map(|(seed, _)| *seed).collect();
+        println!("  {check} {rule}: {} (seeds {seeds:?}); {}", list.len(), violation.what);
+        println!("  to play it alone: make sim TIER={tier} SEED={seed}");
     }
-    met.is_empty()
+    met.into_values().filter_map(|list| list.into_iter().next()).collect()
 }
 
 fn json(record: &Record) -> String {

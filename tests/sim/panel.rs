@@ -202,6 +202,9 @@ impl World {
             self.runs[run].posts += 1;
             self.check_post(run, func, *item);
         }
+        if let PanelCall::Post { item, .. } | PanelCall::SaveParams { item, .. } = call {
+            self.check_module(run, *item);
+        }
         let fault = self.ask(run, Class::Panel, step);
         self.say(|_| format!("run {run} mgrctl {call:?}"));
         match fault {
@@ -217,6 +220,13 @@ impl World {
                 Err(PanelError::Unknown("sim: killed".to_owned()))
             }
             _ => Ok(self.carry_out(run, call)),
+        }
+    }
+
+    /// S8: a module changes no service of another one.
+    fn check_module(&mut self, run: usize, item: ItemId) {
+        if crate::beside::item(&self.beside, item).is_some() {
+            self.violation("S8", "a service of another module is changed", format!("run {run}: item {item}"));
         }
     }
 
@@ -384,9 +394,15 @@ impl World {
         }
     }
 
+    /// The services of the panel that show a license.
+    fn showing(&self) -> Vec<(ItemId, LicenseId)> {
+        let own = self.panel.services.iter().filter_map(|one| Some((one.item.id, one.item.params.licid?)));
+        if self.beside.is_none() { own.collect() } else { crate::beside::showing(own, &self.beside) }
+    }
+
     fn db_item(&mut self, run: usize, item: ItemId) -> Result<Option<Item>, DbError> {
         let lags = self.db(run, "read item")? == Some(Fault::DbLag);
-        let Some(service) = self.panel.service(item.0) else { return Ok(None) };
+        let Some(service) = self.panel.service(item.0) else { return Ok(crate::beside::item(&self.beside, item)) };
         let before = service.before.as_deref().filter(|before| lags && before.created == service.item.created);
         let answer = before.unwrap_or(&service.item).clone();
         self.runs[run].lagged |= lags;
@@ -464,9 +480,8 @@ impl BillDb for Db {
     }
 
     fn modules(&mut self) -> Result<Vec<Module>, DbError> {
-        let program = MODULE_PROGRAM.to_owned();
-        let active = !self.world.borrow().panel.module_is_off;
-        Ok(vec![Module { id: MODULE, name: "sim".to_owned(), program, active }])
+        let world = self.world.borrow();
+        Ok(crate::beside::modules(MODULE, !world.panel.module_is_off, &world.beside))
     }
 
     fn alignment_rules(&mut self, _: ModuleId) -> Result<Vec<AlignmentRule>, DbError> {
@@ -488,13 +503,11 @@ impl BillDb for Db {
     fn items_with_license(&mut self, license: LicenseId) -> Result<Vec<ItemId>, DbError> {
         let mut world = self.world.borrow_mut();
         world.db(self.run, "look for importing items")?;
-        let with = world.panel.services.iter().filter(|service| service.item.params.licid == Some(license));
-        Ok(with.map(|service| service.item.id).collect())
+        Ok(world.showing().into_iter().filter(|(_, shown)| *shown == license).map(|(item, _)| item).collect())
     }
 
     fn items_showing_licenses(&mut self, after: ItemId, limit: u32) -> Result<Vec<(ItemId, LicenseId)>, DbError> {
-        let world = self.world.borrow();
-        let shown = world.panel.services.iter().filter_map(|one| Some((one.item.id, one.item.params.licid?)));
+        let shown = self.world.borrow().showing().into_iter();
         Ok(shown.filter(|(item, _)| *item > after).take(usize::try_from(limit).unwrap_or(0)).collect())
     }
 }

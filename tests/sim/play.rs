@@ -26,7 +26,10 @@ use crate::script::{Script, Setting};
 use crate::seller::Seller;
 use crate::trouble::Trouble;
 use crate::wire::Wire;
-use crate::world::{End, Job, Run, SETTLE_S, Shared, SimClock, SimLocks, SimNotes, Violation, World, day_of};
+use crate::world::{End, Job, Run, Shared, SimClock, SimLocks, SimNotes, Violation, World, day_of};
+
+/// The seller's address in the module's settings.
+pub const URL: &str = "https://sim.invalid";
 
 /// 2026-12-01 10:00 UTC
 const BEGIN_MS: i64 = 1_796_119_200_000;
@@ -83,6 +86,8 @@ pub struct Stage<'a> {
     access: ModuleAccess,
     pub seed: u64,
     acts: Vec<Act>,
+    /// Done before each step of a run.
+    pub before_step: Option<Rc<dyn Fn() + 'a>>,
 }
 
 /// Plays a drawn history and checks it.
@@ -115,6 +120,7 @@ pub fn begin<'a>(setting: &Setting, how: &How, image: &'a Image, rules: &'a [Rul
     crate::life::populate(setting, &mut seller, &mut panel, day_of(BEGIN_MS));
     let faults = Faults::new(how.mode.clone());
     let world = World {
+        beside: None,
         now_ms: BEGIN_MS,
         skew_ms: 0,
         apart_ms: if image.machines().is_some() { APART_MS[usize::try_from(setting.seed % 3).unwrap_or(0)] } else { 0 },
@@ -149,12 +155,8 @@ pub fn begin<'a>(setting: &Setting, how: &How, image: &'a Image, rules: &'a [Rul
         sends: 0,
         noise: Rng::fork(setting.seed, 2),
     };
-    let access = ModuleAccess {
-        module: MODULE,
-        url: "https://sim.invalid".to_owned(),
-        username: "sim".to_owned(),
-        password: String::new(),
-    };
+    let access =
+        ModuleAccess { module: MODULE, url: URL.to_owned(), username: "sim".to_owned(), password: String::new() };
     let rules = if world.is_pair { &image.shared_rules[setting.rules] } else { &rules[setting.rules] };
     let mut world = world;
     world.faults.is_pair = world.is_pair;
@@ -162,7 +164,15 @@ pub fn begin<'a>(setting: &Setting, how: &How, image: &'a Image, rules: &'a [Rul
     if setting.server {
         crate::deeds::make_server(&mut world, u32::try_from(setting.starts.len()).unwrap_or(1));
     }
-    Stage { world: Rc::new(RefCell::new(world)), image, rules, access, seed: setting.seed, acts: Vec::new() }
+    Stage {
+        world: Rc::new(RefCell::new(world)),
+        image,
+        rules,
+        access,
+        seed: setting.seed,
+        acts: Vec::new(),
+        before_step: None,
+    }
 }
 
 impl<'a> Stage<'a> {
@@ -303,6 +313,7 @@ impl<'a> Stage<'a> {
                 index = usize::try_from(order.below(u32::try_from(going.len()).unwrap_or(1))).unwrap_or(0);
             }
             index = index.min(going.len() - 1);
+            self.before_step.iter().for_each(|before| before());
             let run = going[index].run;
             self.look_again();
             if let Some((fault, beside)) = self.meanwhile(run) {
@@ -324,6 +335,11 @@ impl<'a> Stage<'a> {
                 self.ended(run, end);
             }
         }
+    }
+
+    /// How much has happened.
+    pub fn acts(&self) -> usize {
+        self.acts.len()
     }
 
     /// From now on the log of two machines answers well.
@@ -406,15 +422,7 @@ impl<'a> Stage<'a> {
         }
         match world.ask(run, Class::Step, step) {
             Some(Fault::ClockJump(seconds)) => {
-                let machine_ms = world.machine_ms();
-                for run in world.runs.iter_mut().filter(|run| run.end.is_none()) {
-                    run.latest_machine_ms = run.latest_machine_ms.max(machine_ms);
-                    let earliest = run.earliest_machine_ms.unwrap_or(machine_ms);
-                    run.earliest_machine_ms = Some(earliest.min(machine_ms));
-                }
-                world.skew_ms += seconds * 1000;
-                world.set_clocks();
-                world.clock_moved |= seconds.abs() > SETTLE_S;
+                world.set_clock(seconds);
                 None
             }
             Some(_) => Some(End::Died),

@@ -383,15 +383,31 @@ fn is_found(bug: pmisplicense::planted::Bug, image: &Image, rules: &[pmisplicens
     found.is_some() || (cell.is_some() && number <= MUST_FIND_WITHIN)
 }
 
-/// Of so many histories one is at OrderBox, and so much of the time is for these.
-const ORDERBOX_SHARE: u64 = 8;
+/// Of so many histories one is at OrderBox, and so much of the time is for these. The same for both sellers together.
+const SHARE: u64 = 8;
 
-/// One of `share` of the asked histories, at OrderBox; whether they break no rule.
-fn at_orderbox(asked: &Asked, share: u64) -> bool {
+/// Plays histories from a seed on, so many or until told to stop; whether none breaks a rule.
+type Play = fn(u64, u64, &dyn Fn() -> bool) -> bool;
+
+/// Histories with OrderBox, by their tier.
+fn tier_at_orderbox() -> Option<Play> {
+    match number::<u32>("TIER") {
+        Some(4) => Some(crate::orderbox::run),
+        Some(6) => Some(crate::orderbox::mixed::run),
+        _ => None,
+    }
+}
+
+/// One of `share` of the asked histories; whether they break no rule.
+fn share_of(asked: &Asked, share: u64, play: Play) -> bool {
     let until = asked.minutes.map(|minutes| Duration::from_secs_f64(minutes * 60.0 / share as f64));
     let began = Instant::now();
     let is_over = || until.is_some_and(|until| began.elapsed() > until);
-    crate::orderbox::run(asked.first_seed, (asked.histories / share).max(1), &is_over)
+    play(asked.first_seed, (asked.histories / share).max(1), &is_over)
+}
+
+fn with_orderbox(asked: &Asked) -> bool {
+    share_of(asked, SHARE, crate::orderbox::run) & share_of(asked, SHARE, crate::orderbox::mixed::run)
 }
 
 pub fn run() {
@@ -420,20 +436,24 @@ pub fn run() {
         std::process::exit(i32::from(!is_good));
     }
     if let Some(seed) = number::<u64>("SEED") {
-        if is_at_orderbox {
-            std::process::exit(i32::from(!crate::orderbox::show(seed)));
-        }
-        let good = replay(seed, asked.tier.unwrap_or(Tier::One));
+        let good = match number::<u32>("TIER") {
+            Some(4) => crate::orderbox::show(seed),
+            Some(6) => crate::orderbox::mixed::show(seed),
+            _ => replay(seed, asked.tier.unwrap_or(Tier::One)),
+        };
         std::process::exit(i32::from(!good));
     }
     if let Ok(seeds) = std::env::var("KEEP") {
         return keep(&seeds);
     }
-    if is_at_orderbox {
-        std::process::exit(i32::from(!at_orderbox(&asked, 1)));
+    if let Some(play) = tier_at_orderbox() {
+        std::process::exit(i32::from(!share_of(&asked, 1, play)));
     }
-    let mut good = asked.hasty || (play_regressions() & crate::orderbox::play_regressions());
-    good &= asked.hasty || records_are_true(asked.first_seed);
+    let regressions =
+        || play_regressions() & crate::orderbox::play_regressions() & crate::orderbox::mixed::play_regressions();
+    let mut good = asked.hasty || regressions();
+    let are_true = |first| records_are_true(first) && crate::orderbox::mixed::records_are_true(first, COMPARED);
+    good &= asked.hasty || are_true(asked.first_seed);
     good &= asked.hasty || scenes_end_well();
     // Thousands of histories, too many for a build that is not optimised.
     good &= asked.hasty || cfg!(debug_assertions) || silence_is_noticed(asked.first_seed);
@@ -465,10 +485,10 @@ pub fn run() {
     }
     let mut met = std::mem::take(&mut *met.lock().expect("the list"));
     if asked.hasty {
-        let is_broken = !met.is_empty() || !at_orderbox(&asked, ORDERBOX_SHARE);
+        let is_broken = !met.is_empty() || !with_orderbox(&asked);
         std::process::exit(i32::from(is_broken));
     }
-    good &= at_orderbox(&asked, ORDERBOX_SHARE);
+    good &= with_orderbox(&asked);
     print(&stats, spent, began.elapsed());
     println!("the same again: make sim FIRST={} HISTORIES={}", asked.first_seed, stats.histories);
     met.sort_by_key(|met| met.seed);

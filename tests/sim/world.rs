@@ -18,6 +18,7 @@ use pmisplicense::plan::finding::Finding;
 use pmisplicense::ports::{Clock, LockGuard, LockName, Locks, Notes, Repeatable};
 use pmisplicense::store::Store;
 
+use crate::beside::Neighbour;
 use crate::faults::{Class, Fault, Faults, Path};
 use crate::heard::Due;
 use crate::panel::Panel;
@@ -132,6 +133,8 @@ pub struct Violation {
 }
 
 pub struct World {
+    /// What another module of the panel has, where there is one.
+    pub beside: Neighbour,
     pub now_ms: i64,
     /// The machine's clock minus the world's.
     pub skew_ms: i64,
@@ -235,6 +238,19 @@ impl World {
         fault
     }
 
+    /// The machine's clock is set.
+    pub fn set_clock(&mut self, seconds: i64) {
+        let machine_ms = self.machine_ms();
+        for run in self.runs.iter_mut().filter(|run| run.end.is_none()) {
+            run.latest_machine_ms = run.latest_machine_ms.max(machine_ms);
+            let earliest = run.earliest_machine_ms.unwrap_or(machine_ms);
+            run.earliest_machine_ms = Some(earliest.min(machine_ms));
+        }
+        self.skew_ms += seconds * 1000;
+        self.set_clocks();
+        self.clock_moved |= seconds.abs() > SETTLE_S;
+    }
+
     /// Time goes by; what was on its way arrives, days begin.
     pub fn advance(&mut self, ms: i64) {
         let until = self.now_ms + ms;
@@ -322,6 +338,11 @@ impl World {
         self.copies.get(&item).map_or(item, |copy| self.present(*copy))
     }
 
+    /// Whether any run holds a lock.
+    pub fn has_lock(&self, name: LockName) -> bool {
+        self.locks.iter().any(|held| held.name == name)
+    }
+
     pub fn is_held(&self, item: ItemId) -> bool {
         self.locks.iter().any(|held| held.run == ANOTHER_RUN && held.name == LockName::Item(item))
     }
@@ -378,7 +399,8 @@ impl SimLocks {
         let mut world = self.0.borrow_mut();
         let machine = Some(world.machine(self.1));
         let is_here = |held: &Lock| held.machine.is_none() || held.machine == machine;
-        if world.locks.iter().any(|held| is_here(held) && held.name == name && (is_alone || held.is_alone)) {
+        let is_held = world.locks.iter().any(|held| is_here(held) && held.name == name && (is_alone || held.is_alone));
+        if is_held || crate::beside::holds(&world.beside, name) {
             return None;
         }
         let lock = Lock { name, run: self.1, machine, is_alone };

@@ -12,11 +12,10 @@ use pmisplicense::model::license_row::{LicenseRow, LicenseState};
 use pmisplicense::model::rules::{OnClose, Rules};
 
 use super::stage::World;
-use crate::checks::ACCOUNT;
 use crate::world::End;
 
 fn row(world: &World, order: u32) -> Option<LicenseRow> {
-    world.store.license(ACCOUNT, LicenseId(order)).ok().flatten()
+    world.store.license(world.numbers.account, LicenseId(order)).ok().flatten()
 }
 
 /// The license that the present life of a service holds.
@@ -26,7 +25,7 @@ pub fn held(world: &World, item: &Item) -> Option<LicenseRow> {
 }
 
 fn is_open(world: &World, order: u32) -> bool {
-    world.store.open_intents_of_license(ACCOUNT, LicenseId(order)).is_ok_and(|open| !open.is_empty())
+    world.store.open_intents_of_license(world.numbers.account, LicenseId(order)).is_ok_and(|open| !open.is_empty())
 }
 
 /// S5: a run that ended well.

@@ -15,6 +15,7 @@ use super::history::{Does, Setting, live_again, rules, seller};
 use super::shop::{Habits, Repeat};
 use super::stage::{Job, Stage, World};
 use super::{Played, begin, finish};
+use crate::beside::Numbers;
 use crate::faults::{Fault as F, Mode, Place, Stats};
 use crate::grid::{Repetition, occurs};
 use crate::image::{Image, Tier};
@@ -234,7 +235,8 @@ impl Stage<'_> {
 /// Plays a scene; with a cell, its fault and its repetition.
 fn play(scene: &Scene, cell: Option<&Cell>, tracing: bool, image: &Image, rules: &[Rules]) -> Shown {
     let setting = Setting { seed: 1, rules: scene.rules, orders: vec![(1, true)], services: vec![(1, 0)] };
-    let mut stage = begin(&setting, scene.habits, Mode::Off, tracing, image, &rules[scene.rules]);
+    image.empty(setting.seed);
+    let mut stage = begin(&setting, scene.habits, Numbers::ALONE, Mode::Off, tracing, image, &rules[scene.rules]);
     for (index, deed) in scene.before.iter().enumerate() {
         stage.deed(*deed, index * 8);
     }

@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 
 use super::shop::Habits;
 use super::stage::{Job, Service, Stage, World};
-use crate::checks::ACCOUNT;
 use crate::panel::new_item;
 use crate::rng::Rng;
 use crate::world::day_of;
@@ -138,8 +137,9 @@ pub fn populate(setting: &Setting, world: &mut World) {
         world.shop.add_order(*client, *recurring);
     }
     for (index, (client, order)) in setting.services.iter().enumerate() {
-        let id = u32::try_from(index).unwrap_or(0) + 1;
+        let id = world.numbers.before + u32::try_from(index).unwrap_or(0) + 1;
         let mut item = new_item(id, *client, "whmcs", "soft", 1, None);
+        item.module = Some(world.numbers.module);
         item.expires = day_of(world.now_ms).checked_add_days(Days::new(30));
         let order = world.shop.orders.get(*order).map_or(0, |order| order.id).to_string();
         world.services.push(Service { item, order, lives: 0 });
@@ -150,26 +150,32 @@ pub fn populate(setting: &Setting, world: &mut World) {
 impl Stage<'_> {
     /// Lets something happen. `at`: its place in the whole history, by which its runs are told.
     pub fn happen(&mut self, at: usize, act: Act) {
+        let jobs = self.begun(at, act);
+        self.together(&jobs);
+    }
+
+    /// The runs that begin with an act; what is none happens at once.
+    pub fn begun(&mut self, at: usize, act: Act) -> Vec<Job> {
         self.next_tag = at * 8;
-        self.world.borrow_mut().say(|_| format!("--- {act:?}"));
+        let mut world = self.world.borrow_mut();
+        let before = world.numbers.before;
+        world.say(|_| format!("--- {act:?}"));
         match act {
-            Act::Step { item, pick } => {
-                let job = next(&mut self.world.borrow_mut(), item, pick);
-                self.together(&[job]);
-            }
+            Act::Step { item, pick } => return vec![next(&mut world, item + before, pick)],
             Act::Group { item, other, pick } => {
-                let first = next(&mut self.world.borrow_mut(), item, pick);
+                let first = next(&mut world, item + before, pick);
                 let second = match pick % 3 {
                     0 => Job::Sync,
                     _ if other == item => first,
-                    _ => next(&mut self.world.borrow_mut(), other, pick >> 3),
+                    _ => next(&mut world, other + before, pick >> 3),
                 };
-                self.together(&[first, second]);
+                return vec![first, second];
             }
-            Act::Sync => drop(self.together(&[Job::Sync])),
-            Act::Wait(s) => self.world.borrow_mut().advance(s * 1000),
-            Act::Seller { order, does } => seller(&mut self.world.borrow_mut(), order, does),
+            Act::Sync => return vec![Job::Sync],
+            Act::Wait(s) => world.advance(s * 1000),
+            Act::Seller { order, does } => seller(&mut world, order, does),
         }
+        Vec::new()
     }
 }
 
@@ -246,9 +252,10 @@ pub fn live_again(world: &mut World, item: u32, to_another: bool) {
 
 pub fn seller(world: &mut World, order: usize, does: Does) {
     let Some(id) = world.shop.orders.get(order).map(|order| order.id) else { return };
-    let (store, on_its_way) = (&world.store, world.pending.iter().any(|pending| pending.order == id));
-    let row = store.license(ACCOUNT, LicenseId(id)).ok().flatten();
-    let is_open = store.open_intents_of_license(ACCOUNT, LicenseId(id)).is_ok_and(|open| !open.is_empty());
+    let (store, account) = (&world.store, world.numbers.account);
+    let on_its_way = world.pending.iter().any(|pending| pending.order == id);
+    let row = store.license(account, LicenseId(id)).ok().flatten();
+    let is_open = store.open_intents_of_license(account, LicenseId(id)).is_ok_and(|open| !open.is_empty());
     let is_bound = row.as_ref().is_some_and(|row| row.state == LicenseState::Bound);
     let waits_for_key = row.is_some_and(|row| row.key.is_none() && row.state != LicenseState::Deleted);
     // Who buys in the middle of it cannot be told from us.

@@ -12,7 +12,7 @@ use pmisplicense::model::hosting::{HostingOrder, OrderAction, ProductLine};
 use pmisplicense::model::ids::{
     ClientId, ItemId, LicenseId, LicenseKey, ModuleId, RunningOperationId, UpstreamPricelistId,
 };
-use pmisplicense::model::item::{Item, ItemStatus, MODULE_PROGRAM};
+use pmisplicense::model::item::{Item, ItemStatus};
 use pmisplicense::model::journal::{Intent, IntentStatus};
 use pmisplicense::model::license::{Family, License, Money};
 use pmisplicense::model::period::{AlignmentRule, Period};
@@ -25,7 +25,7 @@ use pmisplicense::store::RecordedIntent;
 use super::stage::{Shared, World};
 use super::wire::unreachable;
 use crate::faults::{Class, Fault};
-use crate::panel::{MODULE, add_period};
+use crate::panel::add_period;
 use crate::seller::refusal;
 use crate::world::{day_of, moment};
 
@@ -40,6 +40,11 @@ impl World {
             PanelCall::Post { .. } => "post-call",
             _ => "other panel call",
         };
+        if let PanelCall::Post { item, .. } | PanelCall::SaveParams { item, .. } = call
+            && crate::beside::item(&self.beside, *item).is_some()
+        {
+            self.violation("S8", "a service of another module is changed", format!("run {run}: item {item}"));
+        }
         let fault = self.ask(run, Class::Panel, step);
         self.say(|_| format!("run {run} mgrctl {call:?}"));
         match fault {
@@ -133,6 +138,12 @@ impl World {
             "postprolong" => item.expires = item.expires.map(|end| add_period(end, item.period)),
             _ => {}
         }
+    }
+
+    /// The services of the panel that show a license.
+    fn showing(&self) -> Vec<(ItemId, LicenseId)> {
+        let own = self.services.iter().filter_map(|one| Some((one.item.id, one.item.params.licid?)));
+        if self.beside.is_none() { own.collect() } else { crate::beside::showing(own, &self.beside) }
     }
 
     fn db(&mut self, run: usize, step: &'static str) -> Result<(), DbError> {
@@ -242,7 +253,10 @@ impl BillDb for Db {
     fn item(&mut self, item: ItemId) -> Result<Option<Item>, DbError> {
         let mut world = self.0.borrow_mut();
         world.db(self.1, "read item")?;
-        let found = world.service(item.0).map(|service| service.item.clone());
+        let Some(found) = world.service(item.0).map(|service| service.item.clone()) else {
+            return Ok(crate::beside::item(&world.beside, item));
+        };
+        let found = Some(found);
         world.runs[self.1].last_item.clone_from(&found);
         Ok(found)
     }
@@ -281,8 +295,8 @@ impl BillDb for Db {
     }
 
     fn modules(&mut self) -> Result<Vec<Module>, DbError> {
-        let program = MODULE_PROGRAM.to_owned();
-        Ok(vec![Module { id: MODULE, name: "sim".to_owned(), program, active: true }])
+        let world = self.0.borrow();
+        Ok(crate::beside::modules(world.numbers.module, true, &world.beside))
     }
 
     fn alignment_rules(&mut self, _: ModuleId) -> Result<Vec<AlignmentRule>, DbError> {
@@ -298,13 +312,11 @@ impl BillDb for Db {
 
     fn items_with_license(&mut self, license: LicenseId) -> Result<Vec<ItemId>, DbError> {
         let world = self.0.borrow();
-        let with = world.services.iter().filter(|service| service.item.params.licid == Some(license));
-        Ok(with.map(|service| service.item.id).collect())
+        Ok(world.showing().into_iter().filter(|(_, shown)| *shown == license).map(|(item, _)| item).collect())
     }
 
     fn items_showing_licenses(&mut self, after: ItemId, limit: u32) -> Result<Vec<(ItemId, LicenseId)>, DbError> {
-        let world = self.0.borrow();
-        let shown = world.services.iter().filter_map(|one| Some((one.item.id, one.item.params.licid?)));
+        let shown = self.0.borrow().showing().into_iter();
         Ok(shown.filter(|(item, _)| *item > after).take(usize::try_from(limit).unwrap_or(0)).collect())
     }
 }
@@ -343,7 +355,7 @@ impl Drop for Guard {
 impl Locks for SimLocks {
     fn try_lock(&self, name: LockName) -> Result<Option<Box<dyn LockGuard>>, String> {
         let mut world = self.0.borrow_mut();
-        if world.locks.contains(&name) {
+        if world.locks.contains(&name) || crate::beside::holds(&world.beside, name) {
             return Ok(None);
         }
         world.locks.push(name);

@@ -129,6 +129,7 @@ pub enum No {
 
 pub struct Shop {
     pub habits: Habits,
+    first: u32,
     pub orders: Vec<Order>,
     pub actions: Vec<Action>,
     pub charges: Vec<Charge>,
@@ -145,14 +146,15 @@ const DAY_MS: i64 = 86_400_000;
 const PAST_MS: i64 = 55_000;
 
 impl Shop {
-    pub fn new(habits: Habits, seed: u64, now_ms: i64) -> Self {
+    /// `first`: the number of its first order.
+    pub fn new(habits: Habits, first: u32, seed: u64, now_ms: i64) -> Self {
         let chance = Rng::fork(seed, 31);
         let (orders, actions, charges) = (Vec::new(), Vec::new(), Vec::new());
-        Self { habits, orders, actions, charges, now_ms, is_poor: false, keys: 0, chance }
+        Self { habits, first, orders, actions, charges, now_ms, is_poor: false, keys: 0, chance }
     }
 
     pub fn add_order(&mut self, client: u32, recurring: bool) -> u32 {
-        let id = 4001 + u32::try_from(self.orders.len()).unwrap_or(0);
+        let id = self.first + u32::try_from(self.orders.len()).unwrap_or(0);
         self.orders.push(Order {
             id,
             client,

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 use pmisplicense::engine::{Allow, Engine, Ports, Run as EngineRun, Verdict, Watched};
 use pmisplicense::error::{ErrorKind, ModuleError};
 use pmisplicense::model::command::ItemCommand;
-use pmisplicense::model::ids::{IntentId, ItemId, RunningOperationId};
+use pmisplicense::model::ids::{IntentId, ItemId, ModuleId, RunningOperationId};
 use pmisplicense::model::item::Item;
 use pmisplicense::model::rules::Rules;
 use pmisplicense::plan::finding::Finding;
@@ -19,9 +19,9 @@ use pmisplicense::store::{CommitFault, Store};
 
 use super::ports::{Db, Port, SimClock, SimLocks, SimNotes, Tool};
 use super::shop::{No, Shop, Tag};
+use crate::beside::{Neighbour, Numbers};
 use crate::faults::{Class, Fault, Faults, Mode, Path, Planned, Stats};
 use crate::image::Image;
-use crate::panel::MODULE;
 use crate::rng::Rng;
 use crate::world::{End, SETTLE_S, Violation, moment};
 
@@ -112,6 +112,9 @@ pub struct Run {
 }
 
 pub struct World {
+    pub numbers: Numbers,
+    /// What another module of the panel has, where there is one.
+    pub beside: Neighbour,
     pub now_ms: i64,
     /// So much the machine's clock is ahead.
     pub skew_ms: i64,
@@ -159,7 +162,7 @@ impl World {
     }
 
     pub fn begin_op(&mut self, item: u32, command: ItemCommand) -> usize {
-        let number = 100 + u32::try_from(self.ops.len()).unwrap_or(0);
+        let number = 100 + self.numbers.before + u32::try_from(self.ops.len()).unwrap_or(0);
         let (tries, done, dropped, last_error) = (0, false, false, None);
         self.ops.push(Op { number, item, command, tries, done, dropped, last_error });
         self.ops.len() - 1
@@ -174,6 +177,12 @@ impl World {
             self.say(|_| format!("run {run} FAULT {fault:?} at {step}"));
         }
         fault
+    }
+
+    /// The machine's clock is set.
+    pub fn set_clock(&mut self, seconds: i64) {
+        self.skew_ms += seconds * 1000;
+        self.clock_moved |= seconds.abs() > SETTLE_S;
     }
 
     /// Time goes by; what was on its way arrives.
@@ -205,15 +214,29 @@ pub struct Stage<'a> {
     pub rules: &'a Rules,
     pub seed: u64,
     pub next_tag: usize,
+    /// Done after each step of a run.
+    pub after_step: Option<Rc<dyn Fn() + 'a>>,
 }
 
-fn access() -> ModuleAccess {
-    ModuleAccess {
-        module: MODULE,
-        url: "https://httpapi.com/api/".to_owned(),
-        username: "712345".to_owned(),
-        password: String::new(),
+/// Runs that are under way at once.
+pub struct Group<'a> {
+    order: Rng,
+    going: Vec<(Job, usize, RunFuture<'a>)>,
+    runs: Vec<usize>,
+}
+
+impl Group<'_> {
+    pub fn is_over(&self) -> bool {
+        self.going.is_empty()
     }
+}
+
+/// What the module's settings name.
+pub const URL: &str = "https://httpapi.com/api/";
+pub const USER: &str = "712345";
+
+fn access(module: ModuleId) -> ModuleAccess {
+    ModuleAccess { module, url: URL.to_owned(), username: USER.to_owned(), password: String::new() }
 }
 
 impl<'a> Stage<'a> {
@@ -226,7 +249,7 @@ impl<'a> Stage<'a> {
             .image
             .open(0, &Rc::new(std::cell::Cell::new(true)))
             .with_commit_hook(Rc::new(move || commit_fault(&hook, run)));
-        let rules = self.rules;
+        let (rules, module) = (self.rules, self.world.borrow().numbers.module);
         let future = async move {
             let mut port = Port(Rc::clone(&world), run);
             let mut tool = Tool(Rc::clone(&world), run);
@@ -241,7 +264,7 @@ impl<'a> Stage<'a> {
                 locks: &locks,
                 notes: &notes,
             };
-            let access = access();
+            let access = access(module);
             let identity = EngineRun { access: &access, operation, machine: "sim", stepping: Some(at) };
             let mut engine = Engine::begin(ports, store, rules, identity)?;
             carry_out(&mut engine, job, &world).await
@@ -286,35 +309,49 @@ impl<'a> Stage<'a> {
 
     /// Runs several at once to their ends, in an order that chance decides. Their run numbers.
     pub fn together(&mut self, jobs: &[Job]) -> Vec<usize> {
-        let mut order = Rng::fork(self.seed, 77 + u64::try_from(self.next_tag).unwrap_or(0));
-        let mut going = Vec::new();
+        let mut group = self.group(jobs);
+        while !group.is_over() {
+            self.turn(&mut group);
+        }
+        group.runs
+    }
+
+    /// Begins several runs at once.
+    pub fn group(&mut self, jobs: &[Job]) -> Group<'a> {
+        let order = Rng::fork(self.seed, 77 + u64::try_from(self.next_tag).unwrap_or(0));
+        let (mut going, mut runs) = (Vec::new(), Vec::new());
         for job in jobs {
-            going.push((*job, self.start(*job, self.next_tag)));
+            let (run, future) = self.start(*job, self.next_tag);
+            going.push((*job, run, future));
+            runs.push(run);
             self.next_tag += 1;
         }
-        let runs = going.iter().map(|(_, (run, _))| *run).collect();
-        let mut context = Context::from_waker(Waker::noop());
-        while !going.is_empty() {
-            let index = usize::try_from(order.below(u32::try_from(going.len()).unwrap_or(1))).unwrap_or(0);
-            let (job, run) = (going[index].0, going[index].1.0);
-            if let Some(second) = self.meanwhile(run) {
-                self.beside(run, second);
-            }
-            let end = match self.before_step(run) {
-                // The process is gone: what it held is released, what it had written stays.
-                Some(end) => Some(end),
-                None => match going[index].1.1.as_mut().poll(&mut context) {
-                    Poll::Ready(Ok(())) => Some(End::Ok),
-                    Poll::Ready(Err(error)) => Some(End::Failed(error.kind, error.message.en.clone())),
-                    Poll::Pending => None,
-                },
-            };
-            if let Some(end) = end {
-                drop(going.swap_remove(index));
-                self.ended(run, job, end);
-            }
+        Group { order, going, runs }
+    }
+
+    /// One of them goes a step on.
+    pub fn turn(&mut self, group: &mut Group<'a>) {
+        let going = &mut group.going;
+        let index = usize::try_from(group.order.below(u32::try_from(going.len()).unwrap_or(1))).unwrap_or(0);
+        let (job, run) = (going[index].0, going[index].1);
+        if let Some(second) = self.meanwhile(run) {
+            self.beside(run, second);
         }
-        runs
+        let mut context = Context::from_waker(Waker::noop());
+        let end = match self.before_step(run) {
+            // The process is gone: what it held is released, what it had written stays.
+            Some(end) => Some(end),
+            None => match going[index].2.as_mut().poll(&mut context) {
+                Poll::Ready(Ok(())) => Some(End::Ok),
+                Poll::Ready(Err(error)) => Some(End::Failed(error.kind, error.message.en.clone())),
+                Poll::Pending => None,
+            },
+        };
+        if let Some(end) = end {
+            drop(going.swap_remove(index));
+            self.ended(run, job, end);
+        }
+        self.after_step.iter().for_each(|after| after());
     }
 
     /// Runs a second process, in which nothing goes wrong, to its end.
@@ -367,8 +404,7 @@ impl<'a> Stage<'a> {
         }
         match world.ask(run, Class::Step, step) {
             Some(Fault::ClockJump(seconds)) => {
-                world.skew_ms += seconds * 1000;
-                world.clock_moved |= seconds.abs() > SETTLE_S;
+                world.set_clock(seconds);
                 None
             }
             None => None,

@@ -8,7 +8,6 @@ use pmisplicense::model::item::{Item, ItemStatus};
 use pmisplicense::model::journal::{OnceAnswer, OnceRequest};
 use pmisplicense::ports::{CallError, Outcome, RefusalKind};
 
-use super::ACCOUNT;
 use super::shop::{No, Tag};
 use super::stage::{Op, Pending, World};
 use crate::faults::{Class, Fault};
@@ -132,7 +131,7 @@ impl World {
 
     /// Whether the program's state has the license of an order for a service.
     fn is_held_for(&self, order: u32, item: ItemId) -> bool {
-        let row = self.store.license(ACCOUNT, LicenseId(order)).ok().flatten();
+        let row = self.store.license(self.numbers.account, LicenseId(order)).ok().flatten();
         row.is_some_and(|row| row.item == Some(item))
     }
 
