@@ -63,3 +63,18 @@ pub fn modules(own: ModuleId, is_active: bool, beside: &Neighbour) -> Vec<Module
     let others = beside.iter().map(|beside| module(beside.module(), true));
     std::iter::once(module(own, is_active)).chain(others).collect()
 }
+
+impl crate::world::World {
+    /// S8: a module changes no service of another one.
+    pub fn check_module(&mut self, run: usize, item: ItemId) {
+        if crate::beside::item(&self.beside, item).is_some() {
+            self.violation("S8", "a service of another module is changed", format!("run {run}: item {item}"));
+        }
+    }
+
+    /// The services of the panel that show a license.
+    pub fn showing(&self) -> Vec<(ItemId, LicenseId)> {
+        let own = self.panel.services.iter().filter_map(|one| Some((one.item.id, one.item.params.licid?)));
+        if self.beside.is_none() { own.collect() } else { crate::beside::showing(own, &self.beside) }
+    }
+}

@@ -1,8 +1,8 @@
 //! The simulator (docs/testing.md 3): the real engine, plan and SQLite state under a seeded world of panel, seller,
 //! clock and processes, with faults. `cargo test` plays a short form that begins at a fixed seed; `cargo test --profile
 //! sim --test sim` with HISTORIES, MINUTES or SEEDS plays as many as asked for from a fresh one, SEED=n one of them
-//! readably. TIER=1, 2 or 3 keeps to one kind of state, TIER=4 to OrderBox, TIER=5 to two machines, TIER=6 to both kinds of
-//! seller in one panel.
+//! readably. TIER=1, 2 or 3 keeps to one kind of state, TIER=4 to OrderBox, TIER=5 to two machines, TIER=6 to both
+//! kinds of seller in one panel.
 
 #![allow(
     missing_docs,
@@ -40,6 +40,7 @@ mod rng;
 mod scenes;
 mod script;
 mod seller;
+mod shares;
 mod shrink;
 mod table;
 mod told;

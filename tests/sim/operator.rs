@@ -119,8 +119,8 @@ fn works_with(world: &World, item: ItemId, license: LicenseId) -> bool {
     showing.next().is_some_and(|one| one.id == item && has_key(one)) && showing.next().is_none()
 }
 
-/// Whether a license was bought for a service, or for the one that it is a copy of, and came so late that nobody saw its
-/// key yet: until then the service shows the key of the license before it.
+/// Whether a license was bought for a service, or for the one that it is a copy of, and came so late that nobody saw
+/// its key yet: until then the service shows the key of the license before it.
 fn is_unseen(world: &World, item: &Item, lic: &Lic) -> bool {
     let is_its = lic.tag.and_then(|tag| tag.item).is_some_and(|of| world.present(of) == item.id.0);
     is_its && !world.panel.shown_keys.iter().any(|(key, _)| *key == lic.key)

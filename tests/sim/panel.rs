@@ -223,13 +223,6 @@ impl World {
         }
     }
 
-    /// S8: a module changes no service of another one.
-    fn check_module(&mut self, run: usize, item: ItemId) {
-        if crate::beside::item(&self.beside, item).is_some() {
-            self.violation("S8", "a service of another module is changed", format!("run {run}: item {item}"));
-        }
-    }
-
     /// No post-call while the outcome of what it stands for is unknown.
     fn check_post(&mut self, run: usize, func: &str, item: ItemId) {
         let matters = func.ends_with(".open")
@@ -392,12 +385,6 @@ impl World {
             Some(Fault::DbAway) => Err(DbError::new("sim: gone away")),
             other => Ok(other),
         }
-    }
-
-    /// The services of the panel that show a license.
-    fn showing(&self) -> Vec<(ItemId, LicenseId)> {
-        let own = self.panel.services.iter().filter_map(|one| Some((one.item.id, one.item.params.licid?)));
-        if self.beside.is_none() { own.collect() } else { crate::beside::showing(own, &self.beside) }
     }
 
     fn db_item(&mut self, run: usize, item: ItemId) -> Result<Option<Item>, DbError> {

@@ -12,14 +12,15 @@ use crate::image::{Image, Tier};
 use crate::play::{How, Played, play};
 use crate::record::{Record, regressions};
 use crate::script::Script;
+use crate::shares::{share_of, tier_at_orderbox, with_orderbox};
 use crate::shrink::shrink;
 use crate::world::Violation;
 
 /// What was asked for.
-struct Asked {
-    histories: u64,
-    minutes: Option<f64>,
-    first_seed: u64,
+pub struct Asked {
+    pub histories: u64,
+    pub minutes: Option<f64>,
+    pub first_seed: u64,
     tier: Option<Tier>,
     threads: u32,
     show: usize,
@@ -29,7 +30,7 @@ struct Asked {
     hasty: bool,
 }
 
-fn number<T: std::str::FromStr>(name: &str) -> Option<T> {
+pub fn number<T: std::str::FromStr>(name: &str) -> Option<T> {
     std::env::var(name).ok().and_then(|text| text.parse().ok())
 }
 
@@ -381,33 +382,6 @@ fn is_found(bug: pmisplicense::planted::Bug, image: &Image, rules: &[pmisplicens
         None => println!("{bug:?}: in no random history; {by_cell}"),
     }
     found.is_some() || (cell.is_some() && number <= MUST_FIND_WITHIN)
-}
-
-/// Of so many histories one is at OrderBox, and so much of the time is for these. The same for both sellers together.
-const SHARE: u64 = 8;
-
-/// Plays histories from a seed on, so many or until told to stop; whether none breaks a rule.
-type Play = fn(u64, u64, &dyn Fn() -> bool) -> bool;
-
-/// Histories with OrderBox, by their tier.
-fn tier_at_orderbox() -> Option<Play> {
-    match number::<u32>("TIER") {
-        Some(4) => Some(crate::orderbox::run),
-        Some(6) => Some(crate::orderbox::mixed::run),
-        _ => None,
-    }
-}
-
-/// One of `share` of the asked histories; whether they break no rule.
-fn share_of(asked: &Asked, share: u64, play: Play) -> bool {
-    let until = asked.minutes.map(|minutes| Duration::from_secs_f64(minutes * 60.0 / share as f64));
-    let began = Instant::now();
-    let is_over = || until.is_some_and(|until| began.elapsed() > until);
-    play(asked.first_seed, (asked.histories / share).max(1), &is_over)
-}
-
-fn with_orderbox(asked: &Asked) -> bool {
-    share_of(asked, SHARE, crate::orderbox::run) & share_of(asked, SHARE, crate::orderbox::mixed::run)
 }
 
 pub fn run() {

@@ -1,7 +1,7 @@
-//! Histories with both kinds of seller: one panel and one state, in which one module sells licenses of a BILLmanager and
-//! another one licenses of OrderBox. Each kind has its own world, with its own seller, services, faults and checks. The
-//! two have one clock, and what their runs read of the panel and of its locks is of both. The state is not lost, put
-//! back or used with another panel's database here.
+//! Histories with both kinds of seller: one panel and one state, in which one module sells licenses of a BILLmanager
+//! and another one licenses of OrderBox. Each kind has its own world, with its own seller, services, faults and checks.
+//! The two have one clock, and what their runs read of the panel and of its locks is of both. The state is not lost,
+//! put back or used with another panel's database here.
 
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
@@ -31,8 +31,8 @@ use crate::world::{Shared, Violation, moment};
 /// The account at OrderBox: the second one that the state knows.
 const SECOND: AccountId = AccountId(2);
 
-/// The numbers of the world of OrderBox. Its hosting orders have the numbers of licenses at the other seller: numbers mean
-/// something only together with their account.
+/// The numbers of the world of OrderBox. Its hosting orders have the numbers of licenses at the other seller: numbers
+/// mean something only together with their account.
 const NUMBERS: Numbers = Numbers { module: ModuleId(8), account: SECOND, before: 5_000, first_order: 1_001 };
 
 /// One turn of a history: so many acts at the one seller, and whether the next act at OrderBox begins with them and its
