@@ -368,6 +368,31 @@ fn a_close_that_the_panel_did_not_take_begins_no_incarnation() {
     }
 }
 
+/// The same, and the order never took effect. The service waits until that is certain, and no longer; where the order may
+/// not be sent again automatically, an operator is asked.
+#[test]
+fn an_order_given_up_for_another_kind_is_settled_before_the_next_one() {
+    for (settings, resend) in [("", true), ("[upstream]\nresend = false\n", false)] {
+        let test = ordered(settings, Fault::on("soft.order.param").drop_before());
+        test.cmd("open", 42).fails("client");
+        test.mgrctl_fault(MgrctlFault::on("service.postclose", MgrctlFaultKind::ErrorDocument));
+        test.cmd("close", 42).fails("mgrctl");
+        test.choose(42, "9203");
+        test.cmd("open", 42).fails("client");
+        settle(&test);
+        if resend {
+            test.cmd("open", 42).fails("client");
+            settle(&test);
+        } else {
+            test.cmd("open", 42).fails("order_unknown");
+            test.run(["resolve", "42", "--not-bought", "--yes"]).ok();
+        }
+        test.cmd("open", 42).ok();
+        assert_eq!((billed(&test), test.upstream.billed("softexternal.order.param")), (0, 1), "{settings}");
+        assert_eq!((license(&test, 42).pricelist, licid(&test, 42)), (9203, only_license(&test).id), "{settings}");
+    }
+}
+
 /// The client wants a license after all, and the license of an order of this very incarnation was given up before. The
 /// order is not sent again automatically; an operator must decide.
 #[test]

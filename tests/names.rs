@@ -63,6 +63,25 @@ fn a_name_that_the_seller_keeps_in_its_own_way_keeps_no_license_from_its_client(
     }
 }
 
+/// The seller's administrator moved a license to another address. Its stored name still shows whose it is, also where
+/// licenses bear no marks and may come from another installation's pool: a close stops it and frees it.
+#[test]
+fn a_moved_license_is_known_by_the_name_that_the_seller_stored() {
+    for (names, shown) in WAYS {
+        let test = seller(names);
+        test.settings("pool_foreign = true\n");
+        test.upstream.options(|o| (o.remoteid_returned, o.list_remoteid) = (false, false));
+        test.soft_item(42, "55227", 1).ip(&ip_of(42)).licname(NAME).add();
+        test.cmd("open", 42).ok();
+        let id = license(&test, 42).id;
+        test.upstream.edit_license(id, |l| l.ip = "192.0.2.99".into());
+        test.cmd("close", 42).ok();
+        let freed = test.upstream.license(id);
+        assert_eq!((freed.status, freed.ip.as_str(), freed.licname.as_str()), (3, "0.0.0.0", "free.lic"), "{shown}");
+        assert_eq!(state(&test, "SELECT state FROM license"), "pool", "{shown}");
+    }
+}
+
 /// A client's new name is sent once, whether or not the seller shows a difference, and one that it keeps is not told.
 #[test]
 fn a_new_name_is_asked_for_once() {

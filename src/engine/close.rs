@@ -9,7 +9,7 @@ use crate::model::license::{FREE_IP, FREE_NAME, License, LicenseStatus};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
 use crate::model::rules::a_month_after;
-use crate::plan::freeing::{Fate, fate, free_again_at, is_taken_by_another, is_untouched};
+use crate::plan::freeing::{Fate, fate, free_again_at, is_like_its_services, is_taken_by_another, is_untouched};
 use crate::plan::halt::{allows_stopping, may_arrive_late};
 use crate::plan::identity::serves;
 use crate::plan::outward;
@@ -233,7 +233,7 @@ impl Engine<'_> {
         Ok(item.is_none_or(|item| {
             let address = item.params.ip.as_deref().and_then(|ip| ip.parse().ok());
             let name = item.params.licname.clone().unwrap_or_else(|| item.default_license_name());
-            seen.ip == address || seen.ip == row.last_ip || seen.is_named_like(&name)
+            is_like_its_services(row, seen, address, &name)
         }))
     }
 

@@ -14,8 +14,9 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 
 use crate::error::Text;
+use crate::model::catalogue::Product;
 use crate::model::ids::LicenseId;
-use crate::model::journal::{Intent, OnceRequest, OrderRequest};
+use crate::model::journal::{Incarnation, Intent, IntentStatus, OnceRequest, OrderRequest};
 use crate::model::license::{License, LicenseStatus, RemoteId};
 use crate::model::name::is_same;
 use crate::model::period::add_months;
@@ -26,6 +27,35 @@ const LOOKS_APART_S: u32 = 60;
 
 /// For how many days the license of a closed item is looked for.
 pub const FREE_WHEN_APPEARS_DAYS: i64 = 30;
+
+/// What a service of an item number needs of an order in doubt of that number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// The license that it may have bought.
+    License,
+    /// Only its outcome. The license is given up, but the service orders under the same idempotency key.
+    Outcome,
+    /// Nothing. The license is given up, and is freed whenever it appears.
+    Nothing,
+}
+
+/// What a service needs of an order in doubt. `product`: what the service may order in this run. A license that was
+/// given up before it was found is used for a new incarnation only when it is of this product. For the same incarnation
+/// any product of the family will do, because its idempotency key forbids another order, and a tariff can be changed. A
+/// product of another family cannot be made of it, so it can be ordered once the first order is known to have bought
+/// nothing.
+pub fn need_of(intent: &Intent, incarnation: &Incarnation, product: Option<&Product>) -> Need {
+    if intent.status != IntentStatus::FreeWhenAppears {
+        return Need::License;
+    }
+    let Some((order, product)) = intent.request.as_order().zip(product) else { return Need::Nothing };
+    match intent.is_order_of(incarnation) {
+        _ if order.pricelist == product.pricelist => Need::License,
+        true if order.family == product.family => Need::License,
+        true => Need::Outcome,
+        false => Need::Nothing,
+    }
+}
 
 /// What to do after a look that found nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,8 @@
 //! The fate of a license that its service gave back, or that a service could not take after all
 //! (docs/licensing-rules.md 7).
 
+use std::net::IpAddr;
+
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 
 use crate::model::ids::{Mark, PanelId};
@@ -38,6 +40,12 @@ pub fn fate(on_close: OnClose, is_pooled: bool, expires: Expiry, has_modules: bo
 pub fn is_taken_by_another(seen: &License, panel: &PanelId, pool_foreign: bool) -> bool {
     let is_free = |mark: &Mark| pool_foreign && matches!(mark, Mark::Pool { .. }) && seen.looks_free();
     seen.remoteid.mark().is_some_and(|mark| mark.panel() != panel && !is_free(&mark))
+}
+
+/// Whether a license without a mark shows anything of the service that gives it back: its address, the address of the
+/// license's last service, or its name. A name counts in the form in which this seller stored it, too.
+pub fn is_like_its_services(row: &LicenseRow, seen: &License, address: Option<IpAddr>, name: &str) -> bool {
+    seen.ip == address || seen.ip == row.last_ip || seen.is_named_like(name) || row.keeps_name(name, seen)
 }
 
 /// Whether a license was claimed, and nothing was sent for the claim yet: it is as free as it was in the pool. The
@@ -89,6 +97,7 @@ mod tests {
     use crate::model::ids::ItemId;
     use crate::model::license::{FREE_IP, RemoteId, ends, test_license};
     use crate::model::license_row::test_row;
+    use crate::model::name::KeptName;
 
     /// The setting decides, and only a license that another client may use goes into the pool.
     #[test]
@@ -139,6 +148,28 @@ mod tests {
             let seen = if is_free { free.clone() } else { test_license(5001) };
             let seen = License { remoteid, ..seen };
             assert_eq!(is_taken_by_another(&seen, &panel(0), pool_foreign), want, "{case}");
+        }
+    }
+
+    /// The service is known by its address, by that of the license's last service, and by its name as the seller stores
+    /// it.
+    #[test]
+    fn a_license_without_a_mark_is_its_services_if_it_shows_anything_of_it() {
+        let ip = |text: &str| text.parse::<IpAddr>().ok();
+        let kept = KeptName { asked: "Shop & more".into(), shown: "shop & mo".into() };
+        let row = LicenseRow { last_ip: ip("192.0.2.9"), kept_name: Some(kept), ..test_row(5001) };
+        for (case, seen_ip, seen_name, name, want) in [
+            ("its address", "192.0.2.10", "other", "Shop & more", true),
+            ("the address of its last service", "192.0.2.9", "other", "Shop & more", true),
+            ("its name", "192.0.2.99", "Shop & more", "Shop & more", true),
+            ("its name, escaped", "192.0.2.99", "Shop &amp; more", "Shop & more", true),
+            ("its name as the seller stored it", "192.0.2.99", "shop & mo", "Shop & more", true),
+            ("the stored form of a former name", "192.0.2.99", "shop & mo", "Shop & less", false),
+            ("another name in small letters", "192.0.2.99", "shop & more", "Shop & more", false),
+            ("nothing of it", "192.0.2.99", "other", "Shop & more", false),
+        ] {
+            let seen = License { ip: ip(seen_ip), name: Some(seen_name.into()), ..test_license(5001) };
+            assert_eq!(is_like_its_services(&row, &seen, ip("192.0.2.10"), name), want, "{case}");
         }
     }
 

@@ -12,8 +12,8 @@ use crate::model::license::{Family, License, LicenseStatus, RemoteId};
 use crate::model::license_row::LicenseState;
 use crate::plan::cost::{cost_of, with_cost};
 use crate::plan::doubt::{
-    FREE_WHEN_APPEARS_DAYS, Found, Match, Verdict, after_clean_look, after_nothing_appeared, compare, decide,
-    is_candidate, mismatch, not_before,
+    FREE_WHEN_APPEARS_DAYS, Found, Match, Need, Verdict, after_clean_look, after_nothing_appeared, compare, decide,
+    is_candidate, mismatch, need_of, not_before,
 };
 use crate::ports::{CallError, RefusalKind};
 use crate::store::Binding;
@@ -49,10 +49,7 @@ impl<'l> Whose<'l> {
 
 impl Engine<'_> {
     /// Settles the orders of an item that are in doubt. Each ends with an adopted license or as never made, or this run
-    /// fails. Later intents of the item wait for that. `product`: what the item asks for now. A license that was given
-    /// up before it was found is used for a new incarnation only when it is of this product. For the same incarnation
-    /// any product of the family will do, because its idempotency key forbids another order, and a tariff can be
-    /// changed.
+    /// fails. Later intents of the item wait for that. `product`: what the item asks for now.
     pub(in crate::engine) async fn settle_orders(
         &mut self,
         item: &Item,
@@ -63,18 +60,14 @@ impl Engine<'_> {
         let open = self.store.open_intents_of_item(item.id).map_err(errors::state)?;
         let account = self.account;
         for intent in open.iter().filter(|intent| intent.request.as_order().is_some() && intent.account == account) {
-            let fits = intent.request.as_order().zip(product).is_some_and(|(order, product)| {
-                order.pricelist == product.pricelist
-                    || (intent.is_order_of(incarnation) && order.family == product.family)
-            });
-            let wanted = intent.status != IntentStatus::FreeWhenAppears || fits;
+            let need = need_of(intent, incarnation, product);
             let whose = match item.params.licid.filter(|_| item.status != ItemStatus::Deleted) {
-                _ if wanted => Whose::Wanted(incarnation),
+                _ if need == Need::License => Whose::Wanted(incarnation),
                 // Given up according to an old state, and yet in use: a license that the service shows is not freed.
                 Some(shown) => Whose::Shown(incarnation, shown),
                 None => Whose::Nobodys,
             };
-            self.settle_order(intent, whose).await?;
+            self.settle_needed(intent, whose, need).await?;
         }
         Ok(())
     }
@@ -85,6 +78,18 @@ impl Engine<'_> {
         &mut self,
         intent: &Intent,
         whose: Whose<'_>,
+    ) -> Result<Option<License>, ModuleError> {
+        let need = if matches!(whose, Whose::Wanted(_)) { Need::License } else { Need::Nothing };
+        self.settle_needed(intent, whose, need).await
+    }
+
+    /// As [`Engine::settle_order`]. `need`: what the service needs of the order, which decides how long a look that
+    /// finds nothing leaves it open.
+    async fn settle_needed(
+        &mut self,
+        intent: &Intent,
+        whose: Whose<'_>,
+        need: Need,
     ) -> Result<Option<License>, ModuleError> {
         let Some(order) = intent.request.as_order().cloned() else { return Ok(None) };
         let what = describe(intent);
@@ -104,7 +109,7 @@ impl Engine<'_> {
                 let why = text!("an operator must look", "решить должен оператор");
                 Err(errors::order_unknown(&what, &why, intent.item, intent.id.0))
             }
-            Found::Nothing if !matches!(whose, Whose::Wanted(_)) => {
+            Found::Nothing if need == Need::Nothing => {
                 self.not_yet(intent, &order, complete, &what).await.map(|()| None)
             }
             Found::Nothing => self.after_nothing(intent, complete, &what).await.map(|()| None),

@@ -1,6 +1,7 @@
 //! The tables of cases of doubt: what a look may believe, and when a purchase counts as never made.
 
 use super::*;
+use crate::model::catalogue::Catalogue;
 use crate::model::ids::{AccountId, IntentId, ItemId, Mark, PanelId, UpstreamAddonId, UpstreamPricelistId};
 use crate::model::journal::{Incarnation, IntentStatus};
 use crate::model::license::{Expiry, Family, LicenseTariff, ends};
@@ -68,6 +69,32 @@ fn an_order_belongs_to_its_service_in_each_incarnation() {
             (is_its, is_of_it),
             "{incarnation}"
         );
+    }
+}
+
+/// Only an order that was given up can be left alone, and only while the service orders nothing under its key.
+#[test]
+fn a_service_needs_the_license_or_the_outcome_of_an_order_in_doubt() {
+    use IntentStatus::{FreeWhenAppears, HandedOver, InDoubt};
+    let catalogue = Catalogue::builtin();
+    let (same, soft, external) = (55227, 55228, 9203);
+    for (case, status, is_own, product, want) in [
+        ("in doubt", InDoubt, true, Some(external), Need::License),
+        ("in doubt, nothing is ordered", InDoubt, true, None, Need::License),
+        ("an operator is asked", HandedOver, false, Some(external), Need::License),
+        ("given up, the same product", FreeWhenAppears, true, Some(same), Need::License),
+        ("given up, the same product, another life", FreeWhenAppears, false, Some(same), Need::License),
+        ("given up, a product of its family", FreeWhenAppears, true, Some(soft), Need::License),
+        ("given up, a product of its family, another life", FreeWhenAppears, false, Some(soft), Need::Nothing),
+        ("given up, another family", FreeWhenAppears, true, Some(external), Need::Outcome),
+        ("given up, another family, another life", FreeWhenAppears, false, Some(external), Need::Nothing),
+        ("given up, nothing is ordered", FreeWhenAppears, true, None, Need::Nothing),
+    ] {
+        let incarnation =
+            Incarnation { item: ItemId(42), created: "2026-11-01".to_owned(), closes: u32::from(!is_own) };
+        let product = product.map(|code| catalogue.by_pricelist(UpstreamPricelistId(code)).expect("a product"));
+        let intent = Intent { status, ..intent(None) };
+        assert_eq!(need_of(&intent, &incarnation, product), want, "{case}");
     }
 }
 
