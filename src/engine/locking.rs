@@ -47,7 +47,7 @@ impl Engine<'_> {
         if self.held.iter().any(|(held, _)| *held == name) {
             return Ok(true);
         }
-        let since = self.now();
+        let mut since = self.now();
         loop {
             self.step("lock").await?;
             match self.ports.locks.try_lock(name) {
@@ -57,12 +57,12 @@ impl Engine<'_> {
                         return Ok(true);
                     }
                     drop(guard);
-                    if let Some(held) = self.not_now(name, since, &is_worth_it)? {
+                    if let Some(held) = self.not_now(name, &mut since, &is_worth_it)? {
                         return Ok(held);
                     }
                 }
                 Ok(None) => {
-                    if let Some(held) = self.not_now(name, since, &is_worth_it)? {
+                    if let Some(held) = self.not_now(name, &mut since, &is_worth_it)? {
                         return Ok(held);
                     }
                 }
@@ -71,17 +71,21 @@ impl Engine<'_> {
         }
     }
 
-    /// Another run has the lock: waits a moment and returns `None`. Set: this run does not wait for it any longer.
+    /// Another run has the lock: waits a moment and returns `None`. Set: this run does not wait for it any longer. `since`:
+    /// the beginning of the wait. A clock that is set back in that time begins it again; otherwise the run would wait for
+    /// as long as the clock was set back.
     fn not_now(
         &self,
         name: LockName,
-        since: DateTime<Utc>,
+        since: &mut DateTime<Utc>,
         is_worth_it: &impl Fn(&Self) -> Result<bool, ModuleError>,
     ) -> Result<Option<bool>, ModuleError> {
         if !is_worth_it(self)? {
             return Ok(Some(false));
         }
-        if (self.now() - since).to_std().unwrap_or_default() >= LOCK_WAIT {
+        let now = self.now();
+        *since = now.min(*since);
+        if (now - *since).to_std().unwrap_or_default() >= LOCK_WAIT {
             return Err(errors::busy(name));
         }
         self.ports.clock.sleep(LOCK_RETRY);
