@@ -28,6 +28,8 @@ mod image;
 mod jobs;
 mod life;
 mod machines;
+#[cfg(feature = "planted-bugs")]
+mod mistakes;
 mod operator;
 mod orderbox;
 mod outside;

@@ -85,7 +85,7 @@ fn tier_of(seed: u64) -> Tier {
     }
 }
 
-fn random(script: &Script) -> How {
+pub fn random(script: &Script) -> How {
     How { mode: Mode::Random(script.intensity), tracing: false, muted: false }
 }
 
@@ -299,95 +299,10 @@ fn show(met: &Met) {
     println!("  its record, for tests/sim/regressions.json:\n{}", small.text());
 }
 
-/// How many histories, random or enumerated, a planted bug may stay unseen.
-#[cfg(feature = "planted-bugs")]
-const MUST_FIND_WITHIN: u64 = 10_000;
-
-/// The same for histories of two machines, each of which takes as long as a hundred others.
-#[cfg(feature = "planted-bugs")]
-const MUST_FIND_BETWEEN_MACHINES: u64 = 100;
-
-/// Each planted bug is found, or this test of the simulator fails. A bug is planted in one thread only, so several
-/// are looked for at once.
-#[cfg(feature = "planted-bugs")]
-pub fn find_planted() {
-    use pmisplicense::planted::Bug;
-    // PLANTED=1: all; PLANTED=name: that one.
-    let only = std::env::var("PLANTED").unwrap_or_default();
-    let bugs: Vec<Bug> = Bug::ALL.into_iter().filter(|bug| only == "1" || format!("{bug:?}") == only).collect();
-    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let (next, missed) = (std::sync::atomic::AtomicUsize::new(0), Mutex::new(Vec::new()));
-    std::thread::scope(|scope| {
-        for number in (0_u32..).take(threads) {
-            let (bugs, next, missed) = (&bugs, &next, &missed);
-            scope.spawn(move || {
-                let (image, pair, rules) = (Image::new(Tier::One, number), Image::new(Tier::Pair, number), rules());
-                while let Some(bug) = bugs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let image = if bug.is_between_machines() { &pair } else { &image };
-                    if !is_found(*bug, image, &rules) {
-                        missed.lock().expect("the list").push(*bug);
-                    }
-                }
-            });
-        }
-    });
-    let missed = missed.into_inner().expect("the list");
-    if !missed.is_empty() {
-        println!("found neither in {MUST_FIND_WITHIN} random histories nor in as many enumerated ones: {missed:?}");
-        std::process::exit(1);
-    }
-}
-
-/// Says where a planted bug is found, and whether soon enough. What the engine breaks without it is taken off.
-#[cfg(feature = "planted-bugs")]
-fn is_found(bug: pmisplicense::planted::Bug, image: &Image, rules: &[pmisplicense::model::rules::Rules]) -> bool {
-    use pmisplicense::planted::plant;
-    if bug.is_at_orderbox() {
-        return crate::orderbox::finds(bug, MUST_FIND_WITHIN, image);
-    }
-    let broken = |seed: u64, bug| {
-        plant(bug);
-        let script = Script::draw(seed);
-        let played = play(&script, &random(&script), image, rules, &mut Stats::default());
-        plant(None);
-        played.violations.into_iter().next()
-    };
-    let within = if bug.is_between_machines() { MUST_FIND_BETWEEN_MACHINES } else { MUST_FIND_WITHIN };
-    let found = (1..=within).find_map(|seed| {
-        let violation = broken(seed, Some(bug))?;
-        broken(seed, None).is_none().then_some((seed, violation))
-    });
-    if let Some(machines) = image.machines() {
-        plant(Some(bug));
-        let scene = crate::between::first_broken(machines);
-        plant(None);
-        let by_scene = scene.map_or_else(|| "no scene".to_owned(), |scene| format!("not \"{scene}\""));
-        match &found {
-            Some((seed, Violation { check, rule, .. })) => {
-                println!("{bug:?}: history {seed} of two machines, {check} {rule}; {by_scene}");
-            }
-            None => println!("{bug:?}: in no history of two machines; {by_scene}"),
-        }
-        return found.is_some() || scene.is_some();
-    }
-    plant(Some(bug));
-    let (number, cell) = crate::grid::first_broken(image, rules);
-    plant(None);
-    let by_cell = match &cell {
-        Some((cell, Violation { check, rule, .. })) => format!("enumerated, {number}: {cell}, {check} {rule}"),
-        None => "not by the enumeration".to_owned(),
-    };
-    match found {
-        Some((seed, Violation { check, rule, .. })) => println!("{bug:?}: history {seed}, {check} {rule}; {by_cell}"),
-        None => println!("{bug:?}: in no random history; {by_cell}"),
-    }
-    found.is_some() || (cell.is_some() && number <= MUST_FIND_WITHIN)
-}
-
 pub fn run() {
     #[cfg(feature = "planted-bugs")]
     if std::env::var_os("PLANTED").is_some() {
-        return find_planted();
+        return crate::mistakes::find_planted();
     }
     if let Ok(name) = std::env::var("CELL") {
         #[cfg(feature = "planted-bugs")]
