@@ -31,6 +31,13 @@ pub fn lease_name(name: LockName) -> String {
     }
 }
 
+/// Whether a run has waited long enough for a lock. `since`: the beginning of the wait. A clock that is set back begins
+/// it again; otherwise the run would wait for as long as the clock was set back.
+fn has_waited(since: &mut DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    *since = now.min(*since);
+    (now - *since).to_std().unwrap_or_default() >= LOCK_WAIT
+}
+
 impl Engine<'_> {
     /// Takes a lock, waiting for its holder for at most 30 seconds. A lock that this run holds already needs no second
     /// taking.
@@ -71,9 +78,7 @@ impl Engine<'_> {
         }
     }
 
-    /// Another run has the lock: waits a moment and returns `None`. Set: this run does not wait for it any longer. `since`:
-    /// the beginning of the wait. A clock that is set back in that time begins it again; otherwise the run would wait for
-    /// as long as the clock was set back.
+    /// Another run has the lock: waits a moment and returns `None`. Set: this run does not wait for it any longer.
     fn not_now(
         &self,
         name: LockName,
@@ -83,9 +88,7 @@ impl Engine<'_> {
         if !is_worth_it(self)? {
             return Ok(Some(false));
         }
-        let now = self.now();
-        *since = now.min(*since);
-        if (now - *since).to_std().unwrap_or_default() >= LOCK_WAIT {
+        if has_waited(since, self.now()) {
             return Err(errors::busy(name));
         }
         self.ports.clock.sleep(LOCK_RETRY);
@@ -121,5 +124,20 @@ impl Engine<'_> {
 
     pub(super) async fn lock_license(&mut self, license: LicenseId) -> Result<(), ModuleError> {
         self.lock(LockName::License(self.account, license)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The wait ends thirty seconds after it began, or after the clock was set back.
+    #[test]
+    fn a_clock_that_is_set_back_begins_the_wait_again() {
+        let at = |seconds: i64| DateTime::from_timestamp(1_800_000_000 + seconds, 0).unwrap_or_default();
+        let mut since = at(0);
+        for (now, want) in [(0, false), (29, false), (30, true), (-3600, false), (-3571, false), (-3570, true)] {
+            assert_eq!(has_waited(&mut since, at(now)), want, "{now}");
+        }
     }
 }
