@@ -368,8 +368,8 @@ fn a_close_that_the_panel_did_not_take_begins_no_incarnation() {
     }
 }
 
-/// The same, and the order never took effect. The service waits until that is certain, and no longer; where the order may
-/// not be sent again automatically, an operator is asked.
+/// The same, and the order never took effect. The service waits until that is certain, and no longer. Where the order
+/// may not be sent again automatically, an operator is asked.
 #[test]
 fn an_order_given_up_for_another_kind_is_settled_before_the_next_one() {
     for (settings, resend) in [("", true), ("[upstream]\nresend = false\n", false)] {

@@ -11,6 +11,7 @@ mod catalogue;
 mod claims;
 mod close;
 mod cluster;
+mod cluster_around;
 mod cluster_clocks;
 mod cluster_log;
 mod cluster_nodes;

@@ -71,6 +71,8 @@ fn lost_end(machines: &Machines, [first, second]: [Store; 2]) -> Result<bool, St
 }
 
 fn laggard(machines: &Machines, [first, second]: [Store; 2]) -> Result<bool, StoreError> {
+    // A number that is taken would send it to the other server.
+    first.catch_up()?;
     note(&first, "one")?;
     note(&second, "two")?;
     machines.lag(2);

@@ -1,4 +1,5 @@
-//! The look at the seller before a server gets a license: what it already has there is reported, and nothing is ordered.
+//! The look at the seller before a server gets a license. A license that is already there is reported, and nothing is
+//! ordered.
 
 use std::collections::BTreeMap;
 
