@@ -124,6 +124,18 @@ fn late_key_is_a_problem() {
     assert_eq!(told(&test), Vec::<String>::new(), "a key that is there is no problem, however old the license");
 }
 
+/// The same for a license that was bound while the clock stood a month ahead.
+#[test]
+fn a_late_key_is_a_problem_though_the_clock_was_ahead_when_its_license_was_bound() {
+    let test = Test::setup().options(|o| o.key_after_reads = u32::MAX).start();
+    opened(&test, 42, "55227", 1);
+    forget(&test);
+    crate::service::alter_state(&test, "UPDATE license SET since = since + 31 * 86400");
+    test.cmd("sync_item", 42).ok();
+    assert_eq!(told(&test), ["problems.register"]);
+    assert!(test.run(["doctor"]).stdout.contains("of service 42 has had no key"));
+}
+
 /// A license that is deleted under an active service: told, never ordered by sync.
 #[test]
 fn a_deleted_license_is_told_and_never_ordered_by_sync() {

@@ -174,7 +174,7 @@ impl Engine<'_> {
             let row = row.clone();
             return self.commit("key came", move |tx| tx.put_off(&row, None, None)).await;
         }
-        if seen.key.is_some() || told || self.now() - row.since < chrono::Duration::hours(1) {
+        if seen.key.is_some() || told || row.age(self.now()) < chrono::Duration::hours(1) {
             return Ok(());
         }
         let id = row.id;

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Duration, NaiveDate, Utc};
 
 use super::ids::{AccountId, ItemId, LicenseId, LicenseKey, Mark, ModuleId, UpstreamPricelistId};
 use super::item::ItemStatus;
@@ -128,6 +128,13 @@ impl LicenseRow {
     pub fn is_of(&self, incarnation: &Incarnation) -> bool {
         let held = self.incarnation.as_ref();
         held == Some(&incarnation.to_string()) || held == Some(&incarnation.beside().to_string())
+    }
+
+    /// The time for which it has had its state. A moment that lies ahead was written down while the clock was wrong,
+    /// and nobody knows how long ago that was. It counts as one that is as long ago as it lies ahead. Otherwise a late
+    /// key would not be reported before that moment.
+    pub fn age(&self, now: DateTime<Utc>) -> Duration {
+        (now - self.since).abs()
     }
 
     /// The license as the last look showed it.

@@ -1,7 +1,7 @@
 //! Reads for the list of problems (the licenses that wait longer than they should) and for lists of licenses, whole or
 //! a page of them. Each goes over the table once, whatever its size. Nothing here decides what a row means.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Duration, NaiveDate, Utc};
 use rusqlite::{params, params_from_iter};
 
 use super::licenses::{SELECT, read_row};
@@ -98,18 +98,23 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Licenses that may need an operator: bound without a key or unpaid, or claimed, since before `late`; to be freed
-    /// since before `overdue`.
+    /// Licenses that may need an operator: bound without a key or unpaid, or claimed, for longer than `late`; to be
+    /// freed for longer than `overdue` ([`LicenseRow::age`]).
     ///
     /// # Errors
     /// An error of SQLite.
-    pub fn waiting_licenses(&self, late: DateTime<Utc>, overdue: DateTime<Utc>) -> Result<Vec<LicenseRow>, StoreError> {
+    pub fn waiting_licenses(
+        &self,
+        now: DateTime<Utc>,
+        late: Duration,
+        overdue: Duration,
+    ) -> Result<Vec<LicenseRow>, StoreError> {
         self.license_rows(
-            "(state = 'bound' AND ((lickey IS NULL AND since < ?1) OR status = 1))
-             OR (state = 'claimed' AND since < ?1)
-             OR (state = 'to_free' AND since < ?2 AND (not_before IS NULL OR not_before < ?2))
+            "(state = 'bound' AND ((lickey IS NULL AND abs(?1 - since) > ?2) OR status = 1))
+             OR (state = 'claimed' AND abs(?1 - since) > ?2)
+             OR (state = 'to_free' AND abs(?1 - since) > ?3 AND (not_before IS NULL OR not_before < ?1 - ?3))
              ORDER BY account, id",
-            params![late.timestamp(), overdue.timestamp()],
+            params![now.timestamp(), late.num_seconds(), overdue.num_seconds()],
         )
     }
 

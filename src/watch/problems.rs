@@ -135,9 +135,9 @@ impl Problems {
         for intent in store.open_intents().map_err(state_error)? {
             all.add(of_intent(&intent));
         }
-        let (late, overdue) = (now - Duration::hours(LATE_HOURS), now - Duration::hours(OVERDUE_HOURS));
-        for row in store.waiting_licenses(late, overdue).map_err(state_error)? {
-            of_license(&row, late).into_iter().for_each(|problem| all.add(problem));
+        let late = Duration::hours(LATE_HOURS);
+        for row in store.waiting_licenses(now, late, Duration::hours(OVERDUE_HOURS)).map_err(state_error)? {
+            of_license(&row, row.age(now) > late).into_iter().for_each(|problem| all.add(problem));
         }
         let mut without: BTreeSet<ItemId> = BTreeSet::new();
         for row in store.gone_licenses().map_err(state_error)? {

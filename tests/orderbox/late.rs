@@ -158,6 +158,20 @@ fn a_key_that_does_not_come_is_told_to_a_person_once() {
     }
 }
 
+/// The clock stood a month ahead when the license was bound. The operator hears of the missing key at once, and not
+/// after a month.
+#[test]
+fn a_late_key_is_reported_though_the_clock_was_ahead_when_the_license_was_bound() {
+    let test = opened_with("", |o| o.key_late_reads = u32::MAX);
+    forget(&test);
+    alter_state(&test, "UPDATE license SET since = since + 31 * 86400");
+    for _ in 0..2 {
+        sync(&test).ok();
+    }
+    assert_eq!(problems(&test).len(), 1, "{}", test.story());
+    assert!(test.run(["list", "--problems"]).stdout.contains("4001"), "{}", test.story());
+}
+
 /// Somebody removed the license before any run saw its key. An operator says so, and the service may have another one.
 #[test]
 fn a_person_ends_the_waiting_for_a_key() {

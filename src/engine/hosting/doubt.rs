@@ -150,7 +150,7 @@ impl Engine<'_> {
     /// nevertheless, because only an operator can see in the seller's panel that the license is not there. Returns
     /// whether it was time to tell.
     pub(super) async fn tell_late_key(&mut self, item: ItemId, row: &LicenseRow) -> Result<bool, ModuleError> {
-        if self.now() - row.since < chrono::Duration::minutes(KEY_LATE_MINUTES) {
+        if row.age(self.now()) < chrono::Duration::minutes(KEY_LATE_MINUTES) {
             return Ok(false);
         }
         self.tell_problem(item, row, &wording::key_is_late(item, row)).await.map(|()| true)

@@ -187,7 +187,7 @@ impl Comparison<'_> {
     fn shown(&mut self, view: &ItemView, row: &LicenseRow) {
         let (item, id) = (view.item.id, row.id);
         if row.key.is_none() {
-            if self.ground.now - row.since > chrono::Duration::hours(1) {
+            if row.age(self.ground.now) > chrono::Duration::hours(1) {
                 let what =
                     text!("license {id} has had no key for over an hour", "у лицензии {id} больше часа нет ключа");
                 let step = text!("ask for the key of license {id} again", "снова запросить ключ лицензии {id}");

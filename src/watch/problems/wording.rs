@@ -1,7 +1,5 @@
 //! Each problem in words: what happened, what to do, and the command to begin with.
 
-use chrono::{DateTime, Utc};
-
 use crate::error::{Text, counted};
 use crate::model::ids::AccountId;
 use crate::model::journal::{Intent, IntentStatus};
@@ -50,7 +48,7 @@ pub(super) fn of_intent(intent: &Intent) -> Problem {
 }
 
 /// The problems of a license that waits longer than it should.
-pub(super) fn of_license(row: &LicenseRow, late: DateTime<Utc>) -> Vec<Problem> {
+pub(super) fn of_license(row: &LicenseRow, is_late: bool) -> Vec<Problem> {
     let (id, item, since) = (row.id, dash(row.item), moment(row.since));
     let problem = |kind, what, next, command: String| Problem {
         kind,
@@ -66,7 +64,7 @@ pub(super) fn of_license(row: &LicenseRow, late: DateTime<Utc>) -> Vec<Problem> 
     let mut found = Vec::new();
     match row.state {
         LicenseState::Bound => {
-            if row.key.is_none() && row.since < late {
+            if row.key.is_none() && is_late {
                 found.push(problem(
                     Kind::KeyLate,
                     text!(
