@@ -109,19 +109,23 @@ mutants: mariadb
 
 # The same by cargo-mutants alone: a build for each change, a minute or more of it, so name few FILES.
 mutants-each:
-	HISTORIES=3000 HASTY=1 $(CARGO) mutants $(foreach file,$(FILES),-f '$(file)') --profile sim --timeout 120 -- --lib --test sim
+	HISTORIES=3000 HASTY=1 $(CARGO) mutants $(foreach file,$(FILES),-f '$(file)') --cargo-arg=--config=tests/sim/build.toml \
+		--timeout 120 -- --lib --test sim
+
+# Cargo for the simulator: it takes the other crates as the tests have them, and leaves the tests' own program alone.
+optimized = CARGO_BUILD_BUILD_DIR="$(CURDIR)/target" CARGO_TARGET_DIR="$(CURDIR)/target/optimized" \
+	$(CARGO) --config "$(CURDIR)/tests/sim/build.toml"
 
 # Every history that ever failed, then random ones with faults: HISTORIES of them or MINUTES long, whichever ends first,
 # or SIM_MINUTES. They begin at a fresh seed, which is printed; FIRST=seed begins there instead, SEED=seed plays one.
 # `check` always begins at the same seed: whether a change passes must not depend on luck.
 sim:
-	$(CARGO) test --locked --profile sim --test sim -- \
+	$(optimized) test --locked --test sim -- \
 		$(if $(MINUTES),--minutes $(MINUTES),$(if $(HISTORIES),,--minutes $(SIM_MINUTES)))
 
 # Plants each mistake of tests/planted in a copy of this tree: the simulator must find it, or this fails. HISTORIES=n
 # plays that many before, in the same build, as `sim` does: every mistake is switched off then.
-in_copy = cd target/planted && CARGO_TARGET_DIR="$(CURDIR)/target" $(1) \
-	$(CARGO) test --locked --profile sim --features planted-bugs --test sim
+in_copy = cd target/planted && $(1) $(optimized) test --locked --features planted-bugs --test sim
 
 planted:
 	tests/planted/plant "$(CURDIR)/target/planted"
@@ -131,7 +135,7 @@ planted:
 # The budgets: start, one service, many licenses; some minutes. SIZES="1000 10000" for fewer.
 bench: build mariadb
 	@command -v hyperfine >/dev/null || { echo "hyperfine is missing: install the package hyperfine, then repeat" >&2; exit 1; }
-	PMISPLICENSE_BIN=$(PROGRAM) $(CARGO) run --locked --quiet --profile sim --example sandbox -- bench $(SIZES)
+	PMISPLICENSE_BIN=$(PROGRAM) $(optimized) run --locked --quiet --example sandbox -- bench $(SIZES)
 
 install: build install-files
 	@root=$(to) sh dist/scripts/settings

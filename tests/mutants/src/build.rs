@@ -85,11 +85,11 @@ impl Tree {
     /// Cargo over the copy.
     pub fn cargo(&self, command: &str) -> Command {
         let mut cargo = Command::new("cargo");
-        cargo.args([command, "--profile", "sim", "--locked"]).current_dir(&self.root);
+        cargo.args(["--config", "tests/sim/build.toml", command, "--locked"]).current_dir(&self.root);
         cargo.env("CARGO_TARGET_DIR", &self.target);
         // Whatever the development build would notice, this one notices too.
-        cargo.args(["--config", "profile.sim.package.pmisplicense.overflow-checks=true"]);
-        cargo.args(["--config", "profile.sim.package.pmisplicense.debug-assertions=true"]);
+        cargo.args(["--config", "profile.dev.package.pmisplicense.overflow-checks=true"]);
+        cargo.args(["--config", "profile.dev.package.pmisplicense.debug-assertions=true"]);
         cargo
     }
 
