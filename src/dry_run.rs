@@ -88,7 +88,7 @@ impl Script {
     }
 
     /// The list for people.
-    pub fn told(&self, run: &Rehearsed<'_>, lang: Lang) -> String {
+    pub fn text(&self, run: &Rehearsed<'_>, lang: Lang) -> String {
         let say = |text: Text| format!("{}\n", text.in_lang(lang));
         let (command, item) = (run.command, run.item.map_or_else(String::new, |item| format!(" {item}")));
         let mut out = say(text!(
@@ -119,7 +119,7 @@ impl Script {
         }
         let bills = made.bills();
         for (to, bill, balance) in &bills {
-            let sum = bill.told(*balance);
+            let sum = bill.sentence(*balance);
             out += &match bills.len() {
                 1 => say(sum),
                 _ => say(text!(["{to}: {}", sum.en], ["{to}: {}", sum.ru])),

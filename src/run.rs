@@ -187,7 +187,7 @@ fn dry_run(ctx: Context, engine: &EngineCommand, switched_off: bool, columns: Op
     let code = finish(&mut ctx, &command, engine.word(), result).code;
     let run = Rehearsed { command: engine.word(), item: engine.item(), error: error.as_ref(), switched_off };
     let stdout = match columns {
-        Some(columns) => crate::admin::folded(&script.told(&run, lang), columns),
+        Some(columns) => crate::admin::folded(&script.text(&run, lang), columns),
         None => format!("{:#}\n", script.json(&run, lang)),
     };
     Finished { stdout: ctx.log.masked(&stdout), stderr: String::new(), code }
@@ -250,7 +250,7 @@ fn mismatch(
 }
 
 fn finish(ctx: &mut Context, command: &Command, word: &str, result: Result<Reply, Failure>) -> Finished {
-    let finished = told(ctx, command, word, result);
+    let finished = report(ctx, command, word, result);
     if ctx.log.wants(Level::Extinfo) {
         ctx.log.extinfo(&format!("{word} ended with {}, {}", finished.code, resource_use::taken()));
     }
@@ -258,7 +258,7 @@ fn finish(ctx: &mut Context, command: &Command, word: &str, result: Result<Reply
 }
 
 /// Reports a failure to the panel and on stdout.
-fn told(ctx: &mut Context, command: &Command, word: &str, result: Result<Reply, Failure>) -> Finished {
+fn report(ctx: &mut Context, command: &Command, word: &str, result: Result<Reply, Failure>) -> Finished {
     let (error, tell) = match result {
         Ok(reply) => return reply.into(),
         Err(Failure::Untouched(error)) => (error, false),
@@ -281,12 +281,12 @@ fn told(ctx: &mut Context, command: &Command, word: &str, result: Result<Reply, 
             | Command::Empty
             | Command::NotSupported(_) => None,
         };
-        let told = caught(|| {
+        let outcome = caught(|| {
             let module = concerned(ctx, command, &error);
             failure_report::failure(ctx, failure_report::Run { command: word, item, module, date: &date }, &error);
             Ok(())
         });
-        if let Err(panic) = told {
+        if let Err(panic) = outcome {
             ctx.log.error(&format!("the report of the error failed: {panic}"));
         }
     }

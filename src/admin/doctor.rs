@@ -84,7 +84,7 @@ impl Checks {
 /// None: a failure becomes a line.
 pub fn doctor(desk: &mut Desk<'_>) -> Result<Answer, ModuleError> {
     let checks = looked(desk);
-    Ok(told(desk, &checks))
+    Ok(answer(desk, &checks))
 }
 
 /// `doctor --brief`: one line and an exit code as Nagios, Icinga and Zabbix expect them. The line names the worst
@@ -162,7 +162,7 @@ fn cluster(desk: &Desk<'_>, store: Option<&Store>, checks: &mut Checks) {
     }
 }
 
-fn told(desk: &Desk<'_>, checks: &[Check]) -> Answer {
+fn answer(desk: &Desk<'_>, checks: &[Check]) -> Answer {
     let mut text = String::new();
     let mut list = Vec::new();
     for check in checks {

@@ -34,7 +34,7 @@ pub fn explain(desk: &mut Desk<'_>, item: ItemId) -> Result<Answer, ModuleError>
         text.push_str(&format!("- {}\n", wrapped(line, desk.width, 2)));
     }
     let (bill, balance) = (Bill::of_changes(&explained.lines), explained.balance.as_ref());
-    let sum = bill.told(balance);
+    let sum = bill.sentence(balance);
     if !sum.en.is_empty() {
         text.push_str(&format!("{}\n", wrapped(desk.say(&sum), desk.width, 2)));
     }

@@ -81,7 +81,7 @@ pub fn accept_account(desk: &mut Desk<'_>, id: ModuleId, args: &DoctorArgs) -> R
     check_machine(&store, &desk.ctx.machine)?;
     let access = desk.ctx.data.access(id)?;
     let Some(case) = case(desk, &store, &modules, access)? else { return Ok(nothing_to_decide(desk, id)) };
-    let plan = case.told();
+    let plan = case.explanation();
     let decision = match (args.same, args.other) {
         (true, _) => Some(Decision::Same),
         (false, true) => Some(Decision::Other),
@@ -90,7 +90,8 @@ pub fn accept_account(desk: &mut Desk<'_>, id: ModuleId, args: &DoctorArgs) -> R
     let decision = match decision {
         Some(decision) => {
             case.check(decision, args.against_evidence)?;
-            let plan = text!(["{}\n{}", plan.en, decision.told().en], ["{}\n{}", plan.ru, decision.told().ru]);
+            let plan =
+                text!(["{}\n{}", plan.en, decision.explanation().en], ["{}\n{}", plan.ru, decision.explanation().ru]);
             desk.confirm(&plan, args.yes)?;
             decision
         }
@@ -188,7 +189,7 @@ fn asked(desk: &mut Desk<'_>, plan: &Text, id: ModuleId) -> Result<Decision, Mod
     let shown = format!("{}\n", desk.say(plan));
     (desk.tell)(&shown);
     let question = |decision: Decision| {
-        let words = decision.told();
+        let words = decision.explanation();
         match decision {
             Decision::Same => text!(
                 ["If it is the same account under another name: {} Is it the same account", words.en],
@@ -219,7 +220,7 @@ impl Decision {
     }
 
     /// The consequences, in words.
-    fn told(self) -> Text {
+    fn explanation(self) -> Text {
         match self {
             Self::Same => text!(
                 "Licenses, pool, open orders and costs go along. Everything continues under the new name.",
@@ -235,7 +236,7 @@ impl Decision {
 
 impl Case {
     /// The evidence, in words.
-    fn told(&self) -> Text {
+    fn explanation(&self) -> Text {
         let ModuleAccess { module, url, username, .. } = &self.access;
         let user = &self.user;
         let mut words = text!(
@@ -407,12 +408,12 @@ pub fn claim_state(desk: &mut Desk<'_>, yes: bool) -> Result<Answer, ModuleError
         tx.note(None, None, "machine", &done)
     });
     write.map_err(state_error)?;
-    let told = match store.meta(RESTORED).map_err(state_error)? {
+    let words = match store.meta(RESTORED).map_err(state_error)? {
         Some(_) => {
             let old = text!("It is older than what was done with it", "Он старее того, что было сделано");
             text!(["{} {}", done.en, old.en], ["{} {}", done.ru, old.ru]).next(compare())
         }
         None => done.into(),
     };
-    Ok(Answer::sentence("state", desk.ctx.lang, told))
+    Ok(Answer::sentence("state", desk.ctx.lang, words))
 }

@@ -55,12 +55,12 @@ pub fn import(desk: &mut Desk<'_>, args: &Import) -> Result<Answer, ModuleError>
             return Err(first.error.clone());
         }
         away.failures().for_each(|entry| desk.ctx.log.error(&format!("import: {}", entry.error)));
-        return Ok(told(desk, &list, &Done { report: away, ..Done::default() }, false));
+        return Ok(answer(desk, &list, &Done { report: away, ..Done::default() }, false));
     }
     let wanted = wanted(&list, args)?;
     let skipped = skipped(&list, args);
     if wanted.is_empty() {
-        return Ok(told(desk, &list, &Done { skipped, ..Done::default() }, true));
+        return Ok(answer(desk, &list, &Done { skipped, ..Done::default() }, true));
     }
     let shown: Vec<&Importable> = wanted.iter().map(|index| &list[*index]).collect();
     page(desk, &shown, &Done::default(), &mut |desk, line| (desk.tell)(line));
@@ -77,7 +77,7 @@ pub fn import(desk: &mut Desk<'_>, args: &Import) -> Result<Answer, ModuleError>
     );
     desk.confirm(&plan, args.yes)?;
     let done = Done { skipped, ..carried_out(desk, &shown) };
-    Ok(told(desk, &list, &done, true))
+    Ok(answer(desk, &list, &done, true))
 }
 
 fn importable(desk: &mut Desk<'_>, module: ModuleId, only: Option<Itemtype>) -> Result<Vec<Importable>, ModuleError> {
@@ -251,10 +251,10 @@ fn cells(desk: &Desk<'_>, one: &Importable, done: &Done) -> Vec<String> {
 }
 
 /// Prints the answer. `applied`: licenses were to be imported, and not only listed.
-fn told(desk: &mut Desk<'_>, list: &[Importable], result: &Done, applied: bool) -> Answer {
+fn answer(desk: &mut Desk<'_>, list: &[Importable], result: &Done, applied: bool) -> Answer {
     let answer = Answer::printed().with_code(result.report.code());
     if desk.json {
-        told_as_json(desk, list, result);
+        result_as_json(desk, list, result);
         return answer;
     }
     let all: Vec<&Importable> = list.iter().collect();
@@ -296,7 +296,7 @@ fn sum(list: &[Importable], result: &Done, applied: bool) -> Text {
     }
 }
 
-fn told_as_json(desk: &mut Desk<'_>, list: &[Importable], result: &Done) {
+fn result_as_json(desk: &mut Desk<'_>, list: &[Importable], result: &Done) {
     let lang = desk.ctx.lang;
     let mut fields = json!({
         "imported": result.services.len(),

@@ -5,8 +5,8 @@
 mod chart;
 mod figures;
 mod loss;
+mod output;
 mod page;
-mod told;
 
 use std::path::Path;
 
@@ -19,7 +19,7 @@ use crate::model::license::Money;
 use crate::text;
 use figures::Sums;
 pub use figures::{Figures, ProductMonth};
-pub use told::{remarks, sums};
+pub use output::{remarks, sums};
 
 /// Everybody may read a page, because it holds no keys.
 const PAGE_MODE: u32 = 0o644;
@@ -42,10 +42,10 @@ pub enum Form<'f> {
 pub fn report(desk: &mut Desk<'_>, month: Option<&str>, form: Form<'_>) -> Result<Answer, ModuleError> {
     let today = desk.ctx.clock.today();
     let figures = collected(desk, month, true)?;
-    let json = told::json(&figures);
+    let json = output::json(&figures);
     let text = match form {
-        Form::Table => told::text(desk, &figures),
-        Form::Sheet => told::sheet(&figures),
+        Form::Table => output::text(desk, &figures),
+        Form::Sheet => output::sheet(&figures),
         Form::Page(file) => {
             let page = page::page(&figures, desk.ctx.lang, today);
             if file.as_os_str() == "-" { page } else { written(desk, file, &page)? }

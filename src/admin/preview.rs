@@ -22,7 +22,7 @@ pub fn page(desk: &Desk<'_>, preview: &Preview) -> String {
     for change in &preview.changes {
         page.push_str(&format!("- {}\n", wrapped(desk.say(&change.line()), desk.width, 2)));
     }
-    let sum = preview.bill().told(preview.balance.as_ref());
+    let sum = preview.bill().sentence(preview.balance.as_ref());
     if !sum.en.is_empty() {
         page.push_str(&format!("{}\n", wrapped(desk.say(&sum), desk.width, 2)));
     }

@@ -47,9 +47,9 @@ mod tests {
     use super::*;
 
     fn drawn(columns: Option<usize>, done: u32, total: Option<u32>) -> String {
-        let mut told = String::new();
-        Bar(columns).draw(&mut |words| told.push_str(words), "module 7: licenses", done, total);
-        told
+        let mut drawn = String::new();
+        Bar(columns).draw(&mut |words| drawn.push_str(words), "module 7: licenses", done, total);
+        drawn
     }
 
     /// The bar fits the line, fills up, and is silent without a terminal.
@@ -64,8 +64,8 @@ mod tests {
         assert_eq!(drawn(Some(60), 0, Some(0)).trim(), "module 7: licenses 0");
         assert!(drawn(Some(30), 1, Some(1000)).contains("licenses 1/1000"));
         assert_eq!(drawn(None, 1, None), "");
-        let mut told = String::new();
-        Bar(Some(10)).clear(&mut |words| told.push_str(words));
-        assert_eq!(told, format!("\r{}\r", " ".repeat(9)));
+        let mut drawn = String::new();
+        Bar(Some(10)).clear(&mut |words| drawn.push_str(words));
+        assert_eq!(drawn, format!("\r{}\r", " ".repeat(9)));
     }
 }

@@ -138,7 +138,7 @@ pub fn reconcile(
     allow: Allow,
 ) -> Result<Answer, ModuleError> {
     let reconciled = carried_out(desk, only, apply, allow)?;
-    Ok(told(desk, &reconciled, apply))
+    Ok(answer(desk, &reconciled, apply))
 }
 
 /// Compares, and puts right what is to be.
@@ -182,7 +182,7 @@ pub fn carried_out(
             if wanted.is_empty() && !matches!(apply, Apply::All) {
                 return Ok(named.into_iter().map(|finding| (finding, Outcome::Named)).collect());
             }
-            let sum = Finding::bill(wanted.iter()).told(balances.get(&module));
+            let sum = Finding::bill(wanted.iter()).sentence(balances.get(&module));
             if !sum.en.is_empty() {
                 tell(&format!("{}\n", sum.in_lang(lang)));
             }
@@ -196,7 +196,7 @@ pub fn carried_out(
             let mut remembered: BTreeMap<Remedy, Result<String, String>> = BTreeMap::new();
             for (index, approved) in approved.into_iter().enumerate() {
                 let finding = approved.finding().clone();
-                if matches!(finding.remedy, Remedy::Person(_)) {
+                if matches!(finding.remedy, Remedy::Operator(_)) {
                     done.push((finding, Outcome::Named));
                     continue;
                 }
@@ -313,7 +313,7 @@ fn seen(module: ModuleId, finding: &Finding) -> SeenDifference {
         remedy: both(&finding.remedy_words()),
         cost: cost_word(finding),
         command: match &finding.remedy {
-            Remedy::Person(command) => Some(command.clone()),
+            Remedy::Operator(command) => Some(command.clone()),
             Remedy::TakeIn(..)
             | Remedy::Renew(_)
             | Remedy::Look(_)
@@ -335,7 +335,7 @@ fn former_accounts(
     let modules = desk.ctx.data.billdb()?.modules().map_err(crate::context::database_error)?;
     let former = engine::former_accounts(&open_state(desk.ctx)?, &modules)?;
     let named = former.into_iter().filter(|one| only.is_none_or(|only| only == one.module)).map(|one| {
-        let (what, remedy) = (one.told().0, Remedy::Person(one.command()));
+        let (what, remedy) = (one.words().0, Remedy::Operator(one.command()));
         let finding = Finding {
             kind: Kind::FormerAccount,
             item: None,
@@ -359,7 +359,7 @@ fn busy_with(module: ModuleId, phase: Phase) -> Text {
     }
 }
 
-fn told(desk: &Desk<'_>, reconciled: &Reconciled, apply: Apply<'_>) -> Answer {
+fn answer(desk: &Desk<'_>, reconciled: &Reconciled, apply: Apply<'_>) -> Answer {
     let lang = desk.ctx.lang;
     let (results, error) = (&reconciled.results, reconciled.error.as_ref());
     let (mut text, mut list, mut left) = (String::new(), Vec::new(), 0_u32);
@@ -383,7 +383,7 @@ fn told(desk: &Desk<'_>, reconciled: &Reconciled, apply: Apply<'_>) -> Answer {
     }
     let bills = reconciled.bills();
     for (module, bill) in &bills {
-        let sum = bill.told(reconciled.balances.get(module));
+        let sum = bill.sentence(reconciled.balances.get(module));
         let words = text!(["module {module}, to buy: {}", sum.en], ["модуль {module}, купить: {}", sum.ru]);
         text.push_str(&format!("{}\n", wrapped(words.in_lang(lang), desk.width, 2)));
     }
@@ -425,7 +425,7 @@ fn finding_json(module: ModuleId, finding: &Finding, outcome: &Outcome, lang: La
         Outcome::Failed(words) => ("failed", Some(words)),
     };
     let command = match &finding.remedy {
-        Remedy::Person(command) => Some(command.as_str()),
+        Remedy::Operator(command) => Some(command.as_str()),
         Remedy::TakeIn(..)
         | Remedy::Renew(_)
         | Remedy::Look(_)

@@ -185,7 +185,7 @@ impl Book {
         let answers = questions.iter().map(|question| {
             let form = question.form();
             match desk.ctx.data.tool.answer(question) {
-                Ok(told) => Asked { exit: told.exit, ..self.told(&form, &told.document) },
+                Ok(answered) => Asked { exit: answered.exit, ..self.recorded(&form, &answered.document) },
                 Err(_) => self.failed(&form, "no document"),
             }
         });
@@ -226,7 +226,7 @@ impl Book {
     fn heard(&mut self, question: &Question, heard: Result<String, CallError>) -> Asked {
         let form = question.form();
         match heard {
-            Ok(text) => self.told(&form, &text),
+            Ok(text) => self.recorded(&form, &text),
             // The texts of these errors name hosts and addresses.
             Err(CallError::Unreachable(_)) => self.failed(&form, "not reached"),
             Err(CallError::BadAnswer(_)) => self.failed(&form, "no document"),
@@ -234,7 +234,7 @@ impl Book {
         }
     }
 
-    fn told(&mut self, form: &Form, answer: &str) -> Asked {
+    fn recorded(&mut self, form: &Form, answer: &str) -> Asked {
         let Ok(document) = xml::parse(answer.as_bytes(), MAX_ANSWER) else { return self.failed(form, "no document") };
         let mut lines = Vec::new();
         write_lines(&self.hidden.document(&few_rows(document, &form.func)), 0, &mut lines);

@@ -159,7 +159,7 @@ impl List {
             let marking = self.ask(desk, taking, bind, mark)?;
             self.carry_out(desk, marking);
         }
-        Ok(self.told(desk, taking.apply))
+        Ok(self.answer(desk, taking.apply))
     }
 
     /// Shows the list and asks both questions.
@@ -287,7 +287,7 @@ impl List {
         text
     }
 
-    fn told(&self, desk: &Desk<'_>, applied: bool) -> Answer {
+    fn answer(&self, desk: &Desk<'_>, applied: bool) -> Answer {
         let (bind, mark) = (self.count(&Verdict::Bind), self.count(&Verdict::Mark));
         let count = |is: fn(&Outcome) -> bool| self.lines.iter().filter(|line| is(&line.outcome)).count();
         let done = count(|outcome| matches!(outcome, Outcome::Done(_)));

@@ -123,7 +123,7 @@ const ENGLISH: [Change; 17] = [
 ];
 
 /// The table as text for a terminal.
-pub fn told(lang: Lang) -> String {
+pub fn list(lang: Lang) -> String {
     let (head, see, what_to_run) = match lang {
         Lang::En => ("What changed outside, what you see, what you run:", "you see", "you run"),
         Lang::Ru => ("Что изменилось снаружи, что вы видите, что выполнить:", "видно", "выполнить"),

@@ -21,7 +21,7 @@ use crate::error::Lang;
 type Find<'a> = &'a mut dyn FnMut(&str) -> Option<&'static str>;
 
 /// Help, version or the usage error for a command line that clap does not carry out.
-pub fn told<'a>(words: impl Iterator<Item = &'a OsString>) -> Option<String> {
+pub fn usage_error<'a>(words: impl Iterator<Item = &'a OsString>) -> Option<String> {
     let error = command().try_get_matches_from(words).err()?;
     // This is the one word of clap's help that no setting replaces.
     Some(error.apply::<InRussian>().render().to_string().replace("[OPTIONS]", "[ПАРАМЕТРЫ]"))
@@ -49,8 +49,8 @@ fn translated(command: Command, find: Find) -> Command {
         command = command.after_help(lines(&after, find));
     }
     if let Some(after) = command.get_after_long_help().map(ToString::to_string) {
-        let (before, table) = match after.strip_suffix(&changed::told(Lang::En)) {
-            Some(before) => (before.to_owned(), changed::told(Lang::Ru)),
+        let (before, table) = match after.strip_suffix(&changed::list(Lang::En)) {
+            Some(before) => (before.to_owned(), changed::list(Lang::Ru)),
             None => (after, String::new()),
         };
         command = command.after_long_help(lines(&before, find) + &table);

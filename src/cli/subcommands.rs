@@ -85,7 +85,7 @@ pub enum AdminCommand {
     /// Look for what is wrong with the installation, and say what to do. Exit code 1: problems
     #[command(
         after_help = DOCTOR_EXAMPLES,
-        after_long_help = format!("{DOCTOR_EXAMPLES}\n\n{}", super::changed::told(Lang::En))
+        after_long_help = format!("{DOCTOR_EXAMPLES}\n\n{}", super::changed::list(Lang::En))
     )]
     Doctor(DoctorArgs),
     /// Compare panel, state and seller; with --apply correct the differences. Exit code 1: something differs

@@ -166,15 +166,15 @@ impl Engine<'_> {
         row: &LicenseRow,
         seen: &License,
     ) -> Result<(), ModuleError> {
-        let told = row.reason == Some(Reason::KeyLate);
+        let is_reported = row.reason == Some(Reason::KeyLate);
         if row.family == Family::Addition {
             return Ok(());
         }
-        if seen.key.is_some() && told {
+        if seen.key.is_some() && is_reported {
             let row = row.clone();
             return self.commit("key came", move |tx| tx.put_off(&row, None, None)).await;
         }
-        if seen.key.is_some() || told || row.age(self.now()) < chrono::Duration::hours(1) {
+        if seen.key.is_some() || is_reported || row.age(self.now()) < chrono::Duration::hours(1) {
             return Ok(());
         }
         let id = row.id;

@@ -29,7 +29,7 @@ struct Fake {
 }
 
 impl Fake {
-    fn told<T>(&self, call: String, answer: T) -> Result<T, PanelError> {
+    fn answered<T>(&self, call: String, answer: T) -> Result<T, PanelError> {
         self.calls.borrow_mut().push(call);
         if self.broken { Err(PanelError::Unknown("killed".into())) } else { Ok(answer) }
     }
@@ -43,19 +43,19 @@ impl PanelTool for Fake {
         Err(PanelError::NotStarted("not asked here".into()))
     }
     fn save_error(&mut self, operation: RunningOperationId, errorxml: &str) -> Result<(), PanelError> {
-        self.told(format!("save {operation} {errorxml}"), ())
+        self.answered(format!("save {operation} {errorxml}"), ())
     }
     fn set_manual(&mut self, operation: RunningOperationId) -> Result<(), PanelError> {
-        self.told(format!("manual {operation}"), ())
+        self.answered(format!("manual {operation}"), ())
     }
     fn task_type(&mut self, command: &str, item: ItemId) -> Result<String, PanelError> {
-        self.told(format!("gettype {command} {item}"), self.task_type.to_owned())
+        self.answered(format!("gettype {command} {item}"), self.task_type.to_owned())
     }
     fn add_task(&mut self, item: ItemId, operation: RunningOperationId, task_type: &str) -> Result<(), PanelError> {
-        self.told(format!("task {item} {operation} {task_type}"), ())
+        self.answered(format!("task {item} {operation} {task_type}"), ())
     }
     fn register_problem(&mut self, module: ModuleId, name: &str, message: &str) -> Result<(), PanelError> {
-        self.told(format!("problem {module} {name}: {message}"), ())
+        self.answered(format!("problem {module} {name}: {message}"), ())
     }
 }
 
@@ -129,7 +129,7 @@ impl Panel for Fake {
 }
 
 /// Reports an error of that kind. Returns the calls that the panel got.
-fn told(fake: Fake, kind: ErrorKind, operation: Option<u32>) -> Vec<String> {
+fn calls_of(fake: Fake, kind: ErrorKind, operation: Option<u32>) -> Vec<String> {
     let folder = tempfile::tempdir().expect("a folder");
     let environment = Environment { root: Some(folder.path().into()), ..Environment::default() };
     let settings = Settings::without_file(&environment, None);
@@ -171,7 +171,7 @@ fn told(fake: Fake, kind: ErrorKind, operation: Option<u32>) -> Vec<String> {
 /// The document, to the letter: date, module, type, causes, log lines without secrets.
 #[test]
 fn the_saved_document_is_exact_and_holds_no_secret() {
-    let calls = told(Fake::default(), ErrorKind::Upstream, Some(31));
+    let calls = calls_of(Fake::default(), ErrorKind::Upstream, Some(31));
     let want = "save 31 <doc><processingmodule date=\"2026-11-21 08:00:00\" id=\"7\" name=\"Licenses &lt;7&gt;\"/>\
                 <error date=\"2026-11-21 08:00:00\" type=\"upstream\" object=\"o\" value=\"v&amp;\">\
                 <param name=\"value\">v&amp;</param><backtrace>what &amp; why\ncause 1\ncause 2</backtrace>\
@@ -182,7 +182,7 @@ fn the_saved_document_is_exact_and_holds_no_secret() {
 /// Ten tries, read after the error was saved; a doubt about money at once; `busy` never; one task only.
 #[test]
 fn one_task_is_made_after_ten_tries_or_at_a_doubt() {
-    let after_save = |fake: Fake, kind| told(fake, kind, Some(31)).into_iter().skip(1).collect::<Vec<_>>();
+    let after_save = |fake: Fake, kind| calls_of(fake, kind, Some(31)).into_iter().skip(1).collect::<Vec<_>>();
     let fake = |tries| Fake { tries, task_type: "6", ..Fake::default() };
     let none: [&str; 0] = [];
     let all = ["manual 31", "gettype open 42", "task 42 31 6"];
@@ -203,10 +203,10 @@ fn one_task_is_made_after_ten_tries_or_at_a_doubt() {
 #[test]
 fn an_unreachable_license_server_is_a_registered_problem() {
     for kind in [ErrorKind::Client, ErrorKind::Auth] {
-        assert_eq!(told(Fake::default(), kind, None), ["problem 7 Licenses <7>: what & why"]);
-        assert_eq!(told(Fake::default(), kind, Some(31)).len(), 2);
+        assert_eq!(calls_of(Fake::default(), kind, None), ["problem 7 Licenses <7>: what & why"]);
+        assert_eq!(calls_of(Fake::default(), kind, Some(31)).len(), 2);
     }
-    assert!(told(Fake::default(), ErrorKind::BadAnswer, None).is_empty());
+    assert!(calls_of(Fake::default(), ErrorKind::BadAnswer, None).is_empty());
 }
 
 /// However long log, message, causes and names are, and however much longer escaping makes them, the document stays

@@ -139,7 +139,7 @@ pub fn decide(desk: &mut Desk<'_>, mut request: Request<'_>) -> Result<Element, 
         row([("what", say(&change.what)), ("cost", cost)])
     });
     request.table("changes", changes.collect());
-    request.set("sum", &say(&preview.bill().told(preview.balance.as_ref())));
+    request.set("sum", &say(&preview.bill().sentence(preview.balance.as_ref())));
     Ok(request.doc)
 }
 

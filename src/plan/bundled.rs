@@ -349,7 +349,7 @@ mod tests {
             ("another address", here.clone(), target("55227", "192.0.2.11"), false),
             ("another product", here.clone(), target("55228", "192.0.2.10"), false),
             (
-                "product not told",
+                "product not named",
                 License { tariff: LicenseTariff::Absent, ..here.clone() },
                 target("55228", "192.0.2.10"),
                 true,

@@ -178,7 +178,7 @@ impl Bill {
     }
 
     /// The sum in words, and whether the balance covers it. Empty where nothing costs anything.
-    pub fn told(&self, balance: Option<&Money>) -> Text {
+    pub fn sentence(&self, balance: Option<&Money>) -> Text {
         if self.is_free() {
             return Text::default();
         }
@@ -253,15 +253,15 @@ mod tests {
         let catalogue = Catalogue::builtin();
         let lite = catalogue.get("55227").expect("Lite");
         let money = |minor, currency: &str| Some(Money { minor, currency: currency.into() });
-        let told = |month: Option<Money>, year: Option<Money>| {
+        let sums = |month: Option<Money>, year: Option<Money>| {
             let paid = |months: MonthCount| if months.0 == 12 { year.clone() } else { month.clone() };
             year_by_months(lite, paid).map(|year| (year.by_month.minor, year.at_once.minor))
         };
-        assert_eq!(told(None, None), Some((6_000, 5_500)), "by the list");
-        assert_eq!(told(money(400, "EUR"), None), None, "paid less than the list says");
-        assert_eq!(told(money(450, "EUR"), money(4_950, "EUR")), Some((5_400, 4_950)));
-        assert_eq!(told(money(450, "EUR"), money(5_400, "EUR")), None, "the same");
-        assert_eq!(told(money(45_000, "RUB"), None), None, "another currency");
+        assert_eq!(sums(None, None), Some((6_000, 5_500)), "by the list");
+        assert_eq!(sums(money(400, "EUR"), None), None, "paid less than the list says");
+        assert_eq!(sums(money(450, "EUR"), money(4_950, "EUR")), Some((5_400, 4_950)));
+        assert_eq!(sums(money(450, "EUR"), money(5_400, "EUR")), None, "the same");
+        assert_eq!(sums(money(45_000, "RUB"), None), None, "another currency");
         let monthly = Product { periods: vec![MonthCount(1)], ..lite.clone() };
         assert_eq!(year_by_months(&monthly, |_| None), None, "sold by the month only");
     }
@@ -271,23 +271,23 @@ mod tests {
     fn a_bill_names_what_is_not_known_and_what_the_balance_lacks() {
         let money = |minor, currency: &str| Money { minor, currency: currency.into() };
         let (five, ten, rubles) = (money(500, "EUR"), money(1_000, "EUR"), money(45_000, "RUB"));
-        let told =
-            |prices: &[Option<&Money>], balance: Option<&Money>| Bill::of(prices.iter().copied()).told(balance).en;
-        assert_eq!(told(&[], Some(&five)), "");
-        assert_eq!(told(&[Some(&five)], None), "In all 5.00 EUR. The balance is not known.");
+        let sentence =
+            |prices: &[Option<&Money>], balance: Option<&Money>| Bill::of(prices.iter().copied()).sentence(balance).en;
+        assert_eq!(sentence(&[], Some(&five)), "");
+        assert_eq!(sentence(&[Some(&five)], None), "In all 5.00 EUR. The balance is not known.");
         assert_eq!(
-            told(&[Some(&five), Some(&five)], Some(&ten)),
+            sentence(&[Some(&five), Some(&five)], Some(&ten)),
             "In all 10.00 EUR. The balance is 10.00 EUR. After that 0.00 EUR is left."
         );
         let short = "In all 15.00 EUR + 450.00 RUB. The balance is 10.00 EUR, which is not enough.";
-        assert_eq!(told(&[Some(&ten), Some(&rubles), Some(&five)], Some(&ten)), short);
+        assert_eq!(sentence(&[Some(&ten), Some(&rubles), Some(&five)], Some(&ten)), short);
         let unsure = "The balance is 5.00 EUR. It is not known whether that is enough.";
         for (prices, sum) in [
             (&[None, Some(&five), None][..], "In all 5.00 EUR, without 2 amounts not known."),
             (&[None], "What it costs in all is not known."),
             (&[Some(&five), Some(&rubles)], "In all 5.00 EUR + 450.00 RUB."),
         ] {
-            assert_eq!(told(prices, Some(&five)), format!("{sum} {unsure}"));
+            assert_eq!(sentence(prices, Some(&five)), format!("{sum} {unsure}"));
         }
         let json = |prices: &[Option<&Money>]| {
             let json = Bill::of(prices.iter().copied()).json(Some(&ten));

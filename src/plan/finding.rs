@@ -251,7 +251,7 @@ pub enum Remedy {
     /// The item gets a license from the pool, or one is bought.
     Obtain(ItemId),
     /// The program does nothing. The command that an operator may run.
-    Person(String),
+    Operator(String),
 }
 
 impl Remedy {
@@ -264,7 +264,7 @@ impl Remedy {
             Self::Look(_) => "sync",
             Self::SwitchOff(_) => "switch_off",
             Self::Obtain(_) => "obtain",
-            Self::Person(_) => "person",
+            Self::Operator(_) => "person",
         }
     }
 
@@ -289,7 +289,7 @@ impl Remedy {
                 text!("switch off automatic renewal of license {id}", "отключить автопродление лицензии {id}")
             }
             Self::Obtain(item) => text!("obtain a license for service {item}", "получить лицензию для услуги {item}"),
-            Self::Person(command) => text!("you decide: {command}", "решать вам: {command}"),
+            Self::Operator(command) => text!("you decide: {command}", "решать вам: {command}"),
         }
     }
 
@@ -297,7 +297,7 @@ impl Remedy {
     pub fn is_weighty(&self) -> bool {
         match self {
             Self::TakeIn(_, None) | Self::Free(_) | Self::Obtain(_) => true,
-            Self::TakeIn(_, Some(_)) | Self::Renew(_) | Self::Look(_) | Self::SwitchOff(_) | Self::Person(_) => false,
+            Self::TakeIn(_, Some(_)) | Self::Renew(_) | Self::Look(_) | Self::SwitchOff(_) | Self::Operator(_) => false,
         }
     }
 }
@@ -367,7 +367,7 @@ mod tests {
             (Remedy::SwitchOff(license), false, "switch off automatic renewal of license 5001"),
             (Remedy::Free(license), true, "free license 5001"),
             (Remedy::Obtain(item), true, "obtain a license for service 42"),
-            (Remedy::Person("resolve 42".into()), false, "you decide: resolve 42"),
+            (Remedy::Operator("resolve 42".into()), false, "you decide: resolve 42"),
         ] {
             assert_eq!((remedy.is_weighty(), remedy.describe().en.as_str()), (counts, words), "{remedy:?}");
         }

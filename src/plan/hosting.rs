@@ -242,7 +242,7 @@ mod tests {
         assert_eq!(failed(sent, sent), Trace::Failed);
         assert_eq!(failed(just_before, sent), Trace::Nothing);
         assert_eq!(failed(None, sent), Trace::Nothing);
-        assert_eq!(failed(sent, None), Trace::Nothing, "the seller told no time");
+        assert_eq!(failed(sent, None), Trace::Nothing, "the seller gave no time");
     }
 
     /// Only what a later look could mistake is written down.

@@ -50,7 +50,7 @@ fn is_alive(seen: &License) -> bool {
 
 /// The command that an operator may run.
 fn command(words: impl std::fmt::Display) -> Remedy {
-    Remedy::Person(format!("pmisplicense {words}"))
+    Remedy::Operator(format!("pmisplicense {words}"))
 }
 
 /// The remedy for a pooled license that is in use: the service that its name tells, else an operator has to look.
@@ -280,7 +280,7 @@ impl<'g> Comparison<'g> {
                     ["{} от {since}: неизвестно, выполнено ли", asked.ru]
                 );
                 let Decision { command, next } = decision(intent);
-                let remedy = (Remedy::Person(command), next);
+                let remedy = (Remedy::Operator(command), next);
                 self.add_with_step(Kind::HandedOver, (item, intent.request.license()), what, remedy);
             } else {
                 let what =

@@ -41,7 +41,7 @@ fn finished(args: &[OsString], environment: &Environment, variable: &dyn Fn(&str
             let english = || error.render().to_string();
             let text = match asked_language(args, variable) {
                 Lang::En => english(),
-                Lang::Ru => cli::russian::told(words()).unwrap_or_else(english),
+                Lang::Ru => cli::russian::usage_error(words()).unwrap_or_else(english),
             };
             let code = u8::try_from(error.exit_code()).unwrap_or(2);
             return if code == 0 {
@@ -185,7 +185,7 @@ fn rehearsed(ctx: Context, what: Sync, switched_off: bool, width: usize) -> Resu
     };
     let error = error.map(|error| error.mapped(|text| ctx.log.masked(text)));
     let run = Rehearsed { command: "sync", item: None, error: error.as_ref(), switched_off };
-    let (text, json) = (admin::folded(&script.told(&run, lang), width), script.json(&run, lang));
+    let (text, json) = (admin::folded(&script.text(&run, lang), width), script.json(&run, lang));
     Ok(Answer { text, json, stderr: String::new(), code: u8::from(error.is_some()), printed: false })
 }
 
@@ -310,11 +310,11 @@ fn sync(ctx: &mut Context, what: Sync) -> Result<Answer, ModuleError> {
     let report = synced.report().mapped(|text| log.masked(text));
     let error = report.error("sync");
     error.iter().for_each(|error| log.error(&error.to_string()));
-    Ok(told(&synced, &report, error.as_ref(), what.part, ctx.lang))
+    Ok(answer(&synced, &report, error.as_ref(), what.part, ctx.lang))
 }
 
 /// The answer of a sync: the figures on stdout, the failures on stderr.
-fn told(synced: &Synced, report: &PassReport, error: Option<&ModuleError>, part: Part, lang: Lang) -> Answer {
+fn answer(synced: &Synced, report: &PassReport, error: Option<&ModuleError>, part: Part, lang: Lang) -> Answer {
     let Summary { seen, refreshed, handled, .. } = &synced.licenses;
     let (count, reports) = (synced.servers.carried_out, &synced.servers.reports);
     let mut lines = Vec::new();

@@ -101,7 +101,7 @@ fn people_get_text_and_a_misspelt_subcommand_ends_with_code_2() {
 /// `--lang`.
 #[test]
 fn help_and_usage_errors_have_the_language_of_all_answers() {
-    let told = |locale: &'static str, line: &str| {
+    let shown = |locale: &'static str, line: &str| {
         let args = line.split_whitespace().map(OsString::from).collect();
         let finished = run("pmisplicense", args, &move |name| (name == "LC_ALL").then(|| locale.into()));
         [finished.stdout, finished.stderr].concat()
@@ -117,6 +117,6 @@ fn help_and_usage_errors_have_the_language_of_all_answers() {
         ("C", "bind 42", "error: the following required arguments"),
         ("C", "man", ".SH OPTIONS"),
     ] {
-        assert!(told(locale, line).contains(words), "{locale} {line}: {}", told(locale, line));
+        assert!(shown(locale, line).contains(words), "{locale} {line}: {}", shown(locale, line));
     }
 }

@@ -52,7 +52,7 @@ pub struct Trouble {
     /// Why the last one failed.
     pub why: Text,
     /// Whether the panel shows it as a problem.
-    pub told: bool,
+    pub is_reported: bool,
 }
 
 /// The columns of [`read_foreseen`], of a table `f`.
@@ -83,7 +83,7 @@ pub(super) fn read_trouble(row: &Row<'_>) -> rusqlite::Result<Trouble> {
         since: cell::moment(row, 2)?,
         times: row.get(3)?,
         why: Text { en: row.get(4)?, ru: row.get(5)? },
-        told: cell::flag(row, 6)?,
+        is_reported: cell::flag(row, 6)?,
     })
 }
 

@@ -37,7 +37,7 @@ pub struct Intent {
 pub enum End {
     Done,
     /// An operator must end it. The type of the error.
-    Person(String),
+    Operator(String),
 }
 
 /// A world of its own with its panel.
@@ -102,7 +102,7 @@ impl Office {
             }
             if output.code.is_some() {
                 match output.attribute("type") {
-                    "order_unknown" => return End::Person("order_unknown".to_owned()),
+                    "order_unknown" => return End::Operator("order_unknown".to_owned()),
                     "nomoney" | "blocked" => self.person_pays(),
                     _ => {}
                 }

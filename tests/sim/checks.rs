@@ -179,7 +179,7 @@ fn is_named(world: &World, license: u32, intent: Option<&Intent>) -> bool {
     world.findings.iter().flatten().any(|finding| {
         let in_doubt = matches!(finding.kind, Finding::Doubt | Finding::HandedOver);
         let in_words = match &finding.remedy {
-            Remedy::Person(command) => command.split(' ').any(|word| word == number),
+            Remedy::Operator(command) => command.split(' ').any(|word| word == number),
             _ => false,
         };
         finding.license == Some(LicenseId(license)) || in_words || (in_doubt && finding.item == doubted)

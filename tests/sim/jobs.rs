@@ -60,7 +60,7 @@ pub async fn carry_out(
             world.borrow_mut().say(|_| format!("reconcile finds {}", in_words(&findings)));
             let mut first = None;
             let approved = engine.guard(findings, allow)?;
-            let remedies = approved.into_iter().filter(|one| !matches!(one.finding().remedy, Remedy::Person(_)));
+            let remedies = approved.into_iter().filter(|one| !matches!(one.finding().remedy, Remedy::Operator(_)));
             for approved in remedies.take(MAX_REMEDIES) {
                 if let Err(error) = engine.repair(approved).await {
                     first = first.or(Some(error));

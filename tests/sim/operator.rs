@@ -23,7 +23,7 @@ pub enum Decision {
 
 /// What the operator does about a finding that asks him to decide; `None`: he leaves it.
 pub fn decision(world: &World, finding: &Finding) -> Option<Decision> {
-    let Remedy::Person(command) = &finding.remedy else { return None };
+    let Remedy::Operator(command) = &finding.remedy else { return None };
     let words: Vec<&str> = command.split(' ').collect();
     let decided = match words.get(1..)? {
         ["bind", item, license, options @ ..] => {

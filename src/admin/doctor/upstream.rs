@@ -79,7 +79,7 @@ pub(super) fn database_and_modules(desk: &mut Desk<'_>, store: Option<&Store>, c
 /// A line for licenses that are bound with accounts that no module buys from any more.
 fn former_accounts(store: &Store, modules: &[Module], checks: &mut Checks) -> Result<(), ModuleError> {
     for former in engine::former_accounts(store, modules)? {
-        let (what, next) = former.told();
+        let (what, next) = former.words();
         if former.stays {
             checks.warning("account", what, next);
         } else {

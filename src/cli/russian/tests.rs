@@ -79,9 +79,9 @@ fn each_help_is_whole() {
     }
 }
 
-fn told_of(line: &str) -> String {
+fn text_of(line: &str) -> String {
     let words: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
-    told(words.iter()).unwrap_or_else(|| panic!("{line} is understood"))
+    usage_error(words.iter()).unwrap_or_else(|| panic!("{line} is understood"))
 }
 
 /// Each kind of usage error that our declarations can cause names what is wrong, in Russian from the first word on.
@@ -115,13 +115,13 @@ fn every_usage_error_is_told_in_russian_from_the_first_word_on() {
         ("resolve 42 --bought 1 --not-bought", "«--bought <ЛИЦЕНЗИЯ>» не сочетается с «--not-bought»"),
         ("list --problems=1", "для «--problems» лишнее значение «1»"),
     ] {
-        let told = told_of(&format!("pmisplicense {line}"));
-        assert!(told.starts_with(&format!("ошибка: {error}\n")), "{line}: {told}");
-        assert!(told.ends_with("\n\nСправка: --help.\n"), "{told}");
-        assert!(!told.contains("OPTIONS") && !told.contains("Usage") && !told.contains("error"), "{told}");
-        assert!(told.contains(usage) || told.contains("не подходит") || told.contains("не указано знач"), "{told}");
+        let text = text_of(&format!("pmisplicense {line}"));
+        assert!(text.starts_with(&format!("ошибка: {error}\n")), "{line}: {text}");
+        assert!(text.ends_with("\n\nСправка: --help.\n"), "{text}");
+        assert!(!text.contains("OPTIONS") && !text.contains("Usage") && !text.contains("error"), "{text}");
+        assert!(text.contains(usage) || text.contains("не подходит") || text.contains("не указано знач"), "{text}");
     }
-    assert!(told_of("pmisplicense").contains("Команды:"), "help, when nothing is asked for");
-    assert!(told_of("pmisplicense help state claim").contains("панель навсегда переехала"));
-    assert!(told_of("pmisplicense --version").starts_with("pmisplicense "));
+    assert!(text_of("pmisplicense").contains("Команды:"), "help, when nothing is asked for");
+    assert!(text_of("pmisplicense help state claim").contains("панель навсегда переехала"));
+    assert!(text_of("pmisplicense --version").starts_with("pmisplicense "));
 }

@@ -116,7 +116,7 @@ fn former(store: &Store, modules: &[Module]) -> Result<Vec<Former>, StoreError> 
 
 impl Former {
     /// The situation and the next step, in words.
-    pub fn told(&self) -> (Text, Text) {
+    pub fn words(&self) -> (Text, Text) {
         let (licenses, module) = (self.licenses, self.module);
         let Account { url, username, .. } = &self.account;
         let what = text!(
@@ -181,7 +181,7 @@ impl Former {
 
     /// The failure of a pass that skipped these licenses.
     pub fn passed_over(&self) -> ModuleError {
-        let (what, next) = self.told();
+        let (what, next) = self.words();
         ModuleError::new(ErrorKind::Config, "account", &self.account.username, what.next(next))
     }
 }

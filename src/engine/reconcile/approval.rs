@@ -61,7 +61,7 @@ impl Engine<'_> {
             Remedy::SwitchOff(license) => self.switch_off(*license).await,
             Remedy::Free(license) => self.free_now(*license).await,
             Remedy::Obtain(item) => self.obtain(*item).await,
-            Remedy::Person(_) => Ok(remedy.describe()),
+            Remedy::Operator(_) => Ok(remedy.describe()),
         };
         self.held.clear();
         result

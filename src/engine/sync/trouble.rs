@@ -77,10 +77,10 @@ impl Engine<'_> {
             .await?;
         }
         for trouble in self.store.troubles(Some(self.module)).map_err(errors::state)? {
-            if trouble.times >= TOLD_AFTER && !trouble.told && handled.contains(&trouble.item) {
+            if trouble.times >= TOLD_AFTER && !trouble.is_reported && handled.contains(&trouble.item) {
                 self.begin_one();
-                let told = self.tell_trouble(trouble.item, trouble.times, &trouble.why).await;
-                if let Err(error) = told {
+                let reported = self.tell_trouble(trouble.item, trouble.times, &trouble.why).await;
+                if let Err(error) = reported {
                     report.failed(self.module, Scope::Item(trouble.item), error);
                 }
             }

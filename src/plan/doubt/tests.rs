@@ -262,7 +262,7 @@ fn a_field_that_differs_from_the_order_is_named() {
         ("no address was asked for", OrderRequest { ip: None, ..order() }, moved, None),
         ("as many nodes", with_nodes.clone(), holds(2), None),
         ("fewer nodes", with_nodes.clone(), holds(1), Some("nodes")),
-        ("nodes are not told", with_nodes, license(1, RemoteId::Empty), None),
+        ("the number of nodes is missing", with_nodes, license(1, RemoteId::Empty), None),
     ] {
         assert_eq!(mismatch(&request, &seen), want, "{case}");
     }

@@ -41,7 +41,7 @@ pub struct Ground {
 }
 
 fn command(words: std::fmt::Arguments<'_>) -> Remedy {
-    Remedy::Person(format!("pmisplicense {words}"))
+    Remedy::Operator(format!("pmisplicense {words}"))
 }
 
 impl Ground {
@@ -165,7 +165,7 @@ impl Ground {
                     "ask the seller. If its panel shows no license there: {no}",
                     "спросите продавца. Если в его панели лицензии там нет: {no}"
                 );
-                add(Kind::KeyLate, what, (Remedy::Person(no), Some(step)));
+                add(Kind::KeyLate, what, (Remedy::Operator(no), Some(step)));
             }
             (None, None) => {}
             (Some(key), _) if view.item.params.lickey.as_ref() != Some(key) || row.key.as_ref() != Some(key) => {
@@ -202,7 +202,7 @@ impl Ground {
             None => {
                 let show = format!("pmisplicense show license:{order}");
                 let step = text!("you decide: {show}", "решать вам: {show}");
-                (Remedy::Person(show), step)
+                (Remedy::Operator(show), step)
             }
         };
         let key = row.key.as_ref().map(|ours| key_now(seen, &ours.fingerprint()));
@@ -263,7 +263,7 @@ impl Ground {
             (false, None) => (Kind::Doubt, command(format_args!("history license:{order}")), None),
             (true, _) => {
                 let Decision { command, next } = decision(intent);
-                (Kind::HandedOver, Remedy::Person(command), Some(next))
+                (Kind::HandedOver, Remedy::Operator(command), Some(next))
             }
         };
         Finding {

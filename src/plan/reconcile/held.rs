@@ -123,7 +123,7 @@ impl Comparison<'_> {
                     "pay it in the seller's panel, then run: {retry}",
                     "оплатите её в панели продавца, затем выполните: {retry}"
                 );
-                self.add_with_step(Kind::Unpaid, (item, Some(id)), what, (Remedy::Person(retry), step));
+                self.add_with_step(Kind::Unpaid, (item, Some(id)), what, (Remedy::Operator(retry), step));
             }
             Some(seen) => self.against_intent(view, row, seen),
         }
@@ -137,7 +137,7 @@ impl Comparison<'_> {
                 "ask the seller which key is right. What the seller shows: {show}",
                 "спросите продавца, какой ключ верен. Что он показывает: {show}"
             );
-            self.add_with_step(Kind::KeyNumber, (item, Some(id)), what, (Remedy::Person(show), step));
+            self.add_with_step(Kind::KeyNumber, (item, Some(id)), what, (Remedy::Operator(show), step));
         }
         self.shown(view, row);
     }

@@ -178,14 +178,14 @@ pub fn adopting(panel: &PanelId) -> Remedy {
 fn takes_away(finding: &Finding) -> bool {
     match (&finding.remedy, finding.kind) {
         (Remedy::Free(_) | Remedy::TakeIn(_, None), _) => true,
-        (Remedy::Person(_), Kind::NoItem | Kind::OtherIncarnation | Kind::OtherClient | Kind::NotFree) => true,
+        (Remedy::Operator(_), Kind::NoItem | Kind::OtherIncarnation | Kind::OtherClient | Kind::NotFree) => true,
         (
             Remedy::TakeIn(_, Some(_))
             | Remedy::Renew(_)
             | Remedy::Look(_)
             | Remedy::SwitchOff(_)
             | Remedy::Obtain(_)
-            | Remedy::Person(_),
+            | Remedy::Operator(_),
             _,
         ) => false,
     }

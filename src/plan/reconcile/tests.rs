@@ -258,12 +258,12 @@ fn the_newest_mark_takes_the_place_of_a_license_that_is_gone() {
 #[test]
 fn the_remedy_of_a_doubt_is_a_look_or_the_operators_word() {
     let item = view(42);
-    let told = |status| {
+    let seen = |status| {
         let intent = Intent { status, ..order(1) };
         found_beside(vec![intent], &[item.clone()], &[row(5001, &item)], &[seen(5001, MARK)])
     };
-    assert_eq!(told(IntentStatus::InDoubt), [(Kind::Doubt, "sync")]);
-    assert_eq!(told(IntentStatus::HandedOver), [(Kind::HandedOver, "person")]);
+    assert_eq!(seen(IntentStatus::InDoubt), [(Kind::Doubt, "sync")]);
+    assert_eq!(seen(IntentStatus::HandedOver), [(Kind::HandedOver, "person")]);
 }
 
 fn order(number: u32) -> Intent {
@@ -324,8 +324,8 @@ fn a_paid_service_without_a_license_is_given_one_or_named() {
     let world =
         |other: ItemView| findings(Vec::new(), &[item.clone(), other], &[row(5001, &item)], &[seen(5001, MARK)]);
     let shared = world(other.clone());
-    let told: Vec<_> = shared.iter().map(|finding| (finding.kind, finding.remedy.word(), finding.item)).collect();
-    assert_eq!(told, [(Kind::TwoItems, "person", Some(ItemId(43)))], "the one that does not hold it");
+    let seen: Vec<_> = shared.iter().map(|finding| (finding.kind, finding.remedy.word(), finding.item)).collect();
+    assert_eq!(seen, [(Kind::TwoItems, "person", Some(ItemId(43)))], "the one that does not hold it");
     other.item.status = ItemStatus::Deleted;
     assert_eq!(world(other), [], "a closed one shows nothing to anybody");
 }
@@ -357,12 +357,12 @@ fn a_license_that_serves_nobody_is_freed_or_named() {
 
 /// Findings in short form, with the command for an operator.
 fn commands(items: &[ItemView], rows: &[LicenseRow], upstream: &[License]) -> Vec<(Kind, String)> {
-    let told = |finding: Finding| {
+    let seen = |finding: Finding| {
         let command = finding.remedy.describe().en;
         let words = command.strip_prefix("you decide: ").unwrap_or_else(|| finding.remedy.word());
         (finding.kind, words.to_owned())
     };
-    findings(Vec::new(), items, rows, upstream).into_iter().map(told).collect()
+    findings(Vec::new(), items, rows, upstream).into_iter().map(seen).collect()
 }
 
 /// A license that a service shows is in use, whatever our state says. The finding names the command that binds it; it

@@ -56,7 +56,7 @@ pub(super) enum Failure {
 
 impl Failure {
     /// In words, for a trace.
-    fn told(&self) -> String {
+    fn described(&self) -> String {
         match self {
             Self::Refused(refusal) => format!("refused: {refusal}"),
             Self::NotSent(why) => format!("not sent: {why}"),
@@ -185,11 +185,11 @@ impl HttpUpstream {
         on_row: fn(Element) -> T,
     ) -> Result<(Vec<T>, Element), Failure> {
         let keep = [keep, &["error", "metadata", "ok"]].concat();
-        let (trace, whom, told) = (self.trace.clone(), self.host(), self.trace.is_on());
+        let (trace, whom, is_traced) = (self.trace.clone(), self.host(), self.trace.is_on());
         let (rows, doc) = self.send(Repeat::Read, func, params, MAX_LIST, &mut |body| {
             let (mut rows, mut heard) = (Vec::new(), Rows::default());
             let frame = xml::read_rows(&mut *body, MAX_LIST, "elem", &keep, &mut |row| {
-                if told {
+                if is_traced {
                     heard.add(&row);
                 }
                 rows.push(on_row(row));
@@ -261,7 +261,7 @@ impl HttpUpstream {
         let since = Instant::now();
         let result = self.exchange(repeat, func, params, limit, deadline, read);
         if let Err(failure) = &result {
-            self.trace.answered(&whom, since, || failure.told());
+            self.trace.answered(&whom, since, || failure.described());
         }
         result
     }

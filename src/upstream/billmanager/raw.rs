@@ -127,7 +127,7 @@ mod tests {
             Act::Answer("<doc><elem><id>7</id><hint>it is SE&amp;CRET</hint><elid>7</elid></elem></doc>"),
         ]);
         let found = seller.upstream().raw_records(Family::Soft, LicenseId(7)).expect("two records");
-        let told: Vec<String> = found
+        let shown: Vec<String> = found
             .iter()
             .flat_map(|record| record.fields.iter().map(move |field| (record, field)))
             .map(|(record, f)| format!("{} {}={}{}", record.func, f.name, f.value, if f.is_known { "" } else { "?" }))
@@ -144,7 +144,7 @@ mod tests {
             "soft hint=it is ***?",
             "soft elid=7?",
         ];
-        assert_eq!(told, wanted);
+        assert_eq!(shown, wanted);
     }
 
     /// All fields of the table are known, except those that only answers of orders and renewals hold.

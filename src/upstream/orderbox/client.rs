@@ -220,7 +220,7 @@ impl OrderBox {
         deadline: Instant,
     ) -> Result<Answer, Silence> {
         let whom = format!("{call} at {}", self.host());
-        let told = |error: reqwest::Error| {
+        let failed = |error: reqwest::Error| {
             let before_sending = error.is_connect() || error.is_builder();
             let text = format!("{whom}: {}", words(error));
             if before_sending { Silence::NotSent(text) } else { Silence::Lost(text) }
@@ -232,9 +232,9 @@ impl OrderBox {
         let all: Vec<(String, String)> =
             all.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let left = deadline.saturating_duration_since(Instant::now());
-        let client = self.client(is_write).map_err(told)?;
+        let client = self.client(is_write).map_err(failed)?;
         let request: RequestBuilder = if is_write { client.post(url).form(&all) } else { client.get(url).query(&all) };
-        let response = request.timeout(left).send().map_err(told)?;
+        let response = request.timeout(left).send().map_err(failed)?;
         self.last_date = date_of(&response);
         let status = response.status().as_u16();
         let mut bytes = Vec::new();

@@ -49,7 +49,7 @@ impl<'p> Engine<'p> {
             self.would_obtain(&item, &incarnation, product).await.map_err(|error| keeps(error, id, holds.id))?;
         let mut changes = obtained.changes;
         changes.push(Change::free(freed_later(&holds)));
-        Ok(self.told(&item, [self.face_of_row(&holds), obtained.then], changes))
+        Ok(self.preview_of(&item, [self.face_of_row(&holds), obtained.then], changes))
     }
 
     /// An earlier run bound the license: the service only has to show it.
@@ -62,10 +62,10 @@ impl<'p> Engine<'p> {
         );
         let changes = vec![Change::free(shows), Change::free(freed_later(&old))];
         let now = Face { item: Some(item.id), ..self.face_of_row(&old) };
-        Ok(self.told(item, [now, self.face_of_row(holds)], changes))
+        Ok(self.preview_of(item, [now, self.face_of_row(holds)], changes))
     }
 
-    fn told(&self, item: &Item, faces: [Face; 2], changes: Vec<Change>) -> Preview {
+    fn preview_of(&self, item: &Item, faces: [Face; 2], changes: Vec<Change>) -> Preview {
         let (id, name, client, module) = (item.id, &item.name, item.client, self.module);
         let title = text!(
             "Service {id} ({name}, client {client}) gets a license of module {module}:",

@@ -218,7 +218,7 @@ fn services_doubts_and_orders_without_a_row_are_named() {
         change(&mut view);
         ground().service(&view, is_in_doubt).map(|one| (one.kind, one.remedy))
     };
-    let bind = Remedy::Person("pmisplicense bind 42 4001".into());
+    let bind = Remedy::Operator("pmisplicense bind 42 4001".into());
     assert_eq!(service(|_| {}, false), Some((Kind::NoLicense, Remedy::Obtain(ItemId(42)))));
     assert_eq!(service(|_| {}, true), None);
     assert_eq!(service(|view| view.holds = Holds::Present, false), None);
@@ -227,12 +227,12 @@ fn services_doubts_and_orders_without_a_row_are_named() {
     assert_eq!(service(|view| view.shown = Shown::Unknown(ORDER), false), Some((Kind::Shown, bind)));
     let doubt = |status| (ground().doubt(&intent(status)).kind, ground().doubt(&intent(status)).remedy);
     assert_eq!(doubt(IntentStatus::InDoubt), (Kind::Doubt, Remedy::Look(ItemId(42))));
-    let resolve = Remedy::Person("pmisplicense show license:4001".into());
+    let resolve = Remedy::Operator("pmisplicense show license:4001".into());
     assert_eq!(doubt(IntentStatus::HandedOver), (Kind::HandedOver, resolve));
     let unclaimed = ground().unclaimed(&order("KEY-9"));
     assert_eq!(
         (unclaimed.kind, unclaimed.remedy),
-        (Kind::Unowned, Remedy::Person("pmisplicense bind ITEM 4001".into()))
+        (Kind::Unowned, Remedy::Operator("pmisplicense bind ITEM 4001".into()))
     );
     assert_eq!(unclaimed.cost.as_deref(), Some("800.00 RUB a month"));
 }
