@@ -4,8 +4,8 @@
 //! It is straight-line code. It uses `async` as a coroutine for the simulator, not for input and output: `stepping`
 //! says why.
 //!
-//! Order of locks: the item, then its license. Both are taken before the first read that a decision depends on
-//! (docs/money-safety.md 7).
+//! Order of locks: the item, then its license, then the items and licenses of its modules. All are taken before the
+//! first read that a decision depends on (docs/money-safety.md 7).
 
 mod bind;
 mod change;

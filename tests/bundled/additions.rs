@@ -100,6 +100,29 @@ fn a_module_ends_with_its_license_which_is_not_pooled() {
     assert_ne!(licid(&test, 44), license, "available are only licenses without modules");
 }
 
+/// A run of the module's service may be starting the module at this moment. Until that run has ended, a close of the
+/// license does not stop the module.
+#[test]
+fn a_module_is_not_ended_under_a_run_of_its_service() {
+    let test = with_module();
+    test.cmd("open", 43).ok();
+    let (license, module) = (licid(&test, 42), licid(&test, 43));
+    test.upstream.age(license, 40);
+    let lock = test.state_path().with_file_name("locks").join("item-43.lock");
+    let held = std::fs::File::create(lock).unwrap();
+    held.lock().unwrap();
+    let looked = test.upstream.hold_before("soft.edit?read");
+    let run = test.spawn(["--command", "close", "--item", "42"]);
+    looked.reached();
+    looked.release();
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    assert_eq!(test.upstream.license(module).status, 2, "{}", test.story());
+    drop(held);
+    run.wait().ok();
+    assert_eq!((test.upstream.license(license).status, test.upstream.license(module).status), (3, 3));
+    assert!(test.log().contains("and service 43 is paid for"), "{}", test.log());
+}
+
 /// No list shows modules, so reconcile opens each: one whose page always fails is named, and is not called gone.
 #[test]
 fn a_module_that_cannot_be_read_is_named_by_reconcile() {

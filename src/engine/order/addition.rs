@@ -12,7 +12,8 @@ use crate::model::license::{Family, LicenseStatus, Money};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::period::{Period, days_between};
 use crate::model::reason::Reason;
-use crate::ports::{Refusal, RefusalKind, Upstream as _};
+use crate::plan::renew::is_paid;
+use crate::ports::{LockName, Refusal, RefusalKind, Upstream as _};
 use crate::text;
 
 use crate::engine::{Engine, errors};
@@ -109,23 +110,46 @@ impl Engine<'_> {
         for id in self.store.modules_of(parent.account, parent.id).map_err(errors::state)? {
             let Some(row) = self.store.license(parent.account, id).map_err(errors::state)? else { continue };
             any |= row.state != LicenseState::Deleted;
-            if matches!(row.state, LicenseState::Bound | LicenseState::ToFree) {
-                self.lock_license(id).await?;
-                let reason = text!(
-                    "module {id} ends with its license {}",
-                    "модуль {id} завершается вместе с лицензией {}",
-                    parent.id
-                );
-                self.note(&reason);
-                if let Some(seen) = self.read(row.family, id).await?.filter(|l| l.status != LicenseStatus::Deleted) {
-                    let seen = self.stop(&row, seen).await?;
-                    self.forbid_autoprolong(&row, &seen).await?;
-                    self.refresh(&row, &seen).await?;
-                }
-                self.release(&row, LicenseState::Stopped, None, &Reason::LicenseGivenBack).await?;
+            if is_to_end(&row) {
+                self.end_module(parent, row).await?;
             }
         }
         Ok(any)
+    }
+
+    /// Ends one module. A run of its service may be starting its license at this moment, so the service is locked
+    /// first, as for any command, and everything is read again.
+    async fn end_module(&mut self, parent: &LicenseRow, row: LicenseRow) -> Result<(), ModuleError> {
+        if let Some(item) = row.item {
+            self.lock(LockName::Item(item)).await?;
+        }
+        self.lock_license(row.id).await?;
+        let row = self.store.license(row.account, row.id).map_err(errors::state)?;
+        let Some(row) = row.filter(is_to_end) else { return Ok(()) };
+        let (id, license) = (row.id, parent.id);
+        match self.paid_service(row.item).await? {
+            Some(item) => self.warn(&text!(
+                "module {id} ends with its license {license}, and service {item} is paid for",
+                "модуль {id} завершается вместе с лицензией {license}, а услуга {item} оплачена"
+            )),
+            None => self.note(&text!(
+                "module {id} ends with its license {license}",
+                "модуль {id} завершается вместе с лицензией {license}"
+            )),
+        }
+        if let Some(seen) = self.read(row.family, id).await?.filter(|seen| seen.status != LicenseStatus::Deleted) {
+            let seen = self.stop(&row, seen).await?;
+            self.forbid_autoprolong(&row, &seen).await?;
+            self.refresh(&row, &seen).await?;
+        }
+        self.release(&row, LicenseState::Stopped, None, &Reason::LicenseGivenBack).await
+    }
+
+    /// The service that loses a license although it is paid for.
+    async fn paid_service(&mut self, item: Option<ItemId>) -> Result<Option<ItemId>, ModuleError> {
+        let Some(id) = item else { return Ok(None) };
+        let item = self.item_row(id).await?;
+        Ok(item.filter(|item| is_paid(item, self.today())).map(|item| item.id))
     }
 
     /// Services of modules whose end is near. No list shows modules, so these are read one by one.
@@ -154,6 +178,11 @@ impl Engine<'_> {
             }
         }
     }
+}
+
+/// Whether a module has not ended yet.
+fn is_to_end(row: &LicenseRow) -> bool {
+    matches!(row.state, LicenseState::Bound | LicenseState::ToFree)
 }
 
 fn no_parent(item: &Item) -> ModuleError {
