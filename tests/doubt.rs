@@ -393,6 +393,34 @@ fn an_order_given_up_for_another_kind_is_settled_before_the_next_one() {
     }
 }
 
+/// The same, and the license appears between the two looks, or while an operator is asked. It is of no use to the
+/// service, whichever run finds it, and is freed.
+#[test]
+fn a_license_of_another_kind_that_appears_between_two_looks_is_freed() {
+    for (settings, finder) in [("", "open"), ("", "sync_item"), ("[upstream]\nresend = false\n", "open")] {
+        let test = ordered(settings, Fault::on("soft.order.param").late());
+        test.cmd("open", 42).fails("client");
+        test.mgrctl_fault(MgrctlFault::on("service.postclose", MgrctlFaultKind::ErrorDocument));
+        test.cmd("close", 42).fails("mgrctl");
+        test.choose(42, "9203");
+        settle(&test);
+        assert_eq!(test.cmd("open", 42).code, Some(1));
+        test.upstream.land_late();
+        let id = only_license(&test).id;
+        test.cmd(finder, 42);
+        test.run(["--command", "sync", "--module", "7"]);
+        let (license, held) =
+            (test.upstream.license(id), state(&test, "SELECT state FROM license WHERE family = 'soft'"));
+        assert_eq!(
+            (license.licname.as_str(), license.status, held.as_str()),
+            ("free.lic", 3, "pool"),
+            "{settings} {finder}"
+        );
+        assert_eq!((billed(&test), test.upstream.billed("soft.changepricelist")), (1, 0));
+        assert_ne!(test.item(42).param("licid"), id.to_string());
+    }
+}
+
 /// The client wants a license after all, and the license of an order of this very incarnation was given up before. The
 /// order is not sent again automatically; an operator must decide.
 #[test]

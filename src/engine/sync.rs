@@ -8,14 +8,15 @@ pub(super) mod trouble;
 pub(super) mod watched;
 
 use crate::error::ModuleError;
-use crate::model::catalogue::NOPANEL;
-use crate::model::ids::{ItemId, LicenseId};
+use crate::model::catalogue::{NOPANEL, Product};
+use crate::model::ids::ItemId;
 use crate::model::item::{Item, ItemStatus};
-use crate::model::journal::{Incarnation, IntentStatus};
+use crate::model::journal::{Incarnation, Intent, IntentStatus};
 use crate::model::license::{Family, License};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
 use crate::plan::choice::{Wanted, wanted};
+use crate::plan::doubt::{Need, need_of};
 use crate::plan::renew::is_paid;
 use crate::text;
 
@@ -28,9 +29,11 @@ impl Engine<'_> {
     /// sync_item: one request at the seller and no write when there is nothing new.
     pub(super) async fn sync_item(&mut self, item: &Item) -> Result<(), ModuleError> {
         let incarnation = self.incarnation_to_settle(item)?;
-        let wants = matches!(wanted(item, &self.rules.panel_addons, &self.rules.catalogue), Ok(Wanted::Product(_)));
-        let shown = item.params.licid.filter(|_| item.status != ItemStatus::Deleted && wants);
-        self.settle_or_free_orders(item.id, Some((&incarnation, shown))).await?;
+        let product = match wanted(item, &self.rules.panel_addons, &self.rules.catalogue) {
+            Ok(Wanted::Product(product)) if item.status != ItemStatus::Deleted => Some(product),
+            Ok(_) | Err(_) => None,
+        };
+        self.settle_or_free_orders(item, &incarnation, product).await?;
         let incarnation = self.incarnation_of(item).await?;
         let mut freed = Ok(());
         for row in self.store.licenses_of_item(item.id).map_err(errors::state)? {
@@ -190,25 +193,47 @@ impl Engine<'_> {
     }
 
     /// Orders in doubt: those of an open service are settled. For a closed service, a license that appears is to be
-    /// freed, unless the service shows it: an old state does not know that the service has it.
-    pub(super) async fn settle_or_free_orders(
+    /// freed, unless the service shows it: an old state does not know that the service has it. `product`: what an open
+    /// service asks for.
+    async fn settle_or_free_orders(
         &mut self,
-        item: ItemId,
-        incarnation: Option<(&Incarnation, Option<LicenseId>)>,
+        item: &Item,
+        incarnation: &Incarnation,
+        product: Option<&Product>,
     ) -> Result<(), ModuleError> {
-        let open = self.store.open_intents_of_item(item).map_err(errors::state)?;
-        let account = self.account;
-        for intent in open.iter().filter(|intent| intent.request.as_order().is_some() && intent.account == account) {
-            match (intent.status == IntentStatus::FreeWhenAppears, incarnation) {
-                (false, Some((incarnation, _))) => drop(self.settle_order(intent, Whose::Wanted(incarnation)).await?),
-                (true, Some((incarnation, Some(shown)))) => {
-                    drop(self.settle_order(intent, Whose::Shown(incarnation, shown)).await?)
-                }
-                (true, Some((_, None)) | None) => drop(self.settle_order(intent, Whose::Nobodys).await?),
-                (false, None) => {}
+        let shown = item.params.licid.filter(|_| product.is_some());
+        for intent in self.orders_in_doubt(item.id)? {
+            let need = match intent.status {
+                // No service waits for it: only a command orders again under its key.
+                IntentStatus::FreeWhenAppears => Need::Nothing,
+                IntentStatus::InDoubt
+                | IntentStatus::HandedOver
+                | IntentStatus::Done
+                | IntentStatus::Refused
+                | IntentStatus::NotSent
+                | IntentStatus::NotHappened => need_of(&intent, incarnation, product),
+            };
+            self.settle_needed(&intent, Whose::of(need, incarnation, shown), need).await?;
+        }
+        Ok(())
+    }
+
+    /// A missing row does not mean a closed service (docs/money-safety.md 6): only a license that is to be freed anyway
+    /// is freed.
+    pub(super) async fn free_orders_given_up(&mut self, item: ItemId) -> Result<(), ModuleError> {
+        for intent in self.orders_in_doubt(item)? {
+            if intent.status == IntentStatus::FreeWhenAppears {
+                self.settle_order(&intent, Whose::Nobodys).await?;
             }
         }
         Ok(())
+    }
+
+    /// The orders of an item in this account that have not ended.
+    pub(super) fn orders_in_doubt(&self, item: ItemId) -> Result<Vec<Intent>, ModuleError> {
+        let mut open = self.store.open_intents_of_item(item).map_err(errors::state)?;
+        open.retain(|intent| intent.request.as_order().is_some() && intent.account == self.account);
+        Ok(open)
     }
 
     pub(super) async fn free_if_time(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {

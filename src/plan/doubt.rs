@@ -33,27 +33,29 @@ pub const FREE_WHEN_APPEARS_DAYS: i64 = 30;
 pub enum Need {
     /// The license that it may have bought.
     License,
-    /// Only its outcome. The license is given up, but the service orders under the same idempotency key.
+    /// Only its outcome: a license that appears is of no use to the service, and is freed. But the service orders under
+    /// the same idempotency key.
     Outcome,
     /// Nothing. The license is given up, and is freed whenever it appears.
     Nothing,
 }
 
-/// What a service needs of an order in doubt. `product`: what the service may order in this run. A license that was
-/// given up before it was found is used for a new incarnation only when it is of this product. For the same incarnation
-/// any product of the family will do, because its idempotency key forbids another order, and a tariff can be changed. A
-/// product of another family cannot be made of it, so it can be ordered once the first order is known to have bought
-/// nothing.
+/// What a service needs of an order in doubt. `product`: what the service asks for now; `None`: this run orders
+/// nothing. The family decides. For the same incarnation any product of the family will do, because its idempotency key
+/// forbids another order, and a tariff can be changed. A product of another family cannot be made of it, so it can be
+/// ordered once the first order is known to have bought nothing. An order that was given up before its license was
+/// found is used for a new incarnation only when it is of this very product.
 pub fn need_of(intent: &Intent, incarnation: &Incarnation, product: Option<&Product>) -> Need {
-    if intent.status != IntentStatus::FreeWhenAppears {
-        return Need::License;
-    }
-    let Some((order, product)) = intent.request.as_order().zip(product) else { return Need::Nothing };
-    match intent.is_order_of(incarnation) {
+    let is_given_up = intent.status == IntentStatus::FreeWhenAppears;
+    let Some((order, product)) = intent.request.as_order().zip(product) else {
+        return if is_given_up { Need::Nothing } else { Need::License };
+    };
+    let is_its = intent.is_order_of(incarnation);
+    match order.family == product.family {
         _ if order.pricelist == product.pricelist => Need::License,
-        true if order.family == product.family => Need::License,
-        true => Need::Outcome,
-        false => Need::Nothing,
+        true if is_its || !is_given_up => Need::License,
+        false if is_its || !is_given_up => Need::Outcome,
+        true | false => Need::Nothing,
     }
 }
 

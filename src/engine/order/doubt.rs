@@ -38,6 +38,16 @@ pub(in crate::engine) enum Whose<'l> {
 }
 
 impl<'l> Whose<'l> {
+    /// Who gets the license, by what the incarnation needs of the order. `shown`: the license that its service shows.
+    pub(in crate::engine) fn of(need: Need, incarnation: &'l Incarnation, shown: Option<LicenseId>) -> Self {
+        match shown {
+            _ if need == Need::License => Self::Wanted(incarnation),
+            // Given up according to an old state, and yet in use: a license that the service shows is not freed.
+            Some(shown) => Self::Shown(incarnation, shown),
+            None => Self::Nobodys,
+        }
+    }
+
     fn incarnation_for(self, found: LicenseId) -> Option<&'l Incarnation> {
         match self {
             Self::Wanted(incarnation) => Some(incarnation),
@@ -57,17 +67,10 @@ impl Engine<'_> {
         product: Option<&Product>,
     ) -> Result<(), ModuleError> {
         self.step("read doubts").await?;
-        let open = self.store.open_intents_of_item(item.id).map_err(errors::state)?;
-        let account = self.account;
-        for intent in open.iter().filter(|intent| intent.request.as_order().is_some() && intent.account == account) {
-            let need = need_of(intent, incarnation, product);
-            let whose = match item.params.licid.filter(|_| item.status != ItemStatus::Deleted) {
-                _ if need == Need::License => Whose::Wanted(incarnation),
-                // Given up according to an old state, and yet in use: a license that the service shows is not freed.
-                Some(shown) => Whose::Shown(incarnation, shown),
-                None => Whose::Nobodys,
-            };
-            self.settle_needed(intent, whose, need).await?;
+        for intent in self.orders_in_doubt(item.id)? {
+            let need = need_of(&intent, incarnation, product);
+            let shown = item.params.licid.filter(|_| item.status != ItemStatus::Deleted);
+            self.settle_needed(&intent, Whose::of(need, incarnation, shown), need).await?;
         }
         Ok(())
     }
@@ -85,7 +88,7 @@ impl Engine<'_> {
 
     /// As [`Engine::settle_order`]. `need`: what the service needs of the order, which decides how long a look that
     /// finds nothing leaves it open.
-    async fn settle_needed(
+    pub(in crate::engine) async fn settle_needed(
         &mut self,
         intent: &Intent,
         whose: Whose<'_>,
@@ -112,18 +115,25 @@ impl Engine<'_> {
             Found::Nothing if need == Need::Nothing => {
                 self.not_yet(intent, &order, complete, &what).await.map(|()| None)
             }
-            Found::Nothing => self.after_nothing(intent, complete, &what).await.map(|()| None),
+            Found::Nothing => self.after_nothing(intent, need, complete, &what).await.map(|()| None),
         }
     }
 
-    async fn after_nothing(&mut self, intent: &Intent, complete: bool, what: &Text) -> Result<(), ModuleError> {
+    async fn after_nothing(
+        &mut self,
+        intent: &Intent,
+        need: Need,
+        complete: bool,
+        what: &Text,
+    ) -> Result<(), ModuleError> {
         let rules = &self.rules.upstream;
         let value = intent.item.map_or(0, |item| item.0);
         let verdict = after_clean_look(intent, self.now_at_least(), rules.settle_s, rules.resend, complete);
         match (verdict, intent.license) {
             (Verdict::Wait { until }, _) => Err(errors::in_doubt(what, until, "item", value)),
             (Verdict::FirstCleanLook { again }, _) => {
-                if intent.status == IntentStatus::FreeWhenAppears {
+                // A license that the service cannot use stays given up: whichever run finds it frees it.
+                if need == Need::License && intent.status == IntentStatus::FreeWhenAppears {
                     self.write_event(intent, IntentEvent::WantedAgain, what).await?;
                 }
                 self.write_event(intent, IntentEvent::CleanLook, what).await?;

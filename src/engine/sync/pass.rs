@@ -191,11 +191,9 @@ impl Engine<'_> {
     async fn sync_locked(&mut self, item: ItemId) -> Result<(), ModuleError> {
         match self.item_row(item).await? {
             Some(item) => Box::pin(self.sync_item(&item)).await,
-            // A missing row does not mean a closed service (docs/money-safety.md 6): only a license that is to be freed
-            // anyway is freed.
             None => {
                 self.warn(&text!("service {item} is not in the panel any more", "услуги {item} в панели больше нет"));
-                self.settle_or_free_orders(item, None).await
+                self.free_orders_given_up(item).await
             }
         }
     }

@@ -72,16 +72,23 @@ fn an_order_belongs_to_its_service_in_each_incarnation() {
     }
 }
 
-/// Only an order that was given up can be left alone, and only while the service orders nothing under its key.
+/// A license of another family is of no use to its service, whatever became of the order. Only an order that was given
+/// up can be left alone, and only while the service orders nothing under its key.
 #[test]
 fn a_service_needs_the_license_or_the_outcome_of_an_order_in_doubt() {
     use IntentStatus::{FreeWhenAppears, HandedOver, InDoubt};
     let catalogue = Catalogue::builtin();
     let (same, soft, external) = (55227, 55228, 9203);
     for (case, status, is_own, product, want) in [
-        ("in doubt", InDoubt, true, Some(external), Need::License),
+        ("in doubt, the same product", InDoubt, true, Some(same), Need::License),
+        ("in doubt, a product of its family", InDoubt, true, Some(soft), Need::License),
+        ("in doubt, a product of its family, another life", InDoubt, false, Some(soft), Need::License),
+        ("in doubt, another family", InDoubt, true, Some(external), Need::Outcome),
+        ("in doubt, another family, another life", InDoubt, false, Some(external), Need::Outcome),
         ("in doubt, nothing is ordered", InDoubt, true, None, Need::License),
-        ("an operator is asked", HandedOver, false, Some(external), Need::License),
+        ("an operator is asked, a product of its family", HandedOver, true, Some(soft), Need::License),
+        ("an operator is asked, another family", HandedOver, true, Some(external), Need::Outcome),
+        ("an operator is asked, nothing is ordered", HandedOver, false, None, Need::License),
         ("given up, the same product", FreeWhenAppears, true, Some(same), Need::License),
         ("given up, the same product, another life", FreeWhenAppears, false, Some(same), Need::License),
         ("given up, a product of its family", FreeWhenAppears, true, Some(soft), Need::License),
