@@ -438,3 +438,28 @@ fn a_payment_whose_end_was_not_written_is_not_told_twice() {
     assert_eq!((changes(&test), told(&test), renewed(&test)), (Vec::new(), Vec::new(), 1));
     assert_eq!(state(&test, "SELECT finished FROM payment"), "1");
 }
+
+/// The panel repeats operations that are older than the close of their service. A closed service gets no license,
+/// neither bought nor from the pool, and its license is not renewed.
+#[test]
+fn an_operation_older_than_the_close_gives_a_closed_service_nothing() {
+    for test in worlds() {
+        let id = opened(&test, 42, "55227", 1);
+        let operation = test.prolong_paid(42);
+        test.upstream.fault(Fault::on("service.prolong").drop_before());
+        test.cmd_op("prolong", 42, operation).fails("client");
+        test.upstream.age(id, 40);
+        test.cmd("close", 42).ok();
+        for _ in 0..4 {
+            settle(&test);
+            test.run(["--command", "sync", "--module", "7"]);
+        }
+        assert_eq!(state(&test, "SELECT state FROM license"), "pool", "{}", test.story());
+        forget(&test);
+        test.cmd_op("prolong", 42, operation).ok();
+        assert_eq!(test.cmd("resume", 42).fails("missed").attribute("object"), "item");
+        test.cmd("setparam", 42).ok();
+        assert_eq!((changes(&test), renewed(&test)), (Vec::new(), 0), "{}", test.story());
+        assert_eq!(state(&test, "SELECT state FROM license"), "pool");
+    }
+}

@@ -71,11 +71,12 @@ impl Engine<'_> {
         incarnation: &Incarnation,
         product: &Product,
     ) -> Result<(), ModuleError> {
-        self.settle_orders(item, incarnation, Some(product)).await?;
+        let is_closed = item.status == ItemStatus::Deleted;
+        self.settle_orders(item, incarnation, Some(product).filter(|_| !is_closed)).await?;
         let Some((row, seen)) = self.present_license(item, incarnation).await? else {
             let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
             let had_nothing = known.and_then(|row| row.choice).as_deref() == Some(NOPANEL);
-            if had_nothing || item.status == ItemStatus::Active {
+            if (had_nothing && !is_closed) || item.status == ItemStatus::Active {
                 let (row, seen) = self.ensure_license(item, incarnation, product).await?;
                 self.hand_out(item, &row, product, seen).await?;
                 return self.settle_end(item).await;

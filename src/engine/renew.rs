@@ -22,7 +22,7 @@ use crate::text;
 
 use super::open::running;
 use super::{Engine, errors, is_deleted};
-use wording::{end_moves, no_period, not_paid, product_unknown, trial_is_over, trial_runs_out};
+use wording::{end_moves, is_closed, no_period, not_paid, product_unknown, trial_is_over, trial_runs_out};
 
 impl Engine<'_> {
     /// The money step: one period for a license whose expiry was read under its lock. The key is that expiry, so a
@@ -98,13 +98,14 @@ impl Engine<'_> {
     }
 
     /// The license that a prolong renews. An active item whose license is gone obtains a new one, and this payment buys
-    /// nothing else.
+    /// nothing else. A suspended item waits for its resume. For a closed one, whose operation is older than its close,
+    /// nothing is bought any more.
     async fn license_to_prolong(
         &mut self,
         item: &Item,
         incarnation: &Incarnation,
     ) -> Result<Option<(LicenseRow, License)>, ModuleError> {
-        if item.status == ItemStatus::Suspended {
+        if matches!(item.status, ItemStatus::Suspended | ItemStatus::Deleted) {
             if let Some(row) = self.witnessed(item, incarnation).await? {
                 // Nothing is bought here, but the outcome of what an earlier run of this payment sent must be known
                 // before the post-call.
@@ -265,6 +266,9 @@ impl Engine<'_> {
     /// deleted.
     pub(super) async fn resume(&mut self, item: &Item) -> Result<(), ModuleError> {
         let incarnation = self.incarnation_of(item).await?;
+        if item.status == ItemStatus::Deleted {
+            return Err(is_closed(item));
+        }
         self.settle_orders(item, &incarnation, None).await?;
         match self.present_license(item, &incarnation).await? {
             Some((row, seen)) => self.resume_license(item, &row, seen).await?,
