@@ -180,6 +180,31 @@ fn a_busy_address_costs_no_pooled_license_its_key() {
     assert!(test.upstream.license(ids[1]).old_keys.is_empty(), "{}", test.story());
 }
 
+/// The license had to run for its new key, and the key's answer is lost. Put aside, it is stopped again. When that
+/// fails, sync does it.
+#[test]
+fn a_license_that_is_put_aside_is_stopped_again() {
+    for fails in [false, true] {
+        let test = Test::new();
+        test.upstream.options(|o| o.newkey_needs_active = true);
+        let id = pooled(&test, 41, "55227", 40);
+        test.upstream.fault(Fault::on("soft.edit?newkey").nth(2).drop_before());
+        if fails {
+            test.upstream.fault(Fault::on("soft.suspend").refused("busy"));
+        }
+        open(&test, 142, "55227", 1).ok();
+        assert!(licid(&test, 142) != id && orders(&test) == 1, "{}", test.story());
+        let (status, held) = if fails { (2, "to_free") } else { (3, "pool") };
+        let row = || state(&test, &format!("SELECT state FROM license WHERE id = {id}"));
+        assert_eq!((test.upstream.license(id).status, row().as_str()), (status, held), "{}", test.story());
+        for _ in 0..4 {
+            settle(&test);
+            test.run(["--command", "sync", "--module", "7"]);
+        }
+        assert_eq!((test.upstream.license(id).status, row().as_str()), (3, "pool"), "{}", test.story());
+    }
+}
+
 /// The key's answer is lost: seen by the look; not seen: put aside until it is settled, another one serves.
 #[test]
 fn a_license_whose_new_key_is_in_doubt_is_put_aside() {

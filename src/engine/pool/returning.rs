@@ -2,13 +2,14 @@
 
 use crate::error::ModuleError;
 use crate::model::license::{License, LicenseStatus};
-use crate::model::license_row::LicenseRow;
+use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
 use crate::plan::freeing::{is_untouched, state_to_return, state_when_used, try_again_at};
 use crate::plan::reason::words;
 use crate::text;
 
 use crate::engine::Engine;
+use crate::engine::close::freed_later;
 
 impl Engine<'_> {
     /// The license was changed elsewhere in between. It rests, so that the next one is tried.
@@ -29,12 +30,28 @@ impl Engine<'_> {
     }
 
     /// Whether the key was changed is unknown: the candidate rests until this is settled, and the next one is tried.
+    /// One that cannot be stopped now has to be freed later.
     pub(super) async fn put_aside(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
         let until = self.now() + chrono::Duration::seconds(i64::from(self.rules.upstream.settle_s));
-        let state = state_to_return(row);
+        let state = match self.stop_again(row).await {
+            Ok(()) => state_to_return(row),
+            Err(error) => {
+                self.warn(&freed_later(row.id, &error));
+                LicenseState::ToFree
+            }
+        };
         let row = row.clone();
         self.commit("put aside", move |tx| tx.release_license(&row, state, Some(until), Some(&Reason::KeyInDoubt)))
             .await
+    }
+
+    /// Stops a license that this claim may have started.
+    async fn stop_again(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
+        let seen = self.read(row.family, row.id).await?;
+        if let Some(seen) = seen.filter(|seen| seen.status == LicenseStatus::Active) {
+            self.stop(row, seen).await?;
+        }
+        Ok(())
     }
 
     /// Gives a claimed license back: stopped again if this claim has sent anything, with the reason and the day from
@@ -46,10 +63,7 @@ impl Engine<'_> {
         why: &Reason,
     ) -> Result<(), ModuleError> {
         if !is_untouched(row) {
-            let seen = self.read(row.family, row.id).await?;
-            if let Some(seen) = seen.filter(|seen| seen.status == LicenseStatus::Active) {
-                self.stop(row, seen).await?;
-            }
+            self.stop_again(row).await?;
         }
         let until = try_again_at(from, self.now());
         let state = state_to_return(row);
