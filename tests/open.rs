@@ -310,6 +310,35 @@ fn an_older_panel_gets_its_parameters_one_by_one() {
     test.assert_clean();
 }
 
+/// A number that was used again, for the same client: the key of its former license is not shown as that of the new
+/// one, whose key is late.
+#[test]
+fn a_late_key_is_not_shown_by_that_of_the_license_before() {
+    let test = Test::new();
+    test.settings("on_close = \"stop\"\n");
+    let former = opened(&test, 42, "55227", 1);
+    test.cmd("close", 42).ok();
+    assert_eq!(test.item(42).param("lickey"), test.upstream.license(former).key);
+    test.upstream.options(|o| o.key_after_reads = u32::MAX);
+    test.set_item(42, "status", "1");
+    test.set_param(42, "ip", "192.0.2.142");
+    test.cmd("open", 42).ok();
+    let id = licid(&test, 42);
+    assert_eq!((id != former, test.item(42).status, test.item(42).param("lickey")), (true, 2, ""), "{}", test.story());
+    forget(&test);
+    test.cmd("sync_item", 42).ok();
+    assert_eq!(told(&test), Vec::<String>::new(), "an empty parameter has arrived");
+    test.upstream.issue_keys();
+    test.cmd("sync_item", 42).ok();
+    let key = test.upstream.license(id).key;
+    assert_eq!((key.is_empty(), test.item(42).param("lickey")), (false, key.as_str()));
+    // An answer without a key does not take away the key of the very license.
+    test.upstream.edit_license(id, |l| l.key = String::new());
+    test.cmd("sync_item", 42).ok();
+    test.cmd("open", 42).ok();
+    assert_eq!((licid(&test, 42), test.item(42).param("lickey")), (id, key.as_str()));
+}
+
 /// reopen does what open would still have to do, and ends with a post-call of its own.
 #[test]
 fn reopen_does_what_open_left_and_ends_with_its_own_post_call() {

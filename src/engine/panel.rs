@@ -4,8 +4,10 @@
 use std::collections::BTreeMap;
 
 use crate::error::ModuleError;
+use crate::model::ids::LicenseId;
 use crate::model::item::Item;
 use crate::model::license::License;
+use crate::model::reason::Reason;
 use crate::model::rules::PostOpen;
 use crate::plan::check::without_mark;
 use crate::ports::{PanelCall, PanelError};
@@ -17,8 +19,12 @@ impl Engine<'_> {
     /// that has not arrived, or was answered with an error, is sent again in the older form.
     pub(super) async fn save_license(&mut self, item: &Item, seen: &License) -> Result<(), ModuleError> {
         let mut values = Vec::new();
-        if let Some(key) = seen.key.as_ref().filter(|key| item.params.lickey.as_ref() != Some(key)) {
-            values.push(("lickey", key.reveal().to_owned()));
+        match &seen.key {
+            Some(key) if item.params.lickey.as_ref() != Some(key) => values.push(("lickey", key.reveal().to_owned())),
+            Some(_) => {}
+            // The key of the license before it would be taken for this one's.
+            None if self.shows_former_key(item, seen.id)? => values.push(("lickey", String::new())),
+            None => {}
         }
         if item.params.licid != Some(seen.id) {
             values.push(("licid", seen.id.to_string()));
@@ -32,6 +38,17 @@ impl Engine<'_> {
             values.extend(name.filter(|name| !name.is_empty()).map(|name| ("licname", name.to_owned())));
         }
         self.save_params(item, &values).await
+    }
+
+    /// Whether a service still shows the key of another license that it had before, while that of this license is late.
+    fn shows_former_key(&self, item: &Item, license: LicenseId) -> Result<bool, ModuleError> {
+        let Some(former) = item.params.licid.filter(|former| *former != license) else { return Ok(false) };
+        let row = |id| self.store.license(self.account, id).map_err(errors::state);
+        // Under a new number it is the same license, whose key this look did not show.
+        let is_same = row(former)?.is_some_and(|row| row.reason == Some(Reason::Renumbered));
+        let is_known = row(license)?.is_some_and(|row| row.key.is_some());
+        let was_its = self.store.was_of_item(item.id, former).map_err(errors::state)?;
+        Ok(item.params.lickey.is_some() && was_its && !is_same && !is_known)
     }
 
     async fn save_params(&mut self, item: &Item, values: &[(&'static str, String)]) -> Result<(), ModuleError> {
@@ -63,7 +80,9 @@ impl Engine<'_> {
     ) -> Result<Vec<(&'static str, String)>, ModuleError> {
         self.step("look up parameters").await?;
         let saved = self.ports.billdb.item_params(item.id).map_err(|error| errors::database(&error))?;
-        Ok(values.iter().filter(|(name, value)| saved.get(*name) != Some(value)).cloned().collect())
+        // A parameter without a value is not in the database.
+        let has = |name: &str| saved.get(name).map(String::as_str).unwrap_or_default();
+        Ok(values.iter().filter(|(name, value)| has(name) != value).cloned().collect())
     }
 
     /// One call of the panel's tool. Its failure is returned to the caller, which may have another way.
