@@ -184,13 +184,12 @@ impl Engine<'_> {
     /// Makes sure that the seller can no longer carry the request out and shows no license of the order. Otherwise an
     /// operator's oversight could buy a second license.
     async fn check_not_bought(&mut self, intent: &Intent, order: Option<&OrderRequest>) -> Result<(), ModuleError> {
-        let until = intent.settled_at(self.rules.upstream.settle_s);
-        if self.now_at_least() < until {
-            return Err(errors::in_doubt(&describe(intent), until, "wish", intent.id));
-        }
         if let Some(add) = intent.request.as_addition() {
-            return self.check_not_added(intent, add).await;
+            // The answer to this question also tells the seller's time.
+            let added = self.check_not_added(intent, add).await;
+            return self.check_settled(intent).and(added);
         }
+        self.check_settled(intent)?;
         // The present account cannot show what a former one sold.
         let Some(order) = order.filter(|_| intent.account == self.account) else { return Ok(()) };
         match self.search(intent, order).await?.0 {
@@ -199,6 +198,29 @@ impl Engine<'_> {
             }
             Found::One(_) | Found::Unclear(_) | Found::Nothing => Ok(()),
         }
+    }
+
+    fn check_settled(&self, intent: &Intent) -> Result<(), ModuleError> {
+        if self.has_settled(intent) {
+            return Ok(());
+        }
+        let until = intent.settled_at(self.rules.upstream.settle_s);
+        Err(errors::in_doubt(&describe(intent), until, "wish", intent.id))
+    }
+
+    /// Whether the seller can no longer carry a request out, so that an operator may say that it did not happen. Our
+    /// clock may have been ahead when the intent was written down. Then the seller's own time tells how long ago that
+    /// was, where the intent has it.
+    pub(super) fn has_settled(&self, intent: &Intent) -> bool {
+        let settle_s = self.rules.upstream.settle_s;
+        let until = intent.settled_at(settle_s);
+        let sent = intent.request.as_addition().and_then(|add| add.seller_time);
+        let by_seller = sent.zip(self.their_now()).is_some_and(|(sent, now)| {
+            // A moment that lies ahead of both clocks tells nothing about ours.
+            let is_over_here = self.now() >= until || intent.recorded_at > self.now_at_latest();
+            is_over_here && now >= Intent { recorded_at: sent, ..intent.clone() }.settled_at(settle_s)
+        });
+        by_seller || self.now_at_least() >= until
     }
 
     async fn resolve_not_bought(&mut self, intent: &Intent, order: Option<&OrderRequest>) -> Result<Text, ModuleError> {

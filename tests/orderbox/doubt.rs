@@ -1,6 +1,6 @@
 //! Purchases whose answer is lost, cut, late or wrong: the order tells what became of them, never a second purchase.
 use super::*;
-use crate::service::settle;
+use crate::service::{alter_state, settle, state};
 use crate::support::orderbox::Repeat;
 use crate::support::{Fault, MgrctlFault, MgrctlFaultKind};
 
@@ -387,6 +387,24 @@ fn a_purchase_that_was_given_up_is_handed_over_where_nothing_is_sent_twice() {
     assert!(message.contains("pmisplicense resolve 42 --wish 1"), "{message}");
     assert_eq!(operator(&test, "resolve 42 --not-bought --yes").code, Some(0), "{}", test.story());
     test.cmd("reopen", ITEM).ok();
+    served(&test);
+}
+
+/// Our clock stood a month ahead when the purchase was written down. The seller's own time says that it can no longer
+/// be carried out, so the operator need not wait for a month.
+#[test]
+fn an_operator_ends_a_purchase_though_the_clock_was_ahead_when_it_was_written_down() {
+    let test = lost(Fault::on(CALL).drop_before());
+    test.settings("[upstream]\nresend = false\n");
+    test.cmd("open", ITEM).fails("client");
+    alter_state(&test, "UPDATE wish SET recorded_at = recorded_at + 31 * 86400");
+    let word = "resolve 42 --not-bought --yes";
+    assert_eq!(operator(&test, word).code, Some(1), "the seller may still carry it out");
+    assert_ne!(state(&test, "SELECT json_extract(request, '$.AddLicense.seller_time') FROM wish"), "");
+    let ago = (chrono::Utc::now() - chrono::Duration::seconds(901)).format("%Y-%m-%dT%H:%M:%SZ");
+    alter_state(&test, &format!("UPDATE wish SET request = json_set(request, '$.AddLicense.seller_time', '{ago}')"));
+    assert_eq!(operator(&test, word).code, Some(0), "{}", test.story());
+    test.cmd("open", ITEM).ok();
     served(&test);
 }
 

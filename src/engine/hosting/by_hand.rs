@@ -194,13 +194,15 @@ impl Engine<'_> {
         purchase: &Intent,
     ) -> Result<(), ModuleError> {
         let what = describe(purchase);
-        let until = purchase.settled_at(self.rules.upstream.settle_s);
-        if self.now_at_least() < until {
-            return Err(errors::in_doubt(&what, until, "licid", row.id));
-        }
         self.lock_license(row.id).await?;
         let line = self.line_of(row.id).await?.ok_or_else(|| wording::no_such_order(row.id))?;
-        if self.order_now(line, row.id).await?.key.is_some() {
+        let seen = self.order_now(line, row.id).await?;
+        // The answer also tells the seller's time.
+        if !self.has_settled(purchase) {
+            let until = purchase.settled_at(self.rules.upstream.settle_s);
+            return Err(errors::in_doubt(&what, until, "licid", row.id));
+        }
+        if seen.key.is_some() {
             return Err(wording::key_came(item, row.id));
         }
         let pending = self.pending_actions(row.id).await?.map_err(|error| unreadable(&error, row.id))?;
