@@ -82,6 +82,48 @@ fn a_moved_license_is_known_by_the_name_that_the_seller_stored() {
     }
 }
 
+/// The seller's administrator gave a license another name and another address, and it bears no mark. Its key still
+/// shows whose it is while its service gives it back.
+#[test]
+fn a_moved_and_renamed_license_is_known_by_its_key() {
+    let test = renamed_and_moved();
+    let id = license(&test, 42).id;
+    test.cmd("close", 42).ok();
+    let freed = test.upstream.license(id);
+    assert_eq!((freed.status, freed.ip.as_str(), freed.licname.as_str()), (3, "0.0.0.0", "free.lic"));
+    assert_eq!(state(&test, "SELECT state FROM license"), "pool");
+}
+
+/// Its key changed as well, so another installation may have taken it. It is left as it is, and the run says so.
+#[test]
+fn a_license_that_shows_nothing_of_its_service_is_left_alone_and_named() {
+    let test = renamed_and_moved();
+    let id = license(&test, 42).id;
+    test.upstream.edit_license(id, |l| l.key = "ANOTHER-KEY".into());
+    let output = test.cmd("close", 42);
+    let message = output.fails("state").message();
+    assert!(message.contains("neither stopped nor freed"), "{message}");
+    assert!(message.contains(&format!("pmisplicense show license:{id}")), "{message}");
+    test.run(["show", &format!("license:{id}")]).ok();
+    let left = test.upstream.license(id);
+    assert_eq!((left.status, left.ip.as_str(), left.licname.as_str()), (2, "192.0.2.99", "somebody"));
+    test.cmd("close", 42).ok();
+    assert_eq!(test.item(42).status, 4, "the service can be closed");
+    assert!(test.run(["reconcile"]).stdout.contains(&format!("pooled license {id} is in use")));
+}
+
+/// An open service at a seller without marks, whose license the seller's administrator renamed and moved.
+fn renamed_and_moved() -> Test {
+    let test = Test::new();
+    test.settings("pool_foreign = true\n");
+    test.upstream.options(|o| (o.remoteid_returned, o.list_remoteid) = (false, false));
+    test.soft_item(42, "55227", 1).ip(&ip_of(42)).licname(NAME).add();
+    test.cmd("open", 42).ok();
+    let id = license(&test, 42).id;
+    test.upstream.edit_license(id, |l| (l.ip, l.licname) = ("192.0.2.99".into(), "somebody".into()));
+    test
+}
+
 /// A client's new name is sent once, whether or not the seller shows a difference, and one that it keeps is not told.
 #[test]
 fn a_new_name_is_asked_for_once() {

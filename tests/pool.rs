@@ -180,6 +180,38 @@ fn a_busy_address_costs_no_pooled_license_its_key() {
     assert!(test.upstream.license(ids[1]).old_keys.is_empty(), "{}", test.story());
 }
 
+/// With pool_foreign, at a seller without marks: a run died while it took a license from the pool, and another
+/// installation took the license. The new key there is not ours, and nothing stops or frees the license.
+#[test]
+fn a_license_that_another_installation_took_after_a_run_died_is_left_alone() {
+    let test = Test::new();
+    test.settings("pool_foreign = true\n");
+    test.upstream.options(|o| (o.remoteid_returned, o.list_remoteid) = (false, false));
+    let id = pooled(&test, 41, "55227", 40);
+    test.upstream.fault(Fault::on("soft.edit?newkey").drop_before());
+    let held = test.upstream.hold_before("soft.edit?newkey");
+    test.soft_item(42, "55227", 1).ip("192.0.2.142").add();
+    let run = test.spawn(["--command", "open", "--item", "42"]);
+    held.reached();
+    run.kill();
+    held.release();
+    test.upstream.edit_license(id, |l| {
+        (l.licname, l.ip, l.key, l.status) = ("theirs".into(), "192.0.2.200".into(), "THEIR-KEY".into(), 2);
+    });
+    settle(&test);
+    forget(&test);
+    let output = test.cmd("close", 42);
+    assert!(output.fails("state").message().contains("neither stopped nor freed"), "{}", output.message());
+    test.cmd("close", 42).ok();
+    for _ in 0..2 {
+        settle(&test);
+        test.run(["--command", "sync", "--module", "7"]);
+    }
+    let left = test.upstream.license(id);
+    assert_eq!((left.status, left.licname.as_str(), left.key.as_str()), (2, "theirs", "THEIR-KEY"), "{}", test.story());
+    assert_eq!((changes(&test), test.item(42).status), (Vec::new(), 4));
+}
+
 /// The license had to run for its new key, and the key's answer is lost. Put aside, it is stopped again. When that
 /// fails, sync does it.
 #[test]

@@ -17,7 +17,7 @@ use crate::plan::reason::words;
 use crate::ports::{CallError, Edit, RefusalKind, Repeatable};
 use crate::text;
 
-use super::identity::wording::shown_elsewhere;
+use super::identity::wording::{not_recognized, shown_elsewhere};
 use super::{Engine, errors, is_deleted};
 
 /// Ignores an error about a doubt that waits for an operator: the seller can no longer carry that request out, so
@@ -116,6 +116,8 @@ impl Engine<'_> {
     /// crash in between leaves a license that waits to be freed, never a license that nobody knows of.
     pub(super) async fn give_up(&mut self, item: &Item, row: &LicenseRow) -> Result<(), ModuleError> {
         self.lock_license(row.id).await?;
+        // Nothing was sent to free it yet, so nobody else can have taken it.
+        let was_in_use = row.state == LicenseState::Bound;
         if is_untouched(row) {
             // Nothing has to be undone at the seller, where somebody else may have taken it since.
             return self.release(row, LicenseState::Pool, None, &Reason::FreedIntoPool).await;
@@ -145,8 +147,9 @@ impl Engine<'_> {
             // close sends nothing.
             return Ok(());
         }
-        match self.free_unshown(&row).await {
+        match self.free_unshown(&row, was_in_use).await {
             Ok(()) => Ok(()),
+            Err(error) if self.is_put_aside(&row)? => Err(error),
             Err(error) => {
                 // The service closes anyway; sync goes on with licenses that are remembered as "to be freed".
                 self.warn(&freed_later(row.id, &error));
@@ -169,14 +172,20 @@ impl Engine<'_> {
             ));
             return Ok(());
         }
-        self.free_unshown(row).await
+        self.free_unshown(row, false).await
+    }
+
+    /// Whether nothing will free the license: it may be in use by another installation.
+    fn is_put_aside(&self, row: &LicenseRow) -> Result<bool, ModuleError> {
+        let now = self.store.license(row.account, row.id).map_err(errors::state)?;
+        Ok(now.is_some_and(|now| now.state != LicenseState::ToFree && now.reason == Some(Reason::NotFree)))
     }
 
     /// As [`Engine::free_upstream`], for a license that no other service shows. When an answer is lost on the way, the
     /// license rests for the settling time: a change that is carried out late must not hit the next client
-    /// (docs/money-safety.md 3).
-    pub(super) async fn free_unshown(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
-        let result = self.free_upstream_now(row).await;
+    /// (docs/money-safety.md 3). `was_in_use`: its service has given it back at this moment.
+    pub(super) async fn free_unshown(&mut self, row: &LicenseRow, was_in_use: bool) -> Result<(), ModuleError> {
+        let result = self.free_upstream_now(row, was_in_use).await;
         if let Err(error) = &result
             && may_arrive_late(error.halt)
             // A license that is missing rests already, and the time at which it was first missed must be kept.
@@ -191,7 +200,7 @@ impl Engine<'_> {
         result
     }
 
-    async fn free_upstream_now(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
+    async fn free_upstream_now(&mut self, row: &LicenseRow, was_in_use: bool) -> Result<(), ModuleError> {
         self.lock_license(row.id).await?;
         self.settle_license(row).await?;
         let seen = self.read(row.family, row.id).await?;
@@ -204,8 +213,12 @@ impl Engine<'_> {
         if is_taken_by_another(&seen, &self.panel_id, self.rules.pool_foreign) {
             return self.release(row, LicenseState::Stopped, None, &Reason::NotFree).await;
         }
-        if self.rules.pool_foreign && seen.remoteid.mark().is_none() && !self.may_be_its_services(row, &seen).await? {
-            return self.no_longer_free(row, &seen).await;
+        // Another client has another key.
+        let is_its_own = was_in_use && seen.key.is_some() && seen.key == row.key;
+        let may_be_taken = self.rules.pool_foreign && seen.remoteid.mark().is_none() && !is_its_own;
+        if may_be_taken && !self.may_be_its_services(row, &seen).await? {
+            self.no_longer_free(row, &seen).await?;
+            return Err(not_recognized(row, &seen));
         }
         let has_modules = self.end_modules(row).await?;
         let is_pooled = self.product_of(row).is_some_and(Product::is_pooled);

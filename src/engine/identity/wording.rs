@@ -4,6 +4,8 @@
 use crate::error::{ErrorKind, Halt, Message, ModuleError, Text};
 use crate::model::ids::{ClientId, ItemId, LicenseId, Mark};
 use crate::model::item::{Item, ItemStatus};
+use crate::model::license::License;
+use crate::model::license_row::LicenseRow;
 use crate::text;
 
 /// A service that shows a license which our state does not hold for it.
@@ -39,6 +41,26 @@ fn same_or_another(happened: Text, item: &Item, license: LicenseId) -> Message {
         "pmisplicense bind {id} {license} (if it is the same service), or pmisplicense unbind {id} (if it is another one)",
         "pmisplicense bind {id} {license} (если услуга та же) или pmisplicense unbind {id} (если другая)"
     ))
+}
+
+/// A license that its service gave back shows nothing of that service any more.
+pub(in crate::engine) fn not_recognized(row: &LicenseRow, seen: &License) -> ModuleError {
+    let (id, name) = (row.id, seen.shown_name());
+    let item = row.item.map_or_else(|| "-".to_owned(), |item| item.to_string());
+    let ip = seen.ip.map_or_else(|| "-".to_owned(), |ip| ip.to_string());
+    let words = text!(
+        "License {id}, which service {item} gave back, has the name {name} and the address {ip} now, and no mark. Another installation may have taken it",
+        "У лицензии {id}, которую вернула услуга {item}, теперь имя {name} и IP {ip}, метки нет. Её могла взять другая установка"
+    );
+    let next = text!(
+        "find out in the seller's panel who uses it. If nobody does, stop it there. What is known here: pmisplicense show license:{id}",
+        "выясните в панели продавца, кто ею пользуется. Если никто, остановите её там. Что известно здесь: pmisplicense show license:{id}"
+    );
+    state(
+        "licid",
+        id,
+        words.changed(text!("It was neither stopped nor freed", "Она не остановлена и не освобождена")).next(next),
+    )
 }
 
 fn nothing_bought() -> Text {
