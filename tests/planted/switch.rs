@@ -40,6 +40,8 @@ pub enum Bug {
     RepeatAsRead,
     /// At OrderBox a license is removed whatever key the order shows.
     RemovedUncompared,
+    /// Between two modules of one panel, a license is brought up to date by its number, whatever its account.
+    AccountForgotten,
     /// Between machines, an intent is sent however long ago it was recorded.
     NoSendBy,
     /// Between machines, a write does not check that the run still has its leases.
@@ -56,7 +58,7 @@ pub enum Bug {
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::LockForgotten,
         Self::KeyNotRenewed,
         Self::TrustedWithoutLook,
@@ -75,6 +77,7 @@ impl Bug {
         Self::RenewalTrusted,
         Self::RepeatAsRead,
         Self::RemovedUncompared,
+        Self::AccountForgotten,
         Self::NoSendBy,
         Self::LeaseUnchecked,
         Self::TokenOfRetry,
@@ -86,6 +89,11 @@ impl Bug {
     /// True if the mistake is made at the second kind of seller, where histories of their own look for it.
     pub fn is_at_orderbox(self) -> bool {
         matches!(self, Self::RepeatAsRead | Self::RemovedUncompared)
+    }
+
+    /// True if the mistake is made between two modules, where histories with both kinds of seller look for it.
+    pub fn is_between_modules(self) -> bool {
+        matches!(self, Self::AccountForgotten)
     }
 
     /// True if the mistake is made between two machines.

@@ -55,6 +55,9 @@ fn is_found(bug: Bug, image: &Image, rules: &[Rules]) -> bool {
     if bug.is_at_orderbox() {
         return orderbox::finds(bug, MUST_FIND_WITHIN, image);
     }
+    if bug.is_between_modules() {
+        return orderbox::mixed::finds(bug, MUST_FIND_WITHIN);
+    }
     let broken = |seed: u64, bug| {
         plant(bug);
         let script = Script::draw(seed);

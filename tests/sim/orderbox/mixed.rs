@@ -415,3 +415,27 @@ pub fn records_are_true(first: u64, count: u64) -> bool {
     };
     (first..first + count).all(is_true)
 }
+
+/// Says where a planted bug is found, and whether soon enough.
+#[cfg(feature = "planted-bugs")]
+pub fn finds(bug: pmisplicense::planted::Bug, within: u64) -> bool {
+    use pmisplicense::planted::plant;
+    let (image, rules) = (Image::new(Tier::One, 92), Choices::new());
+    let broken = |seed: u64, bug| {
+        plant(bug);
+        let played = play(seed, false, &image, &rules, &mut Stats::default());
+        plant(None);
+        played.violations.into_iter().next()
+    };
+    let found = (1..=within).find_map(|seed| {
+        let violation = broken(seed, Some(bug))?;
+        broken(seed, None).is_none().then_some((seed, violation))
+    });
+    match &found {
+        Some((seed, Violation { check, rule, .. })) => {
+            println!("{bug:?}: history {seed} at both sellers, {check} {rule}")
+        }
+        None => println!("{bug:?}: in no history at both sellers"),
+    }
+    found.is_some()
+}
