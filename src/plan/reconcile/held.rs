@@ -16,6 +16,10 @@ impl Comparison<'_> {
         if let Some(view) = view {
             self.visit(view);
         }
+        if row.incarnation.is_none() && seen.is_some_and(|seen| !is_alive(seen)) {
+            // Whichever service shows it, nothing could be taken from that service any more.
+            self.dead.insert(row.id);
+        }
         match row.state {
             LicenseState::Bound | LicenseState::Claimed => self.bound(row, seen, view),
             LicenseState::ToFree if row.not_before.is_none_or(|until| until <= self.ground.now) => {

@@ -378,6 +378,7 @@ fn a_shown_license_is_neither_freed_nor_bought_beside() {
     let closed = with(&item, |item| item.status = ItemStatus::Deleted);
     let suspended = with(&item, |item| item.status = ItemStatus::Suspended);
     let (held, mark) = (row(5001, &item), seen(5001, MARK));
+    let dead = License { status: LicenseStatus::Deleted, ..mark.clone() };
     let theirs = seen(5001, "pml-anotherp-42-1");
     let pooled = LicenseRow { state: LicenseState::Pool, incarnation: None, ..held.clone() };
     let freed = LicenseRow { state: LicenseState::ToFree, ..pooled.clone() };
@@ -410,9 +411,16 @@ fn a_shown_license_is_neither_freed_nor_bought_beside() {
         (
             "about to be freed",
             vec![copy.clone()],
-            vec![freed],
+            vec![freed.clone()],
             vec![mark.clone()],
             vec![shown("43 5001"), (Kind::ToFree, bind("43 5001"))],
+        ),
+        (
+            "about to be freed, and deleted at the seller",
+            vec![copy.clone()],
+            vec![freed],
+            vec![dead],
+            vec![(Kind::NoLicense, "obtain".to_owned()), (Kind::ToFree, "free".to_owned())],
         ),
         ("unknown", vec![item.clone()], vec![], vec![seen(5001, "")], vec![shown("42 5001")]),
         ("unknown, suspended", vec![suspended], vec![], vec![seen(5001, "")], vec![shown("42 5001")]),
