@@ -181,3 +181,28 @@ fn a_name_that_is_kept_otherwise_hides_no_order() {
         assert_eq!(status, if ends { "done" } else { "handed_over" }, "{names:?}");
     }
 }
+
+/// The two numbers that [`an_answer_that_names_a_deleted_license_does_not_hide_ours`] exchanges.
+static NAMED: std::sync::OnceLock<(String, String)> = std::sync::OnceLock::new();
+
+/// The seller returns no marks, and its answer names a license that is deleted, with the very tariff and address. A
+/// license that was ordered just now is there, so ours is looked for.
+#[test]
+fn an_answer_that_names_a_deleted_license_does_not_hide_ours() {
+    let test = Test::new();
+    test.upstream.options(|o| (o.remoteid_returned, o.list_remoteid) = (false, false));
+    test.soft_item(41, "55227", 1).ip("192.0.2.41").add();
+    test.cmd("open", 41).ok();
+    let deleted = test.upstream.add_foreign(55227, 1, "192.0.2.10", "somebody");
+    test.upstream.edit_license(deleted, |l| l.status = 4);
+    NAMED.set(((deleted + 1).to_string(), deleted.to_string())).unwrap();
+    test.upstream.fault(Fault::on("soft.order.param").reworded(|answer| {
+        let (ours, named) = NAMED.get().unwrap();
+        assert!(answer.contains(ours), "{answer}");
+        answer.replace(ours, named)
+    }));
+    test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
+    test.cmd("open", 42).ok();
+    assert_eq!((billed(&test), licid(&test, 42)), (2, deleted + 1), "{}", test.story());
+    assert_eq!(state(&test, &format!("SELECT count(*) FROM license WHERE id = {deleted}")), "0");
+}

@@ -162,3 +162,24 @@ fn a_copied_service_whose_license_is_gone_is_named_until_it_has_another() {
     assert_eq!(test.upstream.billed("soft.order.param"), 2);
     sync(&test).ok();
 }
+
+/// A renewal of the closed original is in doubt. A pass settles it, although the copy shows the license: otherwise no
+/// operator could ever hand the license over.
+#[test]
+fn a_renewal_in_doubt_of_the_original_does_not_keep_its_license_from_the_copy() {
+    let test = Test::new();
+    let id = opened(&test, 1001, "55227", 1);
+    test.upstream.fault(Fault::on("service.prolong").drop_before());
+    test.cmd_op("prolong", 1001, test.prolong_paid(1001)).fails("client");
+    copy_service(&test, 1001, 1002);
+    let number = id.to_string();
+    assert_eq!(test.run(["bind", "1002", &number, "--yes"]).code, Some(1), "the seller may still carry it out");
+    for _ in 0..3 {
+        sync(&test).fails("state");
+        settle(&test);
+    }
+    assert_eq!(state(&test, "SELECT status FROM wish WHERE kind <> 'order'"), "not_happened", "{}", test.story());
+    test.run(["bind", "1002", &number, "--yes"]).ok();
+    sync(&test).ok();
+    assert_eq!(state(&test, "SELECT item FROM license"), "1002");
+}
