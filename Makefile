@@ -12,6 +12,7 @@ SIM_MINUTES ?= 1
 HURT_KILLS ?= 500
 GALERA_KILLS ?= 500
 GALERA_FAULTS ?= 60
+GALERA_CRON_MINUTES ?= 2
 FUZZ_SECONDS ?= 60
 
 to = $(DESTDIR)$(MGR_ROOT)
@@ -56,7 +57,7 @@ check: mariadb
 
 # A real Galera of three nodes, some of which fall: needs Debian's galera-4 and rsync beside mariadb-server, and root.
 galera: mariadb
-	GALERA_KILLS=$(GALERA_KILLS) GALERA_FAULTS=$(GALERA_FAULTS) \
+	GALERA_KILLS=$(GALERA_KILLS) GALERA_FAULTS=$(GALERA_FAULTS) GALERA_CRON_MINUTES=$(GALERA_CRON_MINUTES) \
 	$(CARGO) test --locked --test lib -- --ignored --test-threads 1 --skip a_node_of_a_real_galera cluster_nodes:: cluster_pauses::
 
 # Two of its faults; left out where galera-4 is not installed.

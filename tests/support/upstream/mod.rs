@@ -101,6 +101,9 @@ pub(crate) struct State {
     pub gates: gates::Gates<World>,
     pub last_answer: Option<String>,
     pub connections: u64,
+    /// Requests that are being carried out, and the most that ever were at one time.
+    pub under_way: usize,
+    pub most_under_way: usize,
 }
 
 impl Shared {
@@ -146,6 +149,8 @@ impl Upstream {
             gates: gates::Gates::default(),
             last_answer: None,
             connections: 0,
+            under_way: 0,
+            most_under_way: 0,
         };
         let (listener, listening) = listening::bind();
         let port = listening.port;
@@ -195,6 +200,11 @@ impl Upstream {
     /// The purposes of all requests in their order: `soft.checkip`, `soft.order.param`, `soft.edit?read` …
     pub fn funcs(&self) -> Vec<String> {
         self.requests().iter().map(Request::purpose).collect()
+    }
+
+    /// How many requests were carried out at one time, at most.
+    pub fn most_at_once(&self) -> usize {
+        self.shared.lock().most_under_way
     }
 
     /// Requests of one func or purpose.

@@ -38,6 +38,24 @@ pub fn serve(shared: &Arc<Shared>, stream: TcpStream, tls: Option<Arc<rustls::Se
     let _ = raw.shutdown(Shutdown::Both);
 }
 
+/// Counts a request while it is carried out.
+struct UnderWay<'s>(&'s Shared);
+
+impl<'s> UnderWay<'s> {
+    fn begin(shared: &'s Shared) -> Self {
+        let mut state = shared.lock();
+        state.under_way += 1;
+        state.most_under_way = state.most_under_way.max(state.under_way);
+        Self(shared)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.lock().under_way -= 1;
+    }
+}
+
 /// One request from fault to answer; whether the connection lives on.
 fn answer(shared: &Arc<Shared>, connection: u64, request: &HttpRequest, wire: &mut dyn Wire) -> io::Result<bool> {
     if request.path == "/control" {
@@ -60,6 +78,7 @@ fn answer(shared: &Arc<Shared>, connection: u64, request: &HttpRequest, wire: &m
     if request.method != "POST" || !request.query.is_empty() {
         return plain(wire, 405, "text/html", b"<html><body>Only POST, and nothing in the URL</body></html>", 0);
     }
+    let under_way = UnderWay::begin(shared);
     let slow = shared.lock().world.options.dialect.slow_ms;
     thread::sleep(Duration::from_millis(slow + fault.before_ms));
     let reads_one = purpose(&call.func, &call.params).ends_with("?read");
@@ -71,6 +90,7 @@ fn answer(shared: &Arc<Shared>, connection: u64, request: &HttpRequest, wire: &m
     let text = effect(shared, call, &fault, number);
     gates.wait(true);
     thread::sleep(Duration::from_millis(fault.after_ms));
+    drop(under_way);
     if let Some(ms) = fault.then_refuse_ms {
         pause(&shared.listening, ms);
     }
