@@ -1,6 +1,5 @@
-//! What is around two machines with one log: cron on both, a server with unsafe settings, a proxy in between.
+//! What is around two machines with one log: cron on both, a server with unsafe settings.
 use crate::cluster::{A, B, Cluster};
-use crate::cluster_log::{proxy, splits};
 use crate::service::sent;
 use crate::support::Test;
 use crate::support::mariadb::MariaDb;
@@ -49,22 +48,4 @@ fn doctor_fails_when_the_server_may_lose_acknowledged_writes() {
     for flush in [0, 2] {
         assert_eq!(doctor(flush), (Some(1), safe + 1, true), "{flush}");
     }
-}
-
-/// The program speaks to the log through a proxy that sends plain reads to another server than writes.
-#[test]
-fn behind_a_proxy_that_splits_reads_from_writes_nothing_is_bought() {
-    let cluster = Cluster::begun();
-    cluster.test.soft_item(42, "55227", 1).ip("192.0.2.42").add();
-    let entries = format!("SELECT COUNT(*) FROM {}.entry", cluster.schema);
-    let before = cluster.root(&entries);
-    let behind = |change| cluster.hosts(&format!("127.0.0.1:{}", proxy(cluster.test.db.port, change)), "");
-    behind(splits);
-    let refused = cluster.cmd(A, "open", 42);
-    assert!(refused.fails("config").message().contains("is a proxy that sends reads"), "{}", refused.message());
-    assert!(cluster.run(A, &["doctor"]).stdout.contains("is a proxy that sends reads"));
-    assert_eq!((cluster.orders(), cluster.root(&entries)), (1, before));
-    behind(|_| {});
-    cluster.cmd(A, "open", 42).ok();
-    assert_eq!(cluster.orders(), 2);
 }

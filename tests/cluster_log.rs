@@ -158,7 +158,7 @@ fn a_server_that_cannot_prove_who_it_is_is_refused() {
 }
 
 /// A proxy in front of the server. It may change what it lets through, byte for byte.
-pub fn proxy(port: u16, change: fn(&mut [u8])) -> u16 {
+fn proxy(port: u16, change: fn(&mut [u8])) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let own = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
@@ -185,7 +185,7 @@ pub fn proxy(port: u16, change: fn(&mut [u8])) -> u16 {
 }
 
 /// A locking read is answered as if another server had answered it.
-pub fn splits(packet: &mut [u8]) {
+fn splits(packet: &mut [u8]) {
     let place = |packet: &[u8], what: &[u8]| packet.windows(what.len()).position(|window| window == what);
     if place(packet, b"FOR UPDATE").is_some()
         && let Some(at) = place(packet, b"@@hostname")

@@ -52,6 +52,13 @@ impl MariaDb {
         Self::start_in(dir)
     }
 
+    /// The same with more options: `--log-bin` and the like.
+    pub fn start_with(options: &[&str]) -> Self {
+        let dir = super::scratch::folder("sandbox-db-").keep();
+        std::fs::write(dir.join("options"), options.join("\n")).expect("a file of the server");
+        Self::start_in(dir)
+    }
+
     /// The authority that signed the certificate.
     pub fn ca_pem(&self) -> PathBuf {
         self.dir.join("ca.pem")
@@ -305,6 +312,7 @@ fn launch(dir: &Path, port: u16) -> Result<Child, String> {
             "--innodb-file-per-table=0",
         ])
         .args(tls_options(dir))
+        .args(std::fs::read_to_string(dir.join("options")).unwrap_or_default().lines())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log)
