@@ -1,6 +1,8 @@
 //! The context of a command. Each part is made at its first use and at most once, because most parts cost a process: an
 //! `open` starts the panel's tool four times, a `sync_item` at most twice (docs/testing.md 5).
 
+mod behind;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,6 +17,7 @@ use crate::ports::{
 use crate::settings::Settings;
 use crate::store::{ClusterLog, ClusterRules, Store};
 use crate::text;
+pub use behind::Behind;
 
 /// The panel's database, and the module settings that it holds encrypted.
 pub trait PanelData: BillDb {
@@ -256,6 +259,10 @@ pub struct Context {
     pub cluster: Option<Box<dyn ClusterAccess>>,
     /// The replica, after it was opened once: all leases of a run belong to it.
     pub replica: RefCell<Option<Store>>,
+    /// The run changes nothing. In a cluster it goes on with this machine's state when the log cannot be read.
+    pub looks: bool,
+    /// Why the run goes on with this machine's state, and how old that is.
+    pub behind: RefCell<Option<Behind>>,
     /// `--dry-run`: a copy of the state in memory, used instead of the file. No file is written or removed.
     pub copy: Option<Store>,
 }

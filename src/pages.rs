@@ -124,6 +124,7 @@ pub fn page(
             "удалите etc/billmgr.DoNothing из каталога панели и отправьте форму снова"
         )));
     }
+    ctx.looks = !changes;
     let mut desk = Desk {
         ctx,
         width: UNLIMITED,
@@ -134,7 +135,18 @@ pub fn page(
         is_without_state: false,
         print: &mut |_| true,
     };
-    (function.answer)(&mut desk, request)
+    let page = (function.answer)(&mut desk, request)?;
+    Ok(match desk.ctx.behind.take().filter(|_| !changes) {
+        Some(behind) => titled(page, behind.title().in_lang(desk.ctx.lang)),
+        None => page,
+    })
+}
+
+/// Adds words to those beside a page's title.
+fn titled(mut page: Element, words: &str) -> Element {
+    let before = page.value_of("plname").map(|before| format!("{before}; ")).unwrap_or_default();
+    page.children.retain(|child| child.name != "plname");
+    page.with_child(Element::new("plname").with_text(&format!("{before}{words}")))
 }
 
 /// The document that the panel gives; an empty one where it gives none.

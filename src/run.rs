@@ -188,7 +188,13 @@ fn dry_run(ctx: Context, engine: &EngineCommand, switched_off: bool, columns: Op
     let run = Rehearsed { command: engine.word(), item: engine.item(), error: error.as_ref(), switched_off };
     let stdout = match columns {
         Some(columns) => crate::admin::folded(&script.text(&run, lang), columns),
-        None => format!("{:#}\n", script.json(&run, lang)),
+        None => {
+            let mut json = script.json(&run, lang);
+            if let Some(behind) = ctx.behind.borrow().as_ref() {
+                json["replica"] = behind.json(lang);
+            }
+            format!("{json:#}\n")
+        }
     };
     Finished { stdout: ctx.log.masked(&stdout), stderr: String::new(), code }
 }
@@ -328,6 +334,8 @@ fn context(settings: Settings, common: &Common) -> Context {
         notes: Box::new(Arc::clone(&log)),
         cluster: adapters::cluster(&settings, &log),
         replica: Default::default(),
+        looks: false,
+        behind: Default::default(),
         copy: None,
         log,
         settings,

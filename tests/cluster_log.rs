@@ -214,6 +214,7 @@ fn rules(machine: &str) -> ClusterRules {
         machine: machine.to_owned(),
         owner: machine.to_owned(),
         queue: None,
+        caught_up: None,
         lease: Duration::from_secs(180),
         send_by: Duration::from_secs(60),
         call: Duration::from_secs(60),

@@ -16,6 +16,7 @@ mod cluster_clocks;
 mod cluster_log;
 mod cluster_nodes;
 mod cluster_pauses;
+mod cluster_reading;
 mod cluster_split;
 mod cluster_tls;
 mod database;

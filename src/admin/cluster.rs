@@ -204,6 +204,15 @@ pub fn status(desk: &mut Desk<'_>) -> Result<Answer, ModuleError> {
         )),
         None => lines.push(*state_error(ClusterError::NotReplica.into()).message),
     }
+    let freshness = store.as_ref().map_or(Ok(None), Store::freshness).map_err(state_error)?;
+    let caught_up_at = freshness.and_then(|freshness| freshness.caught_up_at);
+    if let Some(at) = caught_up_at {
+        let (shown, ago) = (at.format("%Y-%m-%d %H:%M:%S UTC"), (desk.ctx.clock.now() - at).num_minutes().max(0));
+        lines.push(text!(
+            "it last caught up with the log at {shown} ({ago} min ago)",
+            "последний раз сверялась с журналом {shown} ({ago} мин назад)"
+        ));
+    }
     lines.extend(hosts.iter().map(host_line));
     let machines = here.as_ref().map(|(_, machines)| machines.clone()).unwrap_or_default();
     for machine in &machines {
@@ -216,6 +225,7 @@ pub fn status(desk: &mut Desk<'_>) -> Result<Answer, ModuleError> {
         "here": here.as_ref().map(|((at, digest), _)| json!({
             "entry": at.seq, "chain": at.chain.short(), "digest": digest.short(),
         })),
+        "caught_up_at": caught_up_at.map(|at| at.to_rfc3339()),
         "machines": machines.iter().map(|machine| json!({ "name": machine.name })).collect::<Vec<_>>(),
         "leases": leases.iter().map(lease_json).collect::<Vec<_>>(),
         "hosts": hosts.iter().map(host_json).collect::<Vec<_>>(),
@@ -340,6 +350,9 @@ pub(super) fn findings(desk: &Desk<'_>, store: Option<&Store>) -> Vec<(bool, Tex
                 ),
             ));
         }
+    }
+    if let Some(behind) = desk.ctx.behind.borrow().as_ref() {
+        found.push((true, behind.message().text()));
     }
     if !store.is_some_and(Store::is_clustered) {
         found.push((true, *state_error(ClusterError::NotReplica.into()).message));

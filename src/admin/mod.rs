@@ -34,7 +34,7 @@ pub mod whmcs;
 use serde_json::{Value, json};
 
 pub use self::table::folded;
-use crate::context::Context;
+use crate::context::{Behind, Context};
 use crate::error::{ErrorKind, Lang, Message, ModuleError, Text};
 use crate::pass_report::PassReport;
 use crate::session::open_state;
@@ -124,6 +124,15 @@ impl Answer {
     pub fn without_state(mut self) -> Self {
         if let Some(fields) = self.json.as_object_mut() {
             fields.insert("no_state".to_owned(), Value::Bool(true));
+        }
+        self
+    }
+
+    /// For programs: this machine could not catch up with the cluster's log, and the answer is about its own state.
+    #[must_use]
+    pub fn with_replica(mut self, behind: &Behind, lang: Lang) -> Self {
+        if let Some(fields) = self.json.as_object_mut() {
+            fields.insert("replica".to_owned(), behind.json(lang));
         }
         self
     }

@@ -20,6 +20,9 @@ impl Listing {
         if desk.is_without_state {
             head.push_str("  \"no_state\": true,\n");
         }
+        if let Some(behind) = desk.ctx.behind.borrow().as_ref() {
+            head.push_str(&format!("  \"replica\": {},\n", indented(&behind.json(desk.ctx.lang), 2)));
+        }
         head.push_str(&format!("  \"{name}\": ["));
         (desk.print)(&head);
         Self { is_first: true }

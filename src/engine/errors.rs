@@ -10,6 +10,7 @@ use crate::ports::{DbError, LockName, PanelError};
 use crate::store::StoreError;
 use crate::text;
 
+pub use cluster::words as cluster_words;
 pub use seller::{
     call, ip_limit, login_advice, no_balance, no_expiry, no_function_advice, not_visible, refusal_kind, refused,
     unreachable,

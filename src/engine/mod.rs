@@ -58,8 +58,8 @@ use crate::store::{Store, StoreError, Tx};
 use crate::text;
 pub use bind::preview::{Face, Preview, ShownKey};
 pub use errors::{
-    busy, call as call_error, left_to_other_run, lock_failed, login_advice, no_function_advice, no_item, refusal_kind,
-    state as state_error,
+    busy, call as call_error, cluster_words, left_to_other_run, lock_failed, login_advice, no_function_advice, no_item,
+    refusal_kind, state as state_error,
 };
 pub use explain::Explained;
 use identity::account::account_of;

@@ -20,6 +20,11 @@ impl Message {
         &self.happened
     }
 
+    /// The next step, if the message names one.
+    pub fn next_step(&self) -> Option<&Text> {
+        self.next.as_ref()
+    }
+
     /// With the next step: a command, or an action of the operator.
     #[must_use]
     pub fn next(self, step: Text) -> Self {

@@ -156,6 +156,8 @@ fn calls_of(fake: Fake, kind: ErrorKind, operation: Option<u32>) -> Vec<String> 
         notes: Box::new(Arc::clone(&log)),
         cluster: None,
         replica: Default::default(),
+        looks: false,
+        behind: Default::default(),
         copy: None,
         log,
         settings,

@@ -299,6 +299,7 @@ impl ClusterAccess for Cluster {
             owner: format!("{name} {} {folder}", boot.trim()),
             machine: name,
             queue: Some(locks.join("cluster.lock")),
+            caught_up: Some(locks.join("cluster.caught-up")),
             lease: std::time::Duration::from_secs(lease.into()),
             send_by: std::time::Duration::from_secs(self.settings.send_by_s().into()),
             call: longest(&|rules| rules.timeout_s),

@@ -135,6 +135,7 @@ fn carried_out(
     let switched_off = do_nothing(&environment.root()) || do_nothing(&settings.root);
     let common = Common { lang, module: args.command.module(), running_operation: None, config: args.config.clone() };
     let mut ctx = context(settings, &common);
+    ctx.looks = !args.command.changes();
     if args.verbose {
         ctx.log.speak_up();
     }
@@ -172,7 +173,13 @@ fn carried_out(
         log.error(&error.to_string());
         error
     });
-    result.map(|answer| if is_without_state { answer.without_state() } else { answer })
+    let answer = result.map(|answer| if is_without_state { answer.without_state() } else { answer })?;
+    let Some(behind) = desk.ctx.behind.take().filter(|_| !args.command.changes()) else { return Ok(answer) };
+    // doctor has a line of its own for it.
+    if !matches!(args.command, AdminCommand::Doctor { .. }) {
+        (desk.tell)(&format!("{}\n", behind.message().text().in_lang(lang)));
+    }
+    Ok(answer.with_replica(&behind, lang))
 }
 
 /// sync --dry-run: as with the panel's command.
@@ -186,7 +193,11 @@ fn rehearsed(ctx: Context, what: Sync, switched_off: bool, width: usize) -> Resu
     let error = error.map(|error| error.mapped(|text| ctx.log.masked(text)));
     let run = Rehearsed { command: "sync", item: None, error: error.as_ref(), switched_off };
     let (text, json) = (admin::folded(&script.text(&run, lang), width), script.json(&run, lang));
-    Ok(Answer { text, json, stderr: String::new(), code: u8::from(error.is_some()), printed: false })
+    let answer = Answer { text, json, stderr: String::new(), code: u8::from(error.is_some()), printed: false };
+    Ok(match ctx.behind.borrow().as_ref() {
+        Some(behind) => answer.with_replica(behind, lang),
+        None => answer,
+    })
 }
 
 fn is_yes(line: &str) -> bool {

@@ -14,11 +14,15 @@ use crate::text;
 ///
 /// # Errors
 /// `state`: the state cannot be read; `busy`.
-pub fn rehearse(ctx: Context, word: &str) -> Result<(Context, Script), ModuleError> {
+pub fn rehearse(mut ctx: Context, word: &str) -> Result<(Context, Script), ModuleError> {
+    ctx.looks = true;
     let script = Script::new(ctx.clock.today());
     let copy = state::copy_state(&ctx)?;
     if !state::is_there(&ctx)? {
         script.note(&no_state_yet(&ctx));
+    }
+    if let Some(behind) = ctx.behind.borrow().as_ref() {
+        script.warn(&behind.message().text());
     }
     ctx.log.info(&format!("dry run of {word}: nothing is sent, called or written by this process"));
     let settings = ctx.settings.clone();

@@ -5,13 +5,15 @@
 use std::fs;
 use std::path::Path;
 
-use crate::context::{ClusterAccess, Context};
-use crate::engine::{LOCK_RETRY, LOCK_WAIT, busy, lock_failed, state_error};
+use crate::context::{Behind, ClusterAccess, Context};
+use crate::engine::{LOCK_RETRY, LOCK_WAIT, busy, cluster_words, lock_failed, state_error};
 use crate::error::{ErrorKind, ModuleError};
 use crate::locks::STATE_LOCK;
 use crate::ports::{LockGuard, LockName};
 use crate::store::membership;
-use crate::store::{ClusterError, Installation, Opened, Store, StoreError, Unready, copy_in_memory, new_in_memory};
+use crate::store::{
+    ClusterError, ClusterRules, Installation, Opened, Store, StoreError, Unready, copy_in_memory, new_in_memory,
+};
 use crate::store::{open_file, open_ready, prepare, read_copy};
 use crate::text;
 
@@ -34,16 +36,23 @@ pub fn open_state(ctx: &Context) -> Result<Store, ModuleError> {
     Ok(store)
 }
 
-/// Reads what other machines wrote. When no server of the log answers, a run that only looks goes on with what this
-/// machine has. A change cannot go on, because it needs an entry in the log.
+/// Reads what other machines wrote. When the log cannot be read, a run that only looks goes on with what this machine
+/// has, and reports how old that is. So does a run that changes something when no server answers: what it has to change
+/// needs an entry in the log and fails.
 fn catch_up(ctx: &Context, store: &Store) -> Result<(), ModuleError> {
-    let Err(error) = store.catch_up() else { return Ok(()) };
-    let is_away = matches!(&error, StoreError::Cluster(why) if matches!(**why, ClusterError::Away(_)));
-    let error = state_error(error);
-    if !is_away {
-        return Err(error);
+    store.catch_up().or_else(|error| go_on_behind(ctx, store, error))
+}
+
+fn go_on_behind(ctx: &Context, store: &Store, error: StoreError) -> Result<(), ModuleError> {
+    let (StoreError::Cluster(why), Some(freshness)) = (&error, store.freshness().map_err(state_error)?) else {
+        return Err(state_error(error));
+    };
+    if !ctx.looks && !matches!(**why, ClusterError::Away(_)) {
+        return Err(state_error(error));
     }
-    ctx.log.warning(&format!("the state may be behind the cluster's: {error}"));
+    let behind = Behind::new(&cluster_words(why), freshness, ctx.clock.now());
+    ctx.log.warning(&format!("{} ({why})", behind.message().text().en));
+    *ctx.behind.borrow_mut() = Some(behind);
     Ok(())
 }
 
@@ -122,7 +131,8 @@ pub fn open_alone(ctx: &Context) -> Result<Store, ModuleError> {
     Ok(store.guarded_by(guard))
 }
 
-/// The state as a copy in memory, for a run that changes nothing; a new one where there is none.
+/// The state as a copy in memory, for a run that changes nothing; a new one where there is none. In a cluster the copy
+/// has what other machines wrote, if the log can be read.
 ///
 /// # Errors
 /// As [`open_state`].
@@ -133,7 +143,13 @@ pub fn copy_state(ctx: &Context) -> Result<Store, ModuleError> {
         return new_in_memory(who, ctx.clock.now()).map_err(state_error);
     }
     let _guard = patiently(ctx, || share(ctx))?;
-    copy_in_memory(&ctx.settings.state, who).map_err(state_error)
+    let copy = copy_in_memory(&ctx.settings.state, who).map_err(state_error)?;
+    if ctx.cluster.is_some() {
+        let rules = ClusterRules { queue: None, ..access(ctx)?.rules()? };
+        let replica = copy.clone().in_cluster(access(ctx)?.log()?, rules).map_err(state_error)?;
+        replica.look_on().or_else(|error| go_on_behind(ctx, &replica, error))?;
+    }
+    Ok(copy)
 }
 
 /// Whether there is a state, without looking at its content. An empty file does not count as one, if nothing was used

@@ -286,8 +286,13 @@ pub(super) fn vacuum_into(conn: &Connection, path: &Path) -> Result<(), StoreErr
 /// done.
 pub(super) fn bring_forward(conn: &Connection) -> Result<(), StoreError> {
     conn.execute_batch("BEGIN IMMEDIATE")?;
-    let result = pragma_i32(conn, "user_version").and_then(|version| schema::migrate(conn, version));
-    match result {
+    let migrate = || {
+        let (version, id) = (pragma_i32(conn, "user_version")?, pragma_i32(conn, "application_id")?);
+        schema::migrate(conn, version)?;
+        // A copy of a replica is still one.
+        if id == cluster::APPLICATION_ID { conn.pragma_update(None, "application_id", id) } else { Ok(()) }
+    };
+    match migrate() {
         Ok(()) => Ok(conn.execute_batch("COMMIT")?),
         Err(error) => {
             // The first error is reported. Even when ROLLBACK fails, the file stays as it was.

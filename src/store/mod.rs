@@ -35,8 +35,8 @@ use crate::error::Text;
 use crate::model::ids::{AccountId, ItemId, LicenseId, Mark, PanelId};
 pub use accounts::Account;
 pub use cluster::{
-    COMPARED, Chain, Clocks, Cluster, ClusterError, ClusterLog, ClusterRules, Deadline, Entry, Head, HostFacts,
-    HostReport, LastLook, Lease, LeaseGuard, LogError, Machine, Position, Progress, Token, places,
+    COMPARED, Chain, Clocks, Cluster, ClusterError, ClusterLog, ClusterRules, Deadline, Entry, Freshness, Head,
+    HostFacts, HostReport, LastLook, Lease, LeaseGuard, LogError, Machine, Position, Progress, Token, places,
 };
 pub mod membership {
     //! Beginning, joining and leaving a cluster.

@@ -70,6 +70,7 @@ fn rules(machine: usize) -> ClusterRules {
         machine: NAMES[machine].to_owned(),
         owner: format!("{} boot folder", NAMES[machine]),
         queue: None,
+        caught_up: None,
         lease: Duration::from_secs(180),
         send_by: Duration::from_secs(60),
         call: Duration::from_secs(60),

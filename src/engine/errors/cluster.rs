@@ -23,7 +23,8 @@ pub(super) fn error(error: &ClusterError) -> ModuleError {
     ModuleError::new(kind, "cluster", "", words(error)).halted(halt).because(error)
 }
 
-fn words(error: &ClusterError) -> Message {
+/// What a log that cannot be used means, for people.
+pub fn words(error: &ClusterError) -> Message {
     match error {
         ClusterError::Away(_) => text!("No server of the cluster's log answers", "Ни один сервер журнала кластера не отвечает")
         .changed(text!("Nothing was sent", "Ничего не отправлено"))

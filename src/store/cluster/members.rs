@@ -88,7 +88,10 @@ pub fn begin(
             become_replica(path, image, &rules.machine, position, Some(&first))
         })?;
     }
-    open(path, log, rules)
+    let store = open(path, log, rules)?;
+    // The first machine has the whole log.
+    store.cluster.iter().for_each(|cluster| cluster.remember_caught_up());
+    Ok(store)
 }
 
 /// Makes the newest snapshot this machine's replica, catches up, and admits the machine. The caller holds the state's

@@ -7,6 +7,7 @@
 //! between leaves an entry that the next run applies.
 
 mod body;
+mod freshness;
 mod lease;
 mod log;
 mod members;
@@ -27,6 +28,7 @@ use rusqlite::{Connection, OptionalExtension};
 use super::{Open, StoreError, Tx, schema};
 use crate::error::Message;
 pub(super) use body::{Line, owned};
+pub use freshness::Freshness;
 pub use lease::{Deadline, LastLook, Lease, LeaseGuard};
 pub use log::{
     COMPARED, Chain, ClusterLog, Entry, Head, HostFacts, HostReport, LogError, Position, Progress, Token, places,
@@ -53,6 +55,8 @@ pub struct ClusterRules {
     pub owner: String,
     /// The file with which the runs of this machine queue. `None`: they do not queue.
     pub queue: Option<PathBuf>,
+    /// The file whose time is when this machine last caught up with the log. `None`: it is not remembered.
+    pub caught_up: Option<PathBuf>,
     /// How long a lease lasts without renewal.
     pub lease: Duration,
     /// An intent is sent within this time after its recording, or never.
@@ -228,6 +232,7 @@ impl Cluster {
                 // The entry removed them: see [`Cluster::rehearse`].
                 Appended::Written => {
                     self.given_back.borrow_mut().clear();
+                    self.remember_caught_up();
                     return Ok(value);
                 }
                 Appended::Taken => self.catch_up()?,
@@ -289,6 +294,7 @@ impl Cluster {
         if !self.advance()? {
             self.mend()?;
         }
+        self.remember_caught_up();
         Ok(())
     }
 

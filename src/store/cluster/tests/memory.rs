@@ -234,6 +234,7 @@ impl Node {
             machine: self.name.to_owned(),
             owner: format!("{} {}", self.name, self.boot),
             queue: None,
+            caught_up: Some(self.dir.path().join("caught-up")),
             lease: Duration::from_secs(180),
             send_by: Duration::from_secs(60),
             call: Duration::from_secs(60),

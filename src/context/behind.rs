@@ -1,0 +1,65 @@
+//! A run that only looks, on a machine that could not catch up with the cluster's log: why, and how old its state is.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+
+use crate::error::{Lang, Message, Text};
+use crate::store::Freshness;
+use crate::text;
+
+/// The state of this machine, which may lack what other machines did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Behind {
+    freshness: Freshness,
+    message: Message,
+}
+
+impl Behind {
+    /// `why`: the words about the log. `now`: the moment of the look.
+    pub fn new(why: &Message, freshness: Freshness, now: DateTime<Utc>) -> Self {
+        let entry = freshness.entry;
+        let age = match freshness.caught_up_at {
+            Some(at) => {
+                let (shown, minutes) = (at.format("%Y-%m-%d %H:%M:%S UTC"), (now - at).num_minutes().max(0));
+                text!(
+                    "This is the state of this machine as of {shown} ({minutes} min ago, entry {entry}), when it last caught up with the log. Later changes of other machines are missing in it",
+                    "Показано состояние этой машины на {shown} ({minutes} мин назад, запись {entry}): тогда она последний раз сверялась с журналом. Более поздних изменений других машин в нём нет"
+                )
+            }
+            None => text!(
+                "This is the state of this machine as of entry {entry}, and it is not known when it last caught up with the log. Later changes of other machines are missing in it",
+                "Показано состояние этой машины на записи {entry}; когда она последний раз сверялась с журналом, неизвестно. Более поздних изменений других машин в нём нет"
+            ),
+        };
+        let cause = why.happened();
+        let words = text!(["{}. {}", cause.en, age.en], ["{}. {}", cause.ru, age.ru]);
+        let message = words.changed(text!("Nothing was changed", "Ничего не изменено"));
+        let message = match why.next_step() {
+            Some(step) => message.next(step.clone()),
+            None => message,
+        };
+        Self { freshness, message }
+    }
+
+    /// For people.
+    pub fn message(&self) -> &Message {
+        &self.message
+    }
+
+    /// Beside the title of a page.
+    pub fn title(&self) -> Text {
+        let place = match self.freshness.caught_up_at {
+            Some(at) => at.format("%Y-%m-%d %H:%M:%S UTC").to_string(),
+            None => self.freshness.entry.to_string(),
+        };
+        text!("state of {place}: the cluster's log cannot be read", "состояние на {place}: журнал кластера не читается")
+    }
+
+    /// For programs: the field `replica` of an answer.
+    pub fn json(&self, lang: Lang) -> Value {
+        let mut json = self.message.parts(lang);
+        json["entry"] = json!(self.freshness.entry);
+        json["caught_up_at"] = json!(self.freshness.caught_up_at.map(|at| at.to_rfc3339()));
+        json
+    }
+}
