@@ -2,13 +2,22 @@
 //! their stores. Planted mistakes are looked for here too.
 
 use chrono::{DateTime, Utc};
+use pmisplicense::error::ErrorKind;
+use pmisplicense::model::command::ItemCommand;
 use pmisplicense::model::ids::{ItemId, LicenseId, ModuleId};
 use pmisplicense::model::journal::{IdempotencyKey, OnceRequest};
 use pmisplicense::model::license::Family;
+use pmisplicense::model::rules::Rules;
 use pmisplicense::store::{NewIntent, Recorded, Store, StoreError};
 
+use crate::faults::{Fault, Mode, Stats};
+use crate::image::Image;
 use crate::machines::{Machines, SETTLE_S, set_clocks};
-use crate::world::moment;
+use crate::panel::PanelHabits;
+use crate::play::{How, Stage, begin};
+use crate::script::Setting;
+use crate::seller::Habits;
+use crate::world::{End, Job, moment};
 
 /// 2026-12-01 10:00 UTC
 const BEGIN_MS: i64 = 1_796_119_200_000;
@@ -24,8 +33,41 @@ const SCENES: [(&str, Scene); 5] = [
     ("an intent is sent in time or never", late),
 ];
 
+/// Runs of the engine on both machines, one after the other.
+type Story = fn(&mut Stage<'_>);
+
+/// Short histories, each of which has to keep every promise.
+const STORIES: [(&str, Story); 1] = [("a machine that is a fork only reads", fork)];
+
 /// The first scene that does not end well.
-pub fn first_broken(machines: &Machines) -> Option<&'static str> {
+pub fn first_broken(image: &Image, rules: &[Rules]) -> Option<&'static str> {
+    let scene = image.machines().and_then(first_broken_scene);
+    scene.or_else(|| STORIES.iter().find(|(_, story)| !keeps_promises(*story, image, rules)).map(|(name, _)| *name))
+}
+
+fn keeps_promises(story: Story, image: &Image, rules: &[Rules]) -> bool {
+    let setting = Setting {
+        seed: 1,
+        align_year: false,
+        rules: 0,
+        foreign: 0,
+        server: false,
+        module: false,
+        starts: vec![crate::scenes::start("55227", 1, 1)],
+        panel: PanelHabits { moves_before: true, end_at_open: true, reuses_numbers: false },
+        // No second order is refused for its address: only the program keeps it from being sent.
+        seller: Habits { refuses_busy: false, ..Habits::PLAIN },
+    };
+    let mut stage = begin(&setting, &How { mode: Mode::Off, tracing: false, muted: false }, image, rules);
+    if let Some(machines) = image.machines() {
+        machines.quiet();
+    }
+    story(&mut stage);
+    stage.quiet();
+    stage.finish(&mut Stats::default()).violations.is_empty()
+}
+
+fn first_broken_scene(machines: &Machines) -> Option<&'static str> {
     let is_broken = |(_, scene): &&(&str, Scene)| {
         machines.begin(1);
         machines.quiet();
@@ -99,4 +141,40 @@ fn late(_: &Machines, [first, _]: [Store; 2]) -> Result<bool, StoreError> {
     // The first write of a machine may have waited some milliseconds.
     later(61);
     Ok(is_sent && first.may_send(&mut recorded, now()).is_err())
+}
+
+/// The panel opens service 1 on a machine: its operation, or a new one. Runs have tags that tell their machine.
+fn open_on(stage: &mut Stage<'_>, machine: usize, round: usize) {
+    let op = {
+        let mut world = stage.world.borrow_mut();
+        world.panel.open_op(1).unwrap_or_else(|| crate::life::begin_operation(&mut world, 1, ItemCommand::Open, None))
+    };
+    let tag = 16 * round + 8 * machine;
+    stage.group(&[Job::Item { item: 1, command: ItemCommand::Open, op: Some(op) }], tag);
+}
+
+/// The log loses the order of the first machine, and nobody notices: the second machine writes on before the first one
+/// comes back. It wants a license for the same service, and has to see by its mark that one is there. The first machine
+/// sends nothing any more. An operator has its state built anew, and the lost purchase taken in.
+fn fork(stage: &mut Stage<'_>) {
+    stage.world.borrow_mut().faults.mode = Mode::At("send order", Fault::Late(30), None);
+    open_on(stage, 0, 0);
+    stage.world.borrow_mut().faults.mode = Mode::Off;
+    let lost = stage.image.machines().map_or(0, |machines| machines.places().len());
+    let ahead = stage.lose_end(lost, true);
+    for round in 1..4 {
+        stage.world.borrow_mut().advance(1000 * i64::from(SETTLE_S));
+        open_on(stage, 1, round);
+        let sends = stage.world.borrow().sends;
+        open_on(stage, 0, round);
+        let mut world = stage.world.borrow_mut();
+        let is_refused =
+            world.runs.last().is_some_and(|run| matches!(&run.end, Some(End::Failed(ErrorKind::State, _))));
+        let sent = world.sends - sends;
+        if ahead != Some(0) || sent > 0 || !is_refused {
+            world.violation("S1", "a fork does more than read", format!("machine {ahead:?}, {sent} requests"));
+        }
+    }
+    stage.image.machines().into_iter().for_each(|machines| machines.rebuild(0));
+    stage.group(&[Job::Reconcile], 16 * 4);
 }

@@ -96,6 +96,8 @@ struct Shared {
     lags: usize,
     /// Every insert of a scene is carried out, and its answer is lost.
     loses_answers: bool,
+    /// The servers were started anew, and nothing was written since: none can prove that it has every entry.
+    is_unwitnessed: bool,
 }
 
 type Database = Rc<RefCell<Shared>>;
@@ -109,6 +111,7 @@ impl Shared {
             return Err(LogError::Away("1062 duplicate entry".to_owned()));
         }
         self.entries.push(entry.clone());
+        self.is_unwitnessed = false;
         Ok(true)
     }
 
@@ -167,8 +170,9 @@ impl ClusterLog for MemoryLog {
     fn head(&mut self) -> Result<Head, LogError> {
         self.ask()?;
         let shown = self.shown();
-        let position = self.shared.borrow().entries[shown - 1].position;
-        Ok(Head { position, clock: true_now(), identity: "galera:one".to_owned(), is_witnessed: true })
+        let shared = self.shared.borrow();
+        let (position, is_witnessed) = (shared.entries[shown - 1].position, !shared.is_unwitnessed);
+        Ok(Head { position, clock: true_now(), identity: "galera:one".to_owned(), is_witnessed })
     }
 
     fn clock(&mut self) -> Result<DateTime<Utc>, LogError> {
@@ -279,23 +283,77 @@ impl Machines {
     /// The beginning of a history.
     pub fn begin(&self, seed: u64) {
         for machine in NAMES {
-            let folder = self.dir.join(machine);
-            let _ = std::fs::remove_dir_all(&folder);
-            std::fs::create_dir(&folder).expect("a folder");
-            let template = self.dir.join(format!("template-{machine}.db"));
-            std::fs::copy(template, folder.join("state.db")).expect("a copy");
+            self.replica_of_the_beginning(machine);
         }
         let mut shared = self.shared.borrow_mut();
         shared.entries.clone_from(&self.beginning);
         shared.late.clear();
-        (shared.lags, shared.loses_answers) = (0, false);
+        (shared.lags, shared.loses_answers, shared.is_unwitnessed) = (0, false, false);
         shared.is_quiet = false;
         shared.rng = Some(Rng::fork(seed, 3));
     }
 
+    fn replica_of_the_beginning(&self, machine: &str) {
+        let folder = self.dir.join(machine);
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir(&folder).expect("a folder");
+        let template = self.dir.join(format!("template-{machine}.db"));
+        std::fs::copy(template, folder.join("state.db")).expect("a copy");
+    }
+
     /// From now on the log answers well.
     pub fn quiet(&self) {
-        self.shared.borrow_mut().is_quiet = true;
+        self.set_quiet(true);
+    }
+
+    /// Whether the log answers well. Returns whether it did.
+    pub fn set_quiet(&self, is_quiet: bool) -> bool {
+        std::mem::replace(&mut self.shared.borrow_mut().is_quiet, is_quiet)
+    }
+
+    /// The places of all entries.
+    pub fn places(&self) -> Vec<Position> {
+        self.shared.borrow().entries.iter().map(|entry| entry.position).collect()
+    }
+
+    /// The number of the newest entry that a machine has applied.
+    fn newest_of(&self, machine: usize) -> u64 {
+        let replica = rusqlite::Connection::open(self.file(machine)).expect("a replica");
+        let seq: i64 =
+            replica.query_row("SELECT seq FROM cluster_replica", [], |row| row.get(0)).expect("the replica's number");
+        seq.unsigned_abs()
+    }
+
+    /// The log loses some of its newest entries, and its servers were started anew, which tells every machine of it
+    /// unless `unnoticed`. The watching replica forgets them too, and has to be opened again. Returns a machine that
+    /// has them all; `None`: there is none, and nothing was lost.
+    pub fn lose_end(&self, entries: usize, unnoticed: bool) -> Option<usize> {
+        let newest = self.places().last()?.seq;
+        let ahead = [0, 1].into_iter().find(|machine| self.newest_of(*machine) == newest)?;
+        // A machine that has only some of them would write those again, and the hold behind them: a fork for the other.
+        let others = usize::try_from(newest - self.newest_of(1 - ahead)).unwrap_or(0);
+        let entries = if others > 0 && !unnoticed { entries.min(others) } else { entries };
+        let mut shared = self.shared.borrow_mut();
+        // What the machines began with stays: an image was made of it.
+        let left = shared.entries.len().saturating_sub(entries).max(self.beginning.len());
+        shared.entries.truncate(left);
+        shared.late.clear();
+        shared.is_unwitnessed = !unnoticed;
+        drop(shared);
+        self.replica_of_the_beginning(NAMES[WATCHER]);
+        Some(ahead)
+    }
+
+    /// The state file of a machine is lost, and an operator has it built anew from the log.
+    pub fn rebuild(&self, machine: usize) {
+        let was_quiet = self.set_quiet(true);
+        let file = self.file(machine);
+        let folder = file.parent().expect("a folder");
+        std::fs::remove_dir_all(folder).expect("its folder");
+        std::fs::create_dir(folder).expect("a folder");
+        let joined = membership::join(&file, self.log(machine), rules(machine), true_now(), &mut |_, _| {});
+        drop(joined.expect("the machine joins"));
+        self.set_quiet(was_quiet);
     }
 
     /// The log loses its newest entry.

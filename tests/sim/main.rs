@@ -27,6 +27,7 @@ mod heard;
 mod image;
 mod jobs;
 mod life;
+mod losses;
 mod machines;
 #[cfg(feature = "planted-bugs")]
 mod mistakes;

@@ -70,9 +70,9 @@ fn is_found(bug: Bug, image: &Image, rules: &[Rules]) -> bool {
         let violation = broken(seed, Some(bug))?;
         broken(seed, None).is_none().then_some((seed, violation))
     });
-    if let Some(machines) = image.machines() {
+    if image.machines().is_some() {
         plant(Some(bug));
-        let scene = between::first_broken(machines);
+        let scene = between::first_broken(image, rules);
         plant(None);
         let by_scene = scene.map_or_else(|| "no scene".to_owned(), |scene| format!("not \"{scene}\""));
         match &found {

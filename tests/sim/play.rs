@@ -13,7 +13,6 @@ use pmisplicense::model::ids::RunningOperationId;
 use pmisplicense::model::rules::{PostOpen, Rules};
 use pmisplicense::pass_report::PassReport;
 use pmisplicense::ports::ModuleAccess;
-use pmisplicense::store::CommitFault;
 
 use crate::acts::Act;
 use crate::faults::{Class, Fault, Faults, Mode, Path, Planned, Stats};
@@ -26,7 +25,7 @@ use crate::script::{Script, Setting};
 use crate::seller::Seller;
 use crate::trouble::Trouble;
 use crate::wire::Wire;
-use crate::world::{End, Job, Run, Shared, SimClock, SimLocks, SimNotes, Violation, World, day_of};
+use crate::world::{End, Job, Run, Shared, SimClock, SimLocks, SimNotes, Violation, World, commit_fault, day_of};
 
 /// The seller's address in the module's settings.
 pub const URL: &str = "https://sim.invalid";
@@ -81,7 +80,7 @@ struct Going<'a> {
 
 pub struct Stage<'a> {
     pub world: Shared,
-    image: &'a Image,
+    pub image: &'a Image,
     rules: &'a Rules,
     access: ModuleAccess,
     pub seed: u64,
@@ -93,8 +92,12 @@ pub struct Stage<'a> {
 /// Plays a drawn history and checks it.
 pub fn play(script: &Script, how: &How, image: &Image, rules: &[Rules], stats: &mut Stats) -> Played {
     let mut stage = begin(&script.setting, how, image, rules);
+    let loss = image.machines().and_then(|_| crate::trouble::draw_loss(script.setting.seed, script.actions.len()));
     for (index, action) in script.actions.iter().enumerate() {
         crate::drawn::act(&mut stage, index, *action);
+        if let Some((_, loss)) = loss.filter(|(after, _)| *after == index + 1) {
+            stage.happen(Act::Trouble(loss));
+        }
     }
     stage.quiet();
     stage.finish(stats)
@@ -204,6 +207,11 @@ impl<'a> Stage<'a> {
     }
 
     fn befall(&mut self, trouble: Trouble) {
+        match trouble {
+            Trouble::LogLostEnd(entries) => return self.log_loses_end(entries),
+            Trouble::ReplicaLost(machine) => return self.image.machines().iter().for_each(|all| all.rebuild(machine)),
+            _ => {}
+        }
         let mut world = self.world.borrow_mut();
         match trouble {
             Trouble::StateCopied | Trouble::StateLost | Trouble::StateRestored | Trouble::StateRolledBack
@@ -479,22 +487,5 @@ impl<'a> Stage<'a> {
             acts: self.acts,
             trace: world.trace.take().unwrap_or_default(),
         }
-    }
-}
-
-fn commit_fault(world: &Shared, run: usize) -> Option<CommitFault> {
-    let mut world = world.borrow_mut();
-    if world.runs[run].disk_full {
-        return Some(CommitFault::NotWritten);
-    }
-    let step = world.step_of(run);
-    match world.ask(run, Class::Commit, step) {
-        Some(Fault::CommitLost) => Some(CommitFault::NotWritten),
-        Some(Fault::CommitWritten) => Some(CommitFault::Written),
-        Some(Fault::DiskFull) => {
-            world.runs[run].disk_full = true;
-            Some(CommitFault::NotWritten)
-        }
-        _ => None,
     }
 }

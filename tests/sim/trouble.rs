@@ -42,6 +42,10 @@ pub enum Trouble {
     NeighbourTakes,
     /// What lasts is over.
     Over,
+    /// Of two machines: the log loses so many of its newest entries, which a machine still has.
+    LogLostEnd(usize),
+    /// Of two machines: the state file of this one is lost.
+    ReplicaLost(usize),
 }
 
 /// Puts at most one trouble into a history, with its end.
@@ -74,6 +78,17 @@ pub fn draw(seed: u64, actions: &mut Vec<Action>) {
     actions.insert(end, Action::Trouble(second));
 }
 
+/// Puts a loss into every third history of two machines. `count`: its other actions. Returns where, and what is lost.
+pub fn draw_loss(seed: u64, count: usize) -> Option<(usize, Trouble)> {
+    let mut rng = Rng::fork(seed, 9);
+    let loss = match rng.below(6) {
+        0 => Trouble::LogLostEnd(1 + rng.below(6) as usize),
+        1 => Trouble::ReplicaLost(rng.below(2) as usize),
+        _ => return None,
+    };
+    Some((1 + rng.below(u32::try_from(count).unwrap_or(1)) as usize, loss))
+}
+
 impl Trouble {
     /// What it does to the world; what it does to the state is the stage's to do.
     pub fn befall(self, world: &mut World) {
@@ -97,6 +112,8 @@ impl Trouble {
             }
             Self::StateCopied => world.state_is_copied = true,
             Self::Over => over(world),
+            // What it does to the log and the replicas is all that it does.
+            Self::LogLostEnd(_) | Self::ReplicaLost(_) => {}
         }
     }
 }

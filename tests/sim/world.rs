@@ -16,7 +16,7 @@ use pmisplicense::model::license::License;
 use pmisplicense::pass_report::PassReport;
 use pmisplicense::plan::finding::Finding;
 use pmisplicense::ports::{Clock, LockGuard, LockName, Locks, Notes, Repeatable};
-use pmisplicense::store::Store;
+use pmisplicense::store::{CommitFault, Store};
 
 use crate::beside::Neighbour;
 use crate::faults::{Class, Fault, Faults, Path};
@@ -428,5 +428,23 @@ impl Notes for SimNotes {
     }
     fn warn(&self, text: &Text) {
         self.0.borrow_mut().say(|_| format!("run {} warns: {}", self.1, text.en));
+    }
+}
+
+/// Whether a COMMIT of a run fails, and how.
+pub fn commit_fault(world: &Shared, run: usize) -> Option<CommitFault> {
+    let mut world = world.borrow_mut();
+    if world.runs[run].disk_full {
+        return Some(CommitFault::NotWritten);
+    }
+    let step = world.step_of(run);
+    match world.ask(run, Class::Commit, step) {
+        Some(Fault::CommitLost) => Some(CommitFault::NotWritten),
+        Some(Fault::CommitWritten) => Some(CommitFault::Written),
+        Some(Fault::DiskFull) => {
+            world.runs[run].disk_full = true;
+            Some(CommitFault::NotWritten)
+        }
+        _ => None,
     }
 }
