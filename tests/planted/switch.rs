@@ -54,6 +54,8 @@ pub enum Bug {
     OldLeaseLeft,
     /// Between machines, entries that the log lost are given up.
     TailNotWrittenAgain,
+    /// Between machines, a doubt ends by the clock of the machine that looks, whatever the others say.
+    SettledByOwnClock,
 }
 
 impl Bug {
@@ -84,6 +86,7 @@ impl Bug {
         Self::LaggardBelieved,
         Self::OldLeaseLeft,
         Self::TailNotWrittenAgain,
+        Self::SettledByOwnClock,
     ];
 
     /// True if the mistake is made at the second kind of seller, where histories of their own look for it.
@@ -106,6 +109,7 @@ impl Bug {
                 | Self::LaggardBelieved
                 | Self::OldLeaseLeft
                 | Self::TailNotWrittenAgain
+                | Self::SettledByOwnClock
         )
     }
 }

@@ -14,7 +14,7 @@ use crate::faults::{Fault, Mode, Stats};
 use crate::image::Image;
 use crate::machines::{Machines, SETTLE_S, set_clocks};
 use crate::panel::PanelHabits;
-use crate::play::{How, Stage, begin};
+use crate::play::{How, MOST_APART_MS, Stage, begin};
 use crate::script::Setting;
 use crate::seller::Habits;
 use crate::world::{End, Job, moment};
@@ -37,7 +37,8 @@ const SCENES: [(&str, Scene); 5] = [
 type Story = fn(&mut Stage<'_>);
 
 /// Short histories, each of which has to keep every promise.
-const STORIES: [(&str, Story); 1] = [("a machine that is a fork only reads", fork)];
+const STORIES: [(&str, Story); 2] =
+    [("a machine whose clock is ahead ends no doubt early", ahead), ("a machine that is a fork only reads", fork)];
 
 /// The first scene that does not end well.
 pub fn first_broken(image: &Image, rules: &[Rules]) -> Option<&'static str> {
@@ -151,6 +152,19 @@ fn open_on(stage: &mut Stage<'_>, machine: usize, round: usize) {
     };
     let tag = 16 * round + 8 * machine;
     stage.group(&[Job::Item { item: 1, command: ItemCommand::Open, op: Some(op) }], tag);
+}
+
+/// The order of the first machine gets no answer, and the seller carries it out almost a settling time later. The
+/// clock of the second machine says long before that the doubt is over. It looks again and again.
+fn ahead(stage: &mut Stage<'_>) {
+    stage.world.borrow_mut().apart_ms = MOST_APART_MS;
+    stage.world.borrow_mut().faults.mode = Mode::At("send order", Fault::Late(850), None);
+    open_on(stage, 0, 0);
+    stage.world.borrow_mut().faults.mode = Mode::Off;
+    for (round, seconds) in [(1, 500), (2, 100), (3, 100)] {
+        stage.world.borrow_mut().advance(1000 * seconds);
+        open_on(stage, 1, round);
+    }
 }
 
 /// The log loses the order of the first machine, and nobody notices: the second machine writes on before the first one
