@@ -59,6 +59,9 @@ fn a_look_says_how_old_the_state_is_when_no_server_of_the_log_answers() {
         let rehearsed = json(&cluster.run(A, &[args, &["--json"]].concat()));
         assert!(is_when_it_last_read(&rehearsed["replica"]["caught_up_at"]), "{args:?}: {rehearsed:#}");
     }
+    let page = "<?xml version=\"1.0\"?><doc func=\"pmisplicense.licenses\" lang=\"en\"/>";
+    let page = cluster.program(A, &[]).arg0("addon/pmisplicense-pages").stdin(page).env("AUTH_LEVEL", "29").run();
+    assert!(page.stdout.contains("192.0.2.41") && page.stdout.contains("<plname>state of 20"), "{}", page.stdout);
     // A change is refused, and is no look at an old state.
     assert_eq!(cluster.cmd(A, "suspend", 41).fails("state").attribute("object"), "cluster");
     // Without the file that holds the moment, the entry alone says how old the state is.
