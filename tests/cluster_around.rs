@@ -1,4 +1,4 @@
-//! What is around two machines with one log: cron on both, a server with unsafe settings.
+//! The surroundings of two machines with one log: cron on both, and a server with unsafe settings.
 use crate::cluster::{A, B, Cluster};
 use crate::service::sent;
 use crate::support::Test;

@@ -147,7 +147,7 @@ fn two_hundred_services_opened_on_both_machines_are_bought_once_each() {
 /// pass asks one thing after the other: two requests at one time would be two syncs at one time.
 #[test]
 #[ignore = "make galera"]
-fn cron_on_two_machines_for_an_hour_never_runs_two_syncs_at_once() {
+fn cron_on_two_machines_of_a_real_galera_never_runs_two_syncs_at_once() {
     const EVERY: Duration = Duration::from_secs(20);
     let (_nodes, cluster) = begun();
     for item in 42..45 {
@@ -174,8 +174,8 @@ fn cron_on_two_machines_for_an_hour_never_runs_two_syncs_at_once() {
     let most = cluster.test.upstream.most_at_once();
     eprintln!("syncs that worked: {worked}, that left it to another: {left}; requests at one time: {most}");
     assert_eq!((worked + left, most), (2 * rounds, 1), "worked {worked}, left it to another {left}");
-    // Of five rounds four have somebody who works, and in three somebody meets a pass that is still at work, in one of
-    // them both do.
+    // In four of five rounds a sync works. In three of five a sync meets a pass that is still at work; in one of these
+    // three rounds both syncs meet it.
     let least = rounds * 4 / 5;
     assert!(worked >= least && left >= least, "worked {worked}, left it to another {left}");
     assert_eq!(cluster.orders(), orders);

@@ -1,4 +1,4 @@
-//! What a machine of a cluster shows when it cannot read the log: its own state, and how old that is.
+//! Commands that only look, in a cluster. Without the log they show the state of their machine and say how old it is.
 use crate::cluster::{A, B, Cluster, Machine};
 use crate::support::Test;
 use crate::support::mariadb::MariaDb;
@@ -54,8 +54,8 @@ fn a_look_says_how_old_the_state_is_when_no_server_of_the_log_answers() {
     let status = cluster.run(A, &["cluster", "status"]);
     assert!(status.stdout.contains("it last caught up with the log at 20"), "{}", status.stdout);
     for args in [&["--command", "open", "--item", "41", "--dry-run"][..], &["sync", "--dry-run"]] {
-        let told = cluster.run(A, args).stdout;
-        assert!(told.contains(&format!("entry {entry})")), "{args:?}: {told}");
+        let said = cluster.run(A, args).stdout;
+        assert!(said.contains(&format!("entry {entry})")), "{args:?}: {said}");
         let rehearsed = json(&cluster.run(A, &[args, &["--json"]].concat()));
         assert!(is_when_it_last_read(&rehearsed["replica"]["caught_up_at"]), "{args:?}: {rehearsed:#}");
     }
@@ -109,11 +109,15 @@ fn a_machine_that_is_a_fork_only_reads_and_says_what_it_shows() {
     cluster.test.soft_item(43, "55227", 1).ip("192.0.2.43").add();
     let refused = cluster.cmd(A, "open", 43);
     assert!(refused.fails("state").message().contains("different entries of the same number"), "{}", refused.message());
+    let dry = cluster.run(A, &["--command", "open", "--item", "43", "--dry-run"]);
+    let said = format!("{}{}", dry.stdout, dry.stderr);
+    assert!(said.contains("different entries of the same number"), "{said}");
     let list = cluster.run(A, &["list"]);
     assert!(list.ok().stdout.contains("192.0.2.41") && !list.stdout.contains("192.0.2.42"), "{}", list.stdout);
     assert!(list.stderr.contains("different entries of the same number"), "{}", list.stderr);
     assert!(list.stderr.contains("read \"Fork\" in docs/cluster.md"), "{}", list.stderr);
     let status = cluster.run(A, &["cluster", "status", "--json"]);
+    assert_eq!(status.code, Some(1), "an operator has to decide");
     let both = json(&status);
     assert_eq!(both["here"]["entry"], entry, "{both:#}");
     assert!(both["hosts"][0]["entry"].is_u64() && both["replica"]["what"].is_string(), "{both:#}");

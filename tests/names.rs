@@ -112,6 +112,26 @@ fn a_license_that_shows_nothing_of_its_service_is_left_alone_and_named() {
     assert!(test.run(["reconcile"]).stdout.contains(&format!("pooled license {id} is in use")));
 }
 
+/// `unbind` knows such a license by its key too. If the key changed as well, it does not say that it freed the license.
+#[test]
+fn unbind_frees_a_moved_and_renamed_license_or_says_that_it_did_not() {
+    for changed in [false, true] {
+        let test = renamed_and_moved();
+        let id = license(&test, 42).id;
+        if changed {
+            test.upstream.edit_license(id, |l| l.key = "ANOTHER-KEY".into());
+        }
+        let output = test.run(["unbind", "42", "--yes"]);
+        let said = format!("{}{}", output.stdout, output.stderr);
+        assert_eq!(
+            (output.code, said.contains("neither stopped nor freed")),
+            (Some(i32::from(changed)), changed),
+            "{said}"
+        );
+        assert_eq!(test.upstream.license(id).status, if changed { 2 } else { 3 }, "{}", test.story());
+    }
+}
+
 /// An open service at a seller without marks, whose license the seller's administrator renamed and moved.
 fn renamed_and_moved() -> Test {
     let test = Test::new();

@@ -463,3 +463,16 @@ fn an_operation_older_than_the_close_gives_a_closed_service_nothing() {
         assert_eq!(state(&test, "SELECT state FROM license"), "pool");
     }
 }
+
+/// The panel closed the service without calling us, and repeats a change of an earlier time. The license stays as it is
+/// until sync frees it.
+#[test]
+fn a_change_older_than_the_close_changes_nothing() {
+    let test = Test::new();
+    let id = opened(&test, 42, "55227", 1);
+    test.set_param(42, "ip", "192.0.2.142");
+    test.set_item(42, "status", "4");
+    forget(&test);
+    test.cmd("setparam", 42).ok();
+    assert_eq!((changes(&test), test.upstream.license(id).ip.as_str()), (Vec::new(), "192.0.2.42"), "{}", test.story());
+}

@@ -186,7 +186,7 @@ fn a_name_that_is_kept_otherwise_hides_no_order() {
 static NAMED: std::sync::OnceLock<(String, String)> = std::sync::OnceLock::new();
 
 /// The seller returns no marks, and its answer names a license that is deleted, with the very tariff and address. A
-/// license that was ordered just now is there, so ours is looked for.
+/// license that was ordered just now cannot be deleted, so the search for ours goes on.
 #[test]
 fn an_answer_that_names_a_deleted_license_does_not_hide_ours() {
     let test = Test::new();

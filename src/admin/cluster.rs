@@ -231,7 +231,8 @@ pub fn status(desk: &mut Desk<'_>) -> Result<Answer, ModuleError> {
         "hosts": hosts.iter().map(host_json).collect::<Vec<_>>(),
     });
     let text: String = lines.iter().map(|line| format!("{}\n", desk.say(line))).collect();
-    let is_bad = here.is_none() || hosts.iter().all(|host| host.facts.is_err());
+    let is_behind = desk.ctx.behind.borrow().is_some();
+    let is_bad = here.is_none() || is_behind || hosts.iter().all(|host| host.facts.is_err());
     Ok(Answer::new("cluster", text, json).with_code(u8::from(is_bad)))
 }
 

@@ -22,12 +22,12 @@ impl Behind {
             Some(at) => {
                 let (shown, minutes) = (at.format("%Y-%m-%d %H:%M:%S UTC"), (now - at).num_minutes().max(0));
                 text!(
-                    "This is the state of this machine as of {shown} ({minutes} min ago, entry {entry}), when it last caught up with the log. Later changes of other machines are missing in it",
+                    "This is the state of this machine as of {shown} ({minutes} min ago, entry {entry}), when it last caught up with the log. It lacks later changes of other machines",
                     "Показано состояние этой машины на {shown} ({minutes} мин назад, запись {entry}): тогда она последний раз сверялась с журналом. Более поздних изменений других машин в нём нет"
                 )
             }
             None => text!(
-                "This is the state of this machine as of entry {entry}, and it is not known when it last caught up with the log. Later changes of other machines are missing in it",
+                "This is the state of this machine as of entry {entry}, and it is not known when it last caught up with the log. It lacks later changes of other machines",
                 "Показано состояние этой машины на записи {entry}; когда она последний раз сверялась с журналом, неизвестно. Более поздних изменений других машин в нём нет"
             ),
         };
@@ -48,11 +48,14 @@ impl Behind {
 
     /// Beside the title of a page.
     pub fn title(&self) -> Text {
-        let place = match self.freshness.caught_up_at {
-            Some(at) => at.format("%Y-%m-%d %H:%M:%S UTC").to_string(),
-            None => self.freshness.entry.to_string(),
+        let place = match self.freshness.caught_up_at.map(|at| at.format("%Y-%m-%d %H:%M:%S UTC")) {
+            Some(at) => text!("state of {at}", "состояние на {at}"),
+            None => text!(
+                ["state up to entry {}", self.freshness.entry],
+                ["состояние до записи {} включительно", self.freshness.entry]
+            ),
         };
-        text!("state of {place}: the cluster's log cannot be read", "состояние на {place}: журнал кластера не читается")
+        text!(["{}: the cluster's log cannot be read", place.en], ["{}: журнал кластера не читается", place.ru])
     }
 
     /// For programs: the field `replica` of an answer.

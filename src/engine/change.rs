@@ -53,11 +53,26 @@ impl Engine<'_> {
     /// setparam: the client changed something. Each difference is carried out, then the post-call tells the panel.
     pub(super) async fn setparam(&mut self, item: &Item) -> Result<(), ModuleError> {
         let incarnation = self.incarnation_of(item).await?;
+        if item.status == ItemStatus::Deleted {
+            self.settle_closed(item, &incarnation).await?;
+            return self.post(item, "service.postsetparam").await;
+        }
         match wanted(item, &self.rules.panel_addons, &self.rules.catalogue)? {
             Wanted::Nopanel => self.drop_panel(item, &incarnation).await?,
             Wanted::Product(product) => self.apply_wanted(item, &incarnation, product).await?,
         }
         self.post(item, "service.postsetparam").await
+    }
+
+    /// A change that is older than the close of its service: nothing is ordered or changed any more. What was sent for
+    /// it must be known before the post-call.
+    async fn settle_closed(&mut self, item: &Item, incarnation: &Incarnation) -> Result<(), ModuleError> {
+        self.settle_orders(item, incarnation, None).await?;
+        if let Some(row) = self.witnessed(item, incarnation).await? {
+            self.lock_license(row.id).await?;
+            self.settle_license(&row).await?;
+        }
+        Ok(())
     }
 
     /// From a panel to `nopanel`: the license is freed, the choice remembered.
@@ -71,12 +86,11 @@ impl Engine<'_> {
         incarnation: &Incarnation,
         product: &Product,
     ) -> Result<(), ModuleError> {
-        let is_closed = item.status == ItemStatus::Deleted;
-        self.settle_orders(item, incarnation, Some(product).filter(|_| !is_closed)).await?;
+        self.settle_orders(item, incarnation, Some(product)).await?;
         let Some((row, seen)) = self.present_license(item, incarnation).await? else {
             let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
             let had_nothing = known.and_then(|row| row.choice).as_deref() == Some(NOPANEL);
-            if (had_nothing && !is_closed) || item.status == ItemStatus::Active {
+            if had_nothing || item.status == ItemStatus::Active {
                 let (row, seen) = self.ensure_license(item, incarnation, product).await?;
                 self.hand_out(item, &row, product, seen).await?;
                 return self.settle_end(item).await;

@@ -158,11 +158,11 @@ impl Engine<'_> {
         }
     }
 
-    /// Frees a license that is written down as "to be freed".
+    /// Frees a license that is written down as "to be freed". `was_in_use`: as in [`Engine::free_unshown`].
     ///
     /// # Errors
     /// `state`: another service shows the license; any failure of freeing it.
-    pub(super) async fn free_upstream(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
+    pub(super) async fn free_upstream(&mut self, row: &LicenseRow, was_in_use: bool) -> Result<(), ModuleError> {
         self.check_no_heir(row).await?;
         if self.is_still_shown(row).await? {
             self.note(&text!(
@@ -172,11 +172,11 @@ impl Engine<'_> {
             ));
             return Ok(());
         }
-        self.free_unshown(row, false).await
+        self.free_unshown(row, was_in_use).await
     }
 
-    /// Whether nothing will free the license: it may be in use by another installation.
-    fn is_put_aside(&self, row: &LicenseRow) -> Result<bool, ModuleError> {
+    /// True if the license was put aside: another installation may use it, so no run frees it any more.
+    pub(super) fn is_put_aside(&self, row: &LicenseRow) -> Result<bool, ModuleError> {
         let now = self.store.license(row.account, row.id).map_err(errors::state)?;
         Ok(now.is_some_and(|now| now.state != LicenseState::ToFree && now.reason == Some(Reason::NotFree)))
     }

@@ -106,7 +106,9 @@ impl Engine<'_> {
                 // The choice is written down with the purchase. If the purchase brought nothing, the license is still
                 // wanted.
                 let is_owed = self.is_addition_owed(item, &incarnation)?;
-                if holds || had_nothing || is_owed || item.status == ItemStatus::Active {
+                // An operation that is older than the close of its service buys nothing.
+                let may_buy = holds || had_nothing || is_owed || item.status == ItemStatus::Active;
+                if may_buy && item.status != ItemStatus::Deleted {
                     self.ensure_addon(item, &incarnation, &name).await?;
                     self.remember_choice(item, &name).await?;
                     self.settle_end(item).await?;

@@ -22,7 +22,7 @@ impl Engine<'_> {
         match &seen.key {
             Some(key) if item.params.lickey.as_ref() != Some(key) => values.push(("lickey", key.reveal().to_owned())),
             Some(_) => {}
-            // The key of the license before it would be taken for this one's.
+            // Otherwise the client would take the key of the former license for the key of this one.
             None if self.shows_former_key(item, seen.id)? => values.push(("lickey", String::new())),
             None => {}
         }

@@ -216,7 +216,7 @@ impl Engine<'_> {
         let until = intent.settled_at(settle_s);
         let sent = intent.request.as_addition().and_then(|add| add.seller_time);
         let by_seller = sent.zip(self.their_now()).is_some_and(|(sent, now)| {
-            // A moment that lies ahead of both clocks tells nothing about ours.
+            // A recording time that lies ahead of both clocks proves that ours was ahead then, so ours does not count.
             let is_over_here = self.now() >= until || intent.recorded_at > self.now_at_latest();
             is_over_here && now >= Intent { recorded_at: sent, ..intent.clone() }.settled_at(settle_s)
         });

@@ -129,8 +129,12 @@ impl Engine<'_> {
             }
             return Err(shown_elsewhere);
         }
-        self.give_up(item, &row).await?;
-        self.end_incarnation(item, incarnation).await
+        let given_up = self.give_up(item, &row).await;
+        // No later run frees a license that was put aside, so this one ends the incarnation.
+        if given_up.is_ok() || self.is_put_aside(&row)? {
+            self.end_incarnation(item, incarnation).await?;
+        }
+        given_up
     }
 
     /// Whether the service has its license, and open never finished its post-call.
@@ -241,6 +245,6 @@ impl Engine<'_> {
             return Ok(());
         }
         self.check_no_heir(row).await?;
-        self.free_upstream(row).await
+        self.free_upstream(row, false).await
     }
 }

@@ -1,4 +1,4 @@
-//! What the next look at a service would do, and why, in words. This is pure, and follows the same rules as the look
+//! Says what the next look at a service would do, and why. This is pure, and follows the same rules as the look
 //! itself.
 
 use chrono::{DateTime, NaiveDate, Utc};

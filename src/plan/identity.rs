@@ -1,4 +1,4 @@
-//! Whether a service and a license are the ones that our state knows (docs/money-safety.md 4 to 6). Pure:
+//! Decides whether a service and a license are the ones that our state knows (docs/money-safety.md 4 to 6). Pure:
 //! `engine::identity` collects the facts, and every command asks before anything is sent. Where the answer is "another
 //! one", an operator can say "it is the same": `bind ITEM LICENSE`.
 

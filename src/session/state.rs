@@ -37,8 +37,8 @@ pub fn open_state(ctx: &Context) -> Result<Store, ModuleError> {
 }
 
 /// Reads what other machines wrote. When the log cannot be read, a run that only looks goes on with what this machine
-/// has, and reports how old that is. So does a run that changes something when no server answers: what it has to change
-/// needs an entry in the log and fails.
+/// has, and reports how old that is. When no server answers, a run that changes something goes on too. Its first change
+/// needs an entry in the log, so it fails there.
 fn catch_up(ctx: &Context, store: &Store) -> Result<(), ModuleError> {
     store.catch_up().or_else(|error| go_on_behind(ctx, store, error))
 }
@@ -132,7 +132,7 @@ pub fn open_alone(ctx: &Context) -> Result<Store, ModuleError> {
 }
 
 /// The state as a copy in memory, for a run that changes nothing; a new one where there is none. In a cluster the copy
-/// has what other machines wrote, if the log can be read.
+/// has what other machines wrote, if the log can be read and still holds this machine's newest entry.
 ///
 /// # Errors
 /// As [`open_state`].

@@ -1,4 +1,4 @@
-//! What an administrator stumbled over at his desk (tests/desk_points.md): words, exit codes, and what fits a terminal.
+//! Points that hindered an administrator at work (tests/desk_points.md): words, exit codes, and overlong lines.
 use super::{day_in, difference, fine, in_state, json, on_terminal, opened, person, refused, troubled};
 use crate::support::{Fault, Test};
 

@@ -100,6 +100,26 @@ fn a_module_ends_with_its_license_which_is_not_pooled() {
     assert_ne!(licid(&test, 44), license, "available are only licenses without modules");
 }
 
+/// The purchase of a module is in doubt when its license is given back. The module may still come, so the license is not
+/// for the next client.
+#[test]
+fn a_license_whose_module_may_still_come_is_not_pooled() {
+    let test = with_module();
+    test.upstream.with(|world| world.next_id += 1000);
+    test.upstream.fault(Fault::on("addition.order.param").drop_after());
+    test.cmd("open", 43).fails("client");
+    let license = licid(&test, 42);
+    test.upstream.age(license, 40);
+    test.cmd("close", 42).ok();
+    assert_eq!(
+        state(&test, &format!("SELECT state FROM license WHERE id = {license}")),
+        ["stopped"],
+        "{}",
+        test.story()
+    );
+    assert_eq!(test.upstream.license(license).status, 3);
+}
+
 /// A run of the module's service may be starting the module at this moment. Until that run has ended, a close of the
 /// license does not stop the module.
 #[test]

@@ -1,5 +1,5 @@
-//! What can happen in a history, each told in full: nothing here draws a number, so a recorded history means the same
-//! for as long as these words do, whatever is added to what histories are drawn from.
+//! The events of a history, each with all its details. Nothing here draws a number, so a recorded history keeps its
+//! meaning when histories are drawn in another way later.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! What the worlds of two modules of one panel have in common: each has its own seller and services, and the runs of
+//! Links between the worlds of two modules of one panel. Each has its own seller and services, but the runs of
 //! each see the panel and the locks of both.
 
 use pmisplicense::model::ids::{AccountId, ItemId, LicenseId, ModuleId};

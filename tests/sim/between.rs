@@ -1,4 +1,4 @@
-//! What two machines owe each other and histories do not play (`play` and `machines` say what they do): short scenes of
+//! Short scenes of two machines that random histories (`play`, `machines`) hardly ever play. Most of them work only on
 //! their stores. Planted mistakes are looked for here too.
 
 use chrono::{DateTime, Utc};

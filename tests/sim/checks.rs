@@ -1,5 +1,5 @@
-//! What must hold (docs/testing.md 3, S1 to S8). S4, S8 and parts of S3, S5, S6 are checked where the call is made;
-//! here is what is left at the end (S1, S2, S3, S6), and that finished things stay finished (S7). S5 stands in
+//! The promises S1 to S8 (docs/testing.md 3). S4, S8 and parts of S3, S5, S6 are checked where the call is made;
+//! this file checks the rest at the end (S1, S2, S3, S6), and that finished things stay finished (S7). S5 is in
 //! `told`.
 
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! What somebody does in a scene that no run is told of: the client, the seller's administrator, the panel of a
+//! Changes in a scene that no run learns of. They are made by the client, the seller's administrator or the panel of a
 //! server.
 
 use chrono::{Days, Months};

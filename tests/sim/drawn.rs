@@ -1,4 +1,4 @@
-//! What a drawn action is in the world as it is at that moment: acts, told in full.
+//! Turns a drawn action into acts with all their details, according to the world at that moment.
 
 use pmisplicense::model::command::ItemCommand;
 

@@ -1,4 +1,4 @@
-//! What a history begins with, and what comes next in it: numbers drawn beforehand become acts, told in full, by what
+//! The beginning of a history, and each next step: numbers drawn beforehand become complete acts, depending on what
 //! the world is like at that moment.
 
 use chrono::{Days, Months, NaiveDate};

@@ -40,7 +40,7 @@ impl Stage<'_> {
         }
     }
 
-    /// As `Machines::lose_end`. What checks look at is the log's.
+    /// As `Machines::lose_end`. Afterwards the state that the checks read is opened anew.
     pub fn lose_end(&mut self, entries: usize, unnoticed: bool) -> Option<usize> {
         let ahead = self.image.machines()?.lose_end(entries, unnoticed)?;
         self.world.borrow_mut().store = self.image.look();

@@ -334,7 +334,7 @@ impl Machines {
         let others = usize::try_from(newest - self.newest_of(1 - ahead)).unwrap_or(0);
         let entries = if others > 0 && !unnoticed { entries.min(others) } else { entries };
         let mut shared = self.shared.borrow_mut();
-        // What the machines began with stays: an image was made of it.
+        // The entries of the beginning stay: an image was made of them.
         let left = shared.entries.len().saturating_sub(entries).max(self.beginning.len());
         shared.entries.truncate(left);
         shared.late.clear();

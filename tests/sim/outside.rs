@@ -1,4 +1,4 @@
-//! What changes outside by itself, and harms nobody: the panel copies a service under another number, hands it to
+//! Harmless changes outside: the panel copies a service under another number, hands it to
 //! another client, or tells days of creation in another form; the seller tells dates in another form. And what one
 //! neighbour does to a whole pass: a stray license whose every read fails, a service that another run holds.
 //! At most two of them in a history; what lasts ends before the quiet.

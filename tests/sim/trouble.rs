@@ -1,4 +1,4 @@
-//! What befalls a whole installation, not one call (docs/testing.md 3): the list filtered by the seller's
+//! Troubles of a whole installation, not of one call (docs/testing.md 3): the list filtered by the seller's
 //! administrator, account or database swapped, the state restored or lost, another panel that takes free licenses. At
 //! most one in a history; what lasts ends before the quiet.
 
@@ -112,7 +112,7 @@ impl Trouble {
             }
             Self::StateCopied => world.state_is_copied = true,
             Self::Over => over(world),
-            // What it does to the log and the replicas is all that it does.
+            // The world does not change: the stage changes the log and the replicas.
             Self::LogLostEnd(_) | Self::ReplicaLost(_) => {}
         }
     }

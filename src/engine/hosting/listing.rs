@@ -33,7 +33,12 @@ impl Engine<'_> {
                     continue;
                 }
                 let seen = self.order_now(line, order).await?;
-                if seen.key.is_some() {
+                if seen.key.is_none() {
+                    continue;
+                }
+                // Another run, perhaps on another machine, may have bought the license during the look.
+                self.store.catch_up().map_err(errors::state)?;
+                if !self.is_spoken_for(order).await? {
                     found.push(seen);
                 }
             }

@@ -31,6 +31,8 @@ impl Engine<'_> {
         &mut self,
         progress: &mut dyn FnMut(Headway),
     ) -> Result<Vec<Finding>, ModuleError> {
+        // Without what other machines wrote, their purchases would be differences.
+        self.store.catch_up().map_err(errors::state)?;
         let ground = Ground {
             now: self.now(),
             today: self.today(),

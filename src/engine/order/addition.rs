@@ -103,10 +103,14 @@ impl Engine<'_> {
         }
     }
 
-    /// Ends the modules of a license that is given back. Returns whether the seller still knows any of them; such a
-    /// license is not given to the next client.
+    /// Ends the modules of a license that is given back. Returns whether the seller still knows any of them, or may yet
+    /// sell one; such a license is not given to the next client.
     pub(in crate::engine) async fn end_modules(&mut self, parent: &LicenseRow) -> Result<bool, ModuleError> {
-        let mut any = false;
+        // A module whose purchase is in doubt may come too.
+        let open = self.store.open_intents().map_err(errors::state)?;
+        let is_its = |order: &OrderRequest| order.parent == Some(parent.id);
+        let mut any =
+            open.iter().any(|intent| intent.account == parent.account && intent.request.as_order().is_some_and(is_its));
         for id in self.store.modules_of(parent.account, parent.id).map_err(errors::state)? {
             let Some(row) = self.store.license(parent.account, id).map_err(errors::state)? else { continue };
             any |= row.state != LicenseState::Deleted;

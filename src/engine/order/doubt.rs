@@ -86,8 +86,8 @@ impl Engine<'_> {
         self.settle_needed(intent, whose, need).await
     }
 
-    /// As [`Engine::settle_order`]. `need`: what the service needs of the order, which decides how long a look that
-    /// finds nothing leaves it open.
+    /// Settles one order in doubt, as [`Engine::settle_order`] does, for a service with this `need`. When the search
+    /// finds no license, `need` decides how long the order stays in doubt.
     pub(in crate::engine) async fn settle_needed(
         &mut self,
         intent: &Intent,

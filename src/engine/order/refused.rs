@@ -1,4 +1,4 @@
-//! What an order that was refused, or carried out before, means and what to do about it.
+//! Errors about an order that was refused, or that was carried out before, with the next step.
 
 use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::catalogue::Product;

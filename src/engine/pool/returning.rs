@@ -5,6 +5,7 @@ use crate::model::license::{License, LicenseStatus};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
 use crate::plan::freeing::{is_untouched, state_to_return, state_when_used, try_again_at};
+use crate::plan::halt::may_arrive_late;
 use crate::plan::reason::words;
 use crate::text;
 
@@ -32,17 +33,18 @@ impl Engine<'_> {
     /// Whether the key was changed is unknown: the candidate rests until this is settled, and the next one is tried.
     /// One that cannot be stopped now has to be freed later.
     pub(super) async fn put_aside(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
-        let until = self.now() + chrono::Duration::seconds(i64::from(self.rules.upstream.settle_s));
-        let state = match self.stop_again(row).await {
-            Ok(()) => state_to_return(row),
+        let (state, why) = match self.stop_again(row).await {
+            Ok(()) => (state_to_return(row), Reason::KeyInDoubt),
             Err(error) => {
                 self.warn(&freed_later(row.id, &error));
-                LicenseState::ToFree
+                // The seller may still stop it, so not even a service with the same address gets it until then.
+                let is_late = may_arrive_late(error.halt);
+                (LicenseState::ToFree, if is_late { Reason::ChangeInDoubt } else { Reason::KeyInDoubt })
             }
         };
+        let until = self.now() + chrono::Duration::seconds(i64::from(self.rules.upstream.settle_s));
         let row = row.clone();
-        self.commit("put aside", move |tx| tx.release_license(&row, state, Some(until), Some(&Reason::KeyInDoubt)))
-            .await
+        self.commit("put aside", move |tx| tx.release_license(&row, state, Some(until), Some(&why))).await
     }
 
     /// Stops a license that this claim may have started.

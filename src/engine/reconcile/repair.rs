@@ -1,4 +1,4 @@
-//! What an operator or a remedy of reconcile does to one service or one license: unbind, obtain, free. Journal, locks
+//! Actions of an operator or a remedy of reconcile on one service or one license: unbind, obtain, free. Journal, locks
 //! and looks are those of the panel's commands. A foreign license is touched only when it is named. Binding is in
 //! `bind.rs`, moving in `moving.rs`.
 
@@ -89,6 +89,7 @@ impl Engine<'_> {
     pub(in crate::engine) async fn release_by_hand(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
         self.lock_license(row.id).await?;
         let (id, held) = (row.id, row.clone());
+        let was_in_use = row.state == LicenseState::Bound;
         let reason =
             text!("license {id} is to be freed: an operator said so", "лицензию {id} освободить: так решил оператор");
         self.note(&reason);
@@ -98,10 +99,14 @@ impl Engine<'_> {
         })
         .await?;
         let row = self.store.license(row.account, id).map_err(errors::state)?.unwrap_or_else(|| row.clone());
-        if let Err(error) = self.free_upstream(&row).await {
-            self.warn(&freed_later(id, &error));
+        match self.free_upstream(&row, was_in_use).await {
+            Ok(()) => Ok(()),
+            Err(error) if self.is_put_aside(&row)? => Err(error),
+            Err(error) => {
+                self.warn(&freed_later(id, &error));
+                Ok(())
+            }
         }
-        Ok(())
     }
 
     /// A license for a paid service that has none: its own that was lost, from the pool, or bought.
@@ -148,12 +153,15 @@ impl Engine<'_> {
                 return Err(serves_another(license, row.item));
             }
             self.known_incarnation(&item)?;
-            self.free(&item, &row).await?;
-            let incarnation = self.store.incarnation(&item).map_err(errors::state)?;
-            self.commit("end life", move |tx| tx.end_incarnation(&incarnation)).await?;
+            let freed = self.free(&item, &row).await;
+            if freed.is_ok() || self.is_put_aside(&row)? {
+                let incarnation = self.store.incarnation(&item).map_err(errors::state)?;
+                self.commit("end life", move |tx| tx.end_incarnation(&incarnation)).await?;
+            }
+            freed?;
         } else {
             self.lock_license(license).await?;
-            self.free_upstream(&row).await?;
+            self.free_upstream(&row, false).await?;
         }
         let after = self.store.license(self.account, license).map_err(errors::state)?;
         let state = after.map_or_else(|| Text::same("-"), |row| state_words(row.state));

@@ -1,4 +1,4 @@
-//! What reconcile finds about licenses that are an addon of a hosting order: row by row, service by service. There is
+//! Findings of reconcile about licenses that are an addon of a hosting order: row by row, service by service. There is
 //! no list to compare with; each order is looked at.
 
 use chrono::{DateTime, NaiveDate, Utc};

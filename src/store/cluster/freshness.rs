@@ -44,11 +44,15 @@ impl Store {
     }
 
     /// Applies what other machines wrote to a copy of a replica. Nothing is written to the log, nor to a file. A log
-    /// that lacks entries of this machine, or holds others, leaves the copy as it is.
+    /// that lacks the newest entries of this machine leaves the copy as it is.
     ///
     /// # Errors
     /// As [`Store::catch_up`].
     pub fn look_on(&self) -> Result<(), StoreError> {
-        self.cluster.as_ref().map_or(Ok(()), |cluster| cluster.advance().map(drop))
+        let Some(cluster) = &self.cluster else { return Ok(()) };
+        if !cluster.advance()? {
+            cluster.end_of_log_before(replica::position(&self.conn)?)?;
+        }
+        Ok(())
     }
 }

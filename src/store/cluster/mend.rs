@@ -29,21 +29,28 @@ impl Cluster {
     /// [`ClusterError::Fork`], [`ClusterError::Behind`]: an operator decides.
     pub(super) fn mend(&self) -> Result<(), StoreError> {
         let here = replica::position(&self.conn)?;
-        let head = self.newest_head(here)?;
-        if head.position.seq >= here.seq {
-            return self.check_same(here);
-        }
-        let agrees = match replica::kept(&self.conn, head.position.seq)? {
-            Some(kept) => kept.position == head.position,
-            None => return Err(fork(here, format!("entry {} is the newest", head.position.seq))),
-        };
-        if !agrees {
-            return Err(fork(here, head_words(head.position)));
-        }
+        let Some(head) = self.end_of_log_before(here)? else { return Ok(()) };
         self.write_again(head.position, here)?;
         // This machine is ahead, which proves that the log lost entries. It may have lost more than this machine knew.
         let until = (head.clock + self.rules.settle).timestamp().to_string();
         self.add_until_written(&[set_meta(HOLD_UNTIL, &until)])
+    }
+
+    /// The log's newest entry, if the log lost those that follow it here. `None`: it holds our newest entry after all.
+    /// Nothing is written.
+    ///
+    /// # Errors
+    /// [`ClusterError::Fork`]; those of a server that does not answer.
+    pub(super) fn end_of_log_before(&self, here: Position) -> Result<Option<Head>, StoreError> {
+        let head = self.newest_head(here)?;
+        if head.position.seq >= here.seq {
+            return self.check_same(here).map(|()| None);
+        }
+        match replica::kept(&self.conn, head.position.seq)? {
+            Some(kept) if kept.position == head.position => Ok(Some(head)),
+            Some(_) => Err(fork(here, head_words(head.position))),
+            None => Err(fork(here, format!("entry {} is the newest", head.position.seq))),
+        }
     }
 
     /// The newest head of all servers, as far as they answer.

@@ -1,4 +1,4 @@
-//! What must hold at OrderBox (docs/testing.md 3): the promises S1 to S9, except those that are checked at the moment
+//! The promises S1 to S9 at OrderBox (docs/testing.md 3), except those that are checked at the moment
 //! of a call. There is one purchase at a time on an order, and none while it has its license. What was paid for is
 //! held, waited for or named. A success is a real one.
 

@@ -1,4 +1,4 @@
-//! What is tried of openings: new orders, licenses from the pool, openings after a loss.
+//! Scenes of openings: new orders, licenses from the pool, openings after a loss.
 
 use super::{DAY, Deed, OPEN, Scene, start};
 use crate::choices::FOREIGN_POOL;

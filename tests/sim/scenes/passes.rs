@@ -1,4 +1,4 @@
-//! What is tried of runs without an operation, and of services that others belong to: sync, import, sweep, modules.
+//! Scenes of runs without an operation, and of services that others belong to: sync, import, sweep, modules.
 
 use super::{DAY, Deed, OPEN, SWEEP, SYNC, SYNC_ITEM, Scene, start};
 use crate::deeds::{

@@ -1,4 +1,4 @@
-//! What is tried of a service that has its license: payments, stops, changes.
+//! Scenes of a service that has its license: payments, stops, changes.
 
 use super::{DAY, Deed, OPEN, SYNC, Scene, start};
 use crate::deeds::{
