@@ -145,7 +145,7 @@ fn a_pooled_license_with_two_marks_is_passed_over() {
 /// A license whose answer holds the order's mark and another one may be the ordered one: it is neither adopted nor
 /// bought again.
 #[test]
-fn a_lost_order_that_bears_two_marks_waits_for_a_person() {
+fn a_lost_order_that_bears_two_marks_waits_for_an_operator() {
     let test = Test::new();
     test.settings("[upstream]\nsettle_s = 1\n");
     test.soft_item(42, "55227", 1).ip(&ip_of(42)).add();

@@ -71,7 +71,7 @@ fn every_spelling_of_the_sellers_address_is_the_same_account() {
 }
 
 #[test]
-fn a_renamed_account_goes_on_once_a_person_says_it_is_the_same() {
+fn a_renamed_account_goes_on_once_an_operator_says_it_is_the_same() {
     let t = last_day();
     rename(&t);
     for command in ["sync", "reconcile", "import", "explain 42"] {

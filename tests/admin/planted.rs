@@ -66,7 +66,7 @@ fn an_order_whose_answer_was_lost_is_told_and_found() {
     t.cmd("open", 42).fails("client");
     let explained = fine(&t, "explain 42").split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(explained.contains("order of tariff 55227 (request 1): its answer was lost"), "{}", t.story());
-    assert!(person_text(&t).contains("answer was lost"));
+    assert!(operator_text(&t).contains("answer was lost"));
     let one = difference(&json(&t, "reconcile"), "doubt");
     assert_eq!((one["item"].as_u64(), one["remedy"].as_str()), (Some(42), Some("sync")));
     fine(&t, "reconcile --apply");
@@ -75,7 +75,7 @@ fn an_order_whose_answer_was_lost_is_told_and_found() {
     settled(&t, 1);
 }
 
-fn person_text(t: &Test) -> String {
+fn operator_text(t: &Test) -> String {
     super::person(t, "doctor").stdout
 }
 
@@ -87,7 +87,7 @@ fn a_key_that_never_came_is_named_and_brought_by_retry() {
     t.cmd("open", 42).ok();
     assert_eq!(t.item(42).param("lickey"), "");
     in_state(&t, "UPDATE license SET since = since - 7200");
-    let doctor = person_text(&t);
+    let doctor = operator_text(&t);
     assert!(doctor.contains("has had no key for over") && doctor.contains("retry 42"), "{doctor}");
     assert!(troubled(&t, "list --problems").contains("5001!"));
     assert_eq!(difference(&json(&t, "reconcile --apply"), "key_late")["outcome"], "failed");

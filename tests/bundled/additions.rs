@@ -100,8 +100,8 @@ fn a_module_ends_with_its_license_which_is_not_pooled() {
     assert_ne!(licid(&test, 44), license, "available are only licenses without modules");
 }
 
-/// The purchase of a module is in doubt when its license is given back. The module may still come, so the license is not
-/// for the next client.
+/// The purchase of a module is in doubt when its license is given back. The module may still come, so the next client
+/// does not get the license.
 #[test]
 fn a_license_whose_module_may_still_come_is_not_pooled() {
     let test = with_module();

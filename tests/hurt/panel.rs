@@ -103,7 +103,7 @@ impl Office {
             if output.code.is_some() {
                 match output.attribute("type") {
                     "order_unknown" => return End::Operator("order_unknown".to_owned()),
-                    "nomoney" | "blocked" => self.person_pays(),
+                    "nomoney" | "blocked" => self.operator_pays(),
                     _ => {}
                 }
             }
@@ -126,7 +126,7 @@ impl Office {
     }
 
     /// The operator's answer to an unpaid order, or to too little money.
-    fn person_pays(&self) {
+    fn operator_pays(&self) {
         for license in self.test.upstream.licenses() {
             if license.status == ORDERED {
                 self.test.upstream.pay(license.id);

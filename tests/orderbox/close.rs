@@ -13,7 +13,7 @@ fn removed_once(test: &Test) {
 }
 
 #[test]
-fn without_a_removing_call_a_person_is_asked_to_remove_it() {
+fn without_a_removing_call_an_operator_is_asked_to_remove_it() {
     let test = opened();
     let operation = test.operation(ITEM, "close");
     test.cmd_op("close", ITEM, operation).ok().stdout("");
@@ -352,7 +352,7 @@ fn a_license_is_removed_although_its_service_has_that_of_another_order() {
 
 /// Without a name for the removing call, the problem is reported to an operator.
 #[test]
-fn a_person_removes_what_a_service_with_another_order_gave_back() {
+fn an_operator_removes_what_a_service_with_another_order_gave_back() {
     let test = opened();
     test.cmd("close", ITEM).ok();
     test.orderbox().add(Order::new(4002));

@@ -131,7 +131,7 @@ fn an_hour_passes(test: &Test) {
 
 /// Whatever became of the service, an operator gets one message, with the command that ends the waiting.
 #[test]
-fn a_key_that_does_not_come_is_told_to_a_person_once() {
+fn a_key_that_does_not_come_is_told_to_an_operator_once() {
     for (settings, is_closed) in [("", false), (REMOVING, true), (KEEPING, true), ("", true)] {
         let test = opened_with(settings, |o| o.key_late_reads = u32::MAX);
         if is_closed {
@@ -174,7 +174,7 @@ fn a_late_key_is_reported_though_the_clock_was_ahead_when_the_license_was_bound(
 
 /// Somebody removed the license before any run saw its key. An operator says so, and the service may have another one.
 #[test]
-fn a_person_ends_the_waiting_for_a_key() {
+fn an_operator_ends_the_waiting_for_a_key() {
     for is_closed in [false, true] {
         let test = opened_with(REMOVING, |o| o.key_late_reads = u32::MAX);
         if is_closed {

@@ -29,7 +29,7 @@ fn lost_and_issued_anew() -> Test {
     issue_anew(&test);
     sync(&test).fails("client");
     settle(&test);
-    waits_for_a_person(&test);
+    waits_for_an_operator(&test);
     assert_eq!(test.orderbox().requests_of(REMOVE).len(), 1, "{}", test.story());
     test
 }
@@ -39,13 +39,13 @@ fn issued_anew_before_the_close(settings: &str) -> Test {
     let test = opened_with(settings, |_| {});
     issue_anew(&test);
     test.cmd("close", ITEM).ok();
-    waits_for_a_person(&test);
+    waits_for_an_operator(&test);
     nothing_sent(&test);
     test
 }
 
 /// Each pass ends with an error that has both commands, and each list of an operator names it.
-fn waits_for_a_person(test: &Test) {
+fn waits_for_an_operator(test: &Test) {
     let output = sync(test);
     let told = output.fails("order_unknown").message();
     let (no, yes) = ("pmisplicense resolve 42 --wish 2 --not-bought", "pmisplicense resolve 42 --wish 2 --bought 4001");
@@ -141,13 +141,13 @@ fn a_refused_removal_with_another_key_is_asked_about() {
     });
     test.orderbox().fault(Fault::on(REMOVE).refused("Something odd"));
     test.cmd("close", ITEM).ok();
-    waits_for_a_person(&test);
+    waits_for_an_operator(&test);
     assert_eq!((test.orderbox().removals(ORDER), key(&test).as_str()), (0, ANEW), "{}", test.story());
 }
 
 /// The order as the seller shows it is believed before the operator's answer.
 #[test]
-fn a_person_who_contradicts_the_order_is_refused() {
+fn an_operator_who_contradicts_the_order_is_refused() {
     let test = opened_with(&format!("[upstream]\nresend = false\n{REMOVING}"), |_| {});
     test.orderbox().fault(Fault::on(REMOVE).drop_before());
     test.cmd("close", ITEM).ok();

@@ -60,7 +60,7 @@ pub enum Bug {
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::LockForgotten,
         Self::KeyNotRenewed,
         Self::TrustedWithoutLook,

@@ -349,7 +349,7 @@ fn is_module(world: &World, item: u32) -> bool {
 }
 
 /// Whether a person was asked to end a doubt of an item.
-pub fn held_by_person(world: &World, item: u32) -> bool {
+pub fn held_by_operator(world: &World, item: u32) -> bool {
     let open = world.store.open_intents_of_item(ItemId(item)).unwrap_or_default();
     open.iter().any(|intent| intent.status == IntentStatus::HandedOver)
 }

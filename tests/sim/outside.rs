@@ -136,7 +136,7 @@ fn copy(world: &mut World, item: u32) {
     world.panel.services.push(copy);
     world.meddled.extend([item, last + 1]);
     world.copies.insert(item, last + 1);
-    world.asks_a_person = true;
+    world.asks_an_operator = true;
 }
 
 fn hand(world: &mut World, item: u32) {
@@ -149,7 +149,7 @@ fn hand(world: &mut World, item: u32) {
     }
     world.panel.change(item, |item| item.client = ClientId(client));
     world.meddled.insert(item);
-    world.asks_a_person = true;
+    world.asks_an_operator = true;
 }
 
 /// A duplicate of what an order of ours bought: it bears the mark of that order, and the seller fails at it.

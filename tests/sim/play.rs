@@ -136,7 +136,7 @@ pub fn begin<'a>(setting: &Setting, how: &How, image: &'a Image, rules: &'a [Rul
         other_account: false,
         username: "sim",
         is_renamed: false,
-        asks_a_person: false,
+        asks_an_operator: false,
         copies: std::collections::BTreeMap::new(),
         own_panel: None,
         database_was_swapped: false,

@@ -54,14 +54,14 @@ impl Stage<'_> {
                 self.group(&[Job::Reconcile], tag);
                 tag += 8;
             }
-            if self.waits_for_a_person() {
+            if self.waits_for_an_operator() {
                 self.group(&[Job::Decide], tag);
                 tag += 8;
                 let asked = {
                     let mut world = self.world.borrow_mut();
                     let is_done = world.runs.last().is_some_and(|run| run.end == Some(End::Ok));
-                    let asked = world.asks_a_person;
-                    world.asks_a_person &= !is_done;
+                    let asked = world.asks_an_operator;
+                    world.asks_an_operator &= !is_done;
                     asked
                 };
                 if asked {
@@ -72,7 +72,7 @@ impl Stage<'_> {
             }
             let open = self.unfinished();
             // What a person was refused for now, he tries again later.
-            if open.is_empty() && !self.world.borrow().asks_a_person {
+            if open.is_empty() && !self.world.borrow().asks_an_operator {
                 break;
             }
             self.go_on_with(open, &mut tag);
@@ -142,9 +142,9 @@ impl Stage<'_> {
     }
 
     /// Whether an operation failed because somebody has to say who a service or a license is.
-    fn waits_for_a_person(&self) -> bool {
+    fn waits_for_an_operator(&self) -> bool {
         let world = self.world.borrow();
-        if world.asks_a_person {
+        if world.asks_an_operator {
             return true;
         }
         let waits = |op: &Op| op.last_error.as_ref().is_some_and(|(kind, _)| *kind == ErrorKind::State);

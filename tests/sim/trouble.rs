@@ -108,7 +108,7 @@ impl Trouble {
                 world.state_lost_ms = Some(world.now_ms);
                 world.rolled_back |= self == Self::StateRolledBack;
                 // What it missed, reconcile takes in or leaves to a person.
-                world.asks_a_person = true;
+                world.asks_an_operator = true;
             }
             Self::StateCopied => world.state_is_copied = true,
             Self::Over => over(world),

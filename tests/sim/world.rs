@@ -154,7 +154,7 @@ pub struct World {
     /// That other account is the same one under another name, as a person will say.
     pub is_renamed: bool,
     /// Something happened that leaves a person something to decide: a change outside, an old state.
-    pub asks_a_person: bool,
+    pub asks_an_operator: bool,
     /// Services that were copied, and the numbers of their copies.
     pub copies: BTreeMap<u32, u32>,
     /// What services gave back because they were to have no panel.

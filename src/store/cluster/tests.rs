@@ -352,7 +352,7 @@ fn the_end_that_the_log_lost_is_written_again_and_nothing_is_bought_for_a_while(
 }
 
 #[test]
-fn a_fork_is_left_to_a_person() {
+fn a_fork_is_left_to_an_operator() {
     let (database, _a, _b, first, second, account) = pair();
     record(&first, account, 5001).expect("recorded").expect_intent();
     database.borrow_mut().entries.pop();
