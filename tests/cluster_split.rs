@@ -47,7 +47,7 @@ fn packet(from: &mut TcpStream) -> Option<Vec<u8>> {
     Some(whole)
 }
 
-/// Whether a statement only reads, by its first word and its last, as such a proxy sees it.
+/// True if a statement only reads. Such a proxy judges that by its first and its last word.
 fn is_read(packet: &[u8]) -> bool {
     let statement = String::from_utf8_lossy(&packet[5..]).to_uppercase();
     packet[4] == COM_QUERY && statement.starts_with("SELECT") && !statement.trim_end().ends_with("FOR UPDATE")

@@ -40,7 +40,7 @@ impl Engine<'_> {
         self.save_params(item, &values).await
     }
 
-    /// Whether a service still shows the key of another license that it had before, while that of this license is late.
+    /// True if a service still shows the key of its former license, while the key of this license is late.
     fn shows_former_key(&self, item: &Item, license: LicenseId) -> Result<bool, ModuleError> {
         let Some(former) = item.params.licid.filter(|former| *former != license) else { return Ok(false) };
         let row = |id| self.store.license(self.account, id).map_err(errors::state);

@@ -208,7 +208,7 @@ impl Engine<'_> {
         Err(errors::in_doubt(&describe(intent), until, "wish", intent.id))
     }
 
-    /// Whether the seller can no longer carry a request out, so that an operator may say that it did not happen. Our
+    /// True if the seller can no longer carry a request out, so that an operator may say that it did not happen. Our
     /// clock may have been ahead when the intent was written down. Then the seller's own time tells how long ago that
     /// was, where the intent has it.
     pub(super) fn has_settled(&self, intent: &Intent) -> bool {

@@ -40,7 +40,7 @@ pub enum Need {
     Nothing,
 }
 
-/// What a service needs of an order in doubt. `product`: what the service asks for now; `None`: this run orders
+/// Decides what a service needs of an order in doubt. `product`: what the service asks for now; `None`: this run orders
 /// nothing. The family decides. For the same incarnation any product of the family will do, because its idempotency key
 /// forbids another order, and a tariff can be changed. A product of another family cannot be made of it, so it can be
 /// ordered once the first order is known to have bought nothing. An order that was given up before its license was

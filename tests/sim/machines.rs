@@ -306,7 +306,7 @@ impl Machines {
         self.set_quiet(true);
     }
 
-    /// Whether the log answers well. Returns whether it did.
+    /// Makes the log answer well, or badly. Returns how it answered before.
     pub fn set_quiet(&self, is_quiet: bool) -> bool {
         std::mem::replace(&mut self.shared.borrow_mut().is_quiet, is_quiet)
     }

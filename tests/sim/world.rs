@@ -431,7 +431,7 @@ impl Notes for SimNotes {
     }
 }
 
-/// Whether a COMMIT of a run fails, and how.
+/// Decides whether a COMMIT of a run fails, and how.
 pub fn commit_fault(world: &Shared, run: usize) -> Option<CommitFault> {
     let mut world = world.borrow_mut();
     if world.runs[run].disk_full {

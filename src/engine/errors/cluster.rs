@@ -23,7 +23,7 @@ pub(super) fn error(error: &ClusterError) -> ModuleError {
     ModuleError::new(kind, "cluster", "", words(error)).halted(halt).because(error)
 }
 
-/// What a log that cannot be used means, for people.
+/// Explains to people why the log cannot be used.
 pub fn words(error: &ClusterError) -> Message {
     match error {
         ClusterError::Away(_) => text!("No server of the cluster's log answers", "Ни один сервер журнала кластера не отвечает")

@@ -184,7 +184,7 @@ impl Engine<'_> {
     }
 }
 
-/// Whether a module has not ended yet.
+/// True if a module has not ended yet.
 fn is_to_end(row: &LicenseRow) -> bool {
     matches!(row.state, LicenseState::Bound | LicenseState::ToFree)
 }

@@ -31,7 +31,7 @@ impl Engine<'_> {
     }
 
     /// Whether the key was changed is unknown: the candidate rests until this is settled, and the next one is tried.
-    /// One that cannot be stopped now has to be freed later.
+    /// A license that cannot be stopped now has to be freed later.
     pub(super) async fn put_aside(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
         let (state, why) = match self.stop_again(row).await {
             Ok(()) => (state_to_return(row), Reason::KeyInDoubt),
