@@ -64,8 +64,8 @@ impl Engine<'_> {
         self.post(item, "service.postsetparam").await
     }
 
-    /// A change that is older than the close of its service: nothing is ordered or changed any more. What was sent for
-    /// it must be known before the post-call.
+    /// Handles a change that is older than the close of its service. Nothing is ordered or changed any more, but the
+    /// outcome of what was sent for the change must be known before the post-call.
     async fn settle_closed(&mut self, item: &Item, incarnation: &Incarnation) -> Result<(), ModuleError> {
         self.settle_orders(item, incarnation, None).await?;
         if let Some(row) = self.witnessed(item, incarnation).await? {

@@ -234,8 +234,8 @@ impl Engine<'_> {
         }
     }
 
-    /// Whether a license without a mark may have been in use by the service that gives it back. One that was taken from
-    /// the pool, and for which a run that died sent nothing, may be in use by another installation since.
+    /// Whether a license without a mark may have been in use by the service that gives it back. If a run took the
+    /// license from the pool and died before it sent anything, another installation may use the license since then.
     async fn may_be_its_services(&mut self, row: &LicenseRow, seen: &License) -> Result<bool, ModuleError> {
         if seen.looks_free() {
             return Ok(true);

@@ -127,9 +127,9 @@ impl Engine<'_> {
         Ok(true)
     }
 
-    /// Remembers what this pass knows of every bound license and its service, so that the renewals that follow from
-    /// it are foreseen. For a renewal that the guard holds back, and for a service that was left to another run
-    /// (`elsewhere`), the earlier knowledge is kept, so that it still counts next time.
+    /// Remembers what this pass knows of every bound license and its service, so that the renewals that follow from it
+    /// are foreseen. For a renewal that the guard holds back, and for a service that was left to another run
+    /// (`elsewhere`), the earlier knowledge is kept, so that the renewal still counts as not foreseen in the next pass.
     pub(super) async fn foresee(&mut self, elsewhere: &BTreeSet<ItemId>) -> Result<(), ModuleError> {
         let mut after = LicenseId(0);
         loop {

@@ -61,9 +61,10 @@ impl Engine<'_> {
         }
     }
 
-    /// As [`Engine::known_incarnation`], for the two kinds of run that end orders in doubt. A look binds the license
-    /// that was bought in our state only; it is not saved or shown before the client has been checked. A close gives
-    /// the orders up.
+    /// The present incarnation, for the two kinds of run that end orders in doubt. Unlike
+    /// [`Engine::known_incarnation`], this accepts a new client while an order of the former client is in doubt and no
+    /// license is held. A look binds the license that was bought only in our state: it is not saved to the service or
+    /// shown before the client has been checked. A close gives the orders up.
     pub(super) fn incarnation_to_settle(&self, item: &Item) -> Result<Incarnation, ModuleError> {
         match self.standing(item)? {
             (incarnation, Standing::OtherClient { held: None, .. }) => Ok(incarnation),
@@ -71,7 +72,8 @@ impl Engine<'_> {
         }
     }
 
-    /// As [`Engine::known_incarnation`]; a new client of a service without a license is written down.
+    /// Like [`Engine::known_incarnation`]. If a service without a license has a new client, this client is also written
+    /// down.
     pub(super) async fn incarnation_of(&mut self, item: &Item) -> Result<Incarnation, ModuleError> {
         let incarnation = self.known_incarnation(item)?;
         if let (_, Standing::NewClient(known)) = self.standing(item)? {
@@ -107,7 +109,7 @@ impl Engine<'_> {
         Ok(row)
     }
 
-    /// Whether our state knows the license that a service shows. The seller is asked only if it does not.
+    /// What our state knows about the license that a service shows. The seller is not asked.
     pub(super) fn shown_by(&self, item: &Item, incarnation: &Incarnation) -> Result<Shown, ModuleError> {
         let Some(license) = item.params.licid else { return Ok(Shown::Nothing) };
         let row = self.store.license(self.account, license).map_err(errors::state)?;
@@ -115,9 +117,9 @@ impl Engine<'_> {
         Ok(shown(item, incarnation, row.as_ref(), was_its))
     }
 
-    /// As [`Engine::shown_by`], where a license that the service once had may be its license again: a state that was
-    /// restored from a copy does not know that the service got it back. The key decides; the seller is asked only when
-    /// such a license exists.
+    /// Like [`Engine::shown_by`], but also recognizes a former license of the service that is its license again. A
+    /// state that was restored from a copy does not know that the service got it back. The key decides. The seller is
+    /// asked only when the service shows another key of the license than our state knows.
     pub(super) async fn shown_now(&mut self, item: &Item, incarnation: &Incarnation) -> Result<Shown, ModuleError> {
         let shown = self.shown_by(item, incarnation)?;
         let (Shown::Former, Some(license)) = (shown, item.params.licid) else { return Ok(shown) };

@@ -78,7 +78,8 @@ impl Engine<'_> {
         }
     }
 
-    /// Another run has the lock: waits a moment and returns `None`. Set: this run does not wait for it any longer.
+    /// Another run has the lock: waits a moment and returns `None`. `Some(false)`: this run does not wait for the lock
+    /// any longer.
     fn not_now(
         &self,
         name: LockName,

@@ -186,8 +186,8 @@ impl<'p> Engine<'p> {
         if self.sells_addons() {
             return Box::pin(self.addon_command(command, &item)).await;
         }
-        // These futures have kilobytes each. Without boxes they would be part of their callers' futures and be moved at
-        // every level.
+        // Each of these futures takes kilobytes. Without boxes they would be part of their callers' futures and be
+        // moved at every level.
         let work: Pin<Box<dyn Future<Output = Result<(), ModuleError>>>> = match command {
             ItemCommand::Open => Box::pin(self.open(&item, false)),
             ItemCommand::Reopen => Box::pin(self.open(&item, true)),

@@ -320,7 +320,7 @@ struct Unmarked {
 }
 
 impl Unmarked {
-    /// `wanted`: opening one may show its mark.
+    /// `wanted`: whether an opened license may show its mark. Otherwise none is kept.
     fn new(wanted: bool) -> Self {
         Self { wanted, newest: BTreeMap::new(), left: 0 }
     }

@@ -413,7 +413,7 @@ fn still_known(by: &BTreeSet<Evidence>, seen: &License, item: ItemId, service: O
     by.iter().copied().filter(holds).collect()
 }
 
-/// When two licenses fit one service, an operator must decide.
+/// The candidates. Where several licenses fit one service, none of them is bound, because an operator must decide.
 pub(super) fn settled_doubles(mut found: Vec<Candidate>) -> Vec<Candidate> {
     refuse_doubles(found.iter_mut().filter_map(|one| Some((one.id, one.item?, &mut one.verdict))));
     found

@@ -21,7 +21,7 @@ use crate::text;
 use crate::engine::bind::Found;
 use crate::engine::{Engine, errors};
 
-/// What an operator's order would change, before and after.
+/// The changes that an operator's command would make, with the values before and after.
 #[derive(Debug, Clone)]
 pub struct Preview {
     /// What it is about.
@@ -99,7 +99,8 @@ impl Engine<'_> {
         self.preview_bind(item, license, BindOptions::of_operator(consent.clone())).await
     }
 
-    /// The same for the license that an order in doubt bought: this order is no obstacle.
+    /// Like [`Engine::preview`], for the license that an order in doubt bought. This order does not prevent the
+    /// binding.
     ///
     /// # Errors
     /// As [`Engine::preview`].
@@ -196,7 +197,8 @@ impl Engine<'_> {
         }
     }
 
-    /// The mark for a service; its number is not known before.
+    /// The mark that a license will bear for a service. The number in a new mark is not known beforehand, so an
+    /// ellipsis stands for it.
     pub(in crate::engine) fn mark_then(&self, item: ItemId, now: Option<&str>) -> String {
         let ours = format!("pml-{}-{item}-", self.panel_id.as_str());
         now.filter(|mark| mark.starts_with(&ours)).map_or_else(|| format!("{ours}…"), str::to_owned)
@@ -213,8 +215,9 @@ impl Engine<'_> {
         }
     }
 
-    /// Services of the module's account that are not the ones which our state knows, or show licenses that it does
-    /// not hold for them: each with its error, which names the command that says who they are.
+    /// An error for each service of the module's account that is not the one which our state knows, or that shows a
+    /// license which our state does not hold for it. The error names the command with which an operator says which
+    /// service it is.
     ///
     /// # Errors
     /// The panel's database or the state cannot be read.

@@ -1,5 +1,5 @@
-//! Steps before a license is bound by hand, when another client had it or when it takes the place of another license:
-//! its new key, its address. After a refusal here the service keeps the license that it has.
+//! Steps before a license is bound by hand: a new key if another client had the license, then the address and the name
+//! that the service wants. After a refusal here the service keeps the license that it has.
 
 use std::net::IpAddr;
 

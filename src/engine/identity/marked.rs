@@ -128,8 +128,8 @@ impl Engine<'_> {
         Ok(row.map(|row| (row, found)))
     }
 
-    /// The first license of a family with one of the marks that our state does not hold. `like`: where the list leaves
-    /// marks out, only licenses of its tariff with its address or name are opened.
+    /// The first license of a family that bears one of these marks and that our state does not hold. `like`: where the
+    /// list leaves marks out, only licenses of its tariff with its address or name are opened.
     ///
     /// # Errors
     /// `bad_answer`: none was found in a list that changed while it was read.

@@ -28,14 +28,14 @@ pub(in crate::engine) enum Stray {
 }
 
 impl Engine<'_> {
-    /// Whether a row of a list bears a mark of ours that no open intent waits for. The caller knows that our state does
-    /// not hold the license.
+    /// Whether a row of a list shows a license that exists, is paid for, and bears the mark of an order of ours. The
+    /// caller knows that our state does not hold the license.
     pub(in crate::engine) fn is_stray(&self, seen: &License) -> bool {
         let is_there = !matches!(seen.status, LicenseStatus::Deleted | LicenseStatus::Ordered);
         is_there && matches!(seen.remoteid.mark_of(&self.panel_id), Some(Mark::Order { .. }))
     }
 
-    /// Writes such a license down as to be freed, unless its service waits for it.
+    /// Writes an unclaimed license down as to be freed, unless its service waits for it.
     pub(in crate::engine) async fn keep_duplicate(
         &mut self,
         family: Family,
@@ -86,8 +86,8 @@ impl Engine<'_> {
         let store = self.store.clone();
         let rests_until = self.rests_until(&seen);
         let kept = self.commit("keep duplicate", move |tx| {
-            // The run that ordered it may have bound it since the check above: that run holds the item's lock and not
-            // this one.
+            // The run that ordered the license may have bound it since the check above. That run holds the lock of the
+            // item, and this run does not.
             if store.license(account, id)?.is_some() {
                 return Ok(false);
             }

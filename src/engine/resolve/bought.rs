@@ -1,5 +1,5 @@
-//! The license that an order in doubt bought, as the operator says: it is read, judged, and bound to the service or
-//! kept to be freed.
+//! Ends an order in doubt with the license that the operator names: the license is read, judged, and bound to the
+//! service or kept to be freed.
 
 use crate::engine::send::describe;
 use crate::engine::{Engine, errors};
