@@ -194,12 +194,14 @@ pub struct AddLicense {
     pub line: ProductLine,
     /// What happens to the customer's invoice.
     pub invoice: InvoiceOption,
-    /// The newest action on the order just before.
+    /// The number of the newest action on the order just before the sending.
     pub action_before: String,
-    /// Not sent: the seller's clock just before, by which it dates its actions. `None`: not known.
+    /// Not part of what is sent: the seller's clock just before the sending, by which it dates its actions. `None`: not
+    /// known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seller_time: Option<DateTime<Utc>>,
-    /// Not sent: numbers of the actions on the order that had ended just before, as far as they were young.
+    /// Not part of what is sent: numbers of the actions on the order that had ended just before the sending, as far as
+    /// they were young.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ended_before: Vec<String>,
     /// Months that are charged, as far as they could be counted.

@@ -131,8 +131,8 @@ impl LicenseRow {
     }
 
     /// The time for which it has had its state. A moment that lies ahead was written down while the clock was wrong,
-    /// and nobody knows how long ago that was. It counts as one that is as long ago as it lies ahead. Otherwise a late
-    /// key would not be reported before that moment.
+    /// and nobody knows how long ago that was. The time until then counts as time that has passed. Otherwise a late key
+    /// would not be reported before that moment.
     pub fn age(&self, now: DateTime<Utc>) -> Duration {
         (now - self.since).abs()
     }

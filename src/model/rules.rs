@@ -132,7 +132,8 @@ pub struct Rules {
     pub pool_foreign: bool,
     /// sync renews a license that runs out within so many days.
     pub renew_before_days: u32,
-    /// A run that acts on many stops above so many changes of a kind (docs/money-safety.md 6).
+    /// A run that acts on many licenses holds back all changes of a kind if they are more than this
+    /// (docs/money-safety.md 6).
     pub max_changes: u32,
     /// Below this balance nothing is bought; `None`: off.
     pub minimum_balance: Option<i64>,

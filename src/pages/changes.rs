@@ -54,8 +54,8 @@ pub fn unbind(desk: &mut Desk<'_>, request: Request<'_>) -> Result<Element, Modu
     for_service(desk, request, repair::unbind_plan, |desk, item| repair::unbind(desk, item, true).map(drop))
 }
 
-/// A form about one service. From its first showing on it means the service, also where a license was selected: a
-/// license may serve another one by the time the form is submitted.
+/// A form about one service. If a license is selected, its service is looked up when the form is first shown, and the
+/// form then holds the number of that service. The license may serve another service by the time the form is submitted.
 fn for_service(
     desk: &mut Desk<'_>,
     mut request: Request<'_>,
@@ -143,7 +143,7 @@ pub fn decide(desk: &mut Desk<'_>, mut request: Request<'_>) -> Result<Element, 
     Ok(request.doc)
 }
 
-/// Answers that need an option of the command are given with the command.
+/// No option of the command `resolve`. An answer that needs one is given with the command, not with this form.
 const NO_CONSENT: Consent = Consent { replace: false, take_from: None, other_product: false };
 
 /// A request whose outcome an operator must tell.

@@ -82,8 +82,8 @@ fn license_row(one: &LicenseRow, problems: &[&str]) -> Element {
     ])
 }
 
-/// A part of rows that are all in memory: lists that stay short however many licenses there are. They are sorted by the
-/// column that is asked for, as it is shown.
+/// One part of a list whose rows are all in memory. Such a list stays short however many licenses there are. The rows
+/// are sorted by the requested column, as it is shown.
 fn part_of<T>(all: &[T], request: Request<'_>, to_row: impl Fn(&T) -> Element) -> Element {
     let part = request.part();
     let (before, count) = (part.passed_over() as usize, part.rows as usize);

@@ -50,11 +50,11 @@ impl BindOptions {
 pub enum Accepted {
     /// The service that our state knows.
     Known,
-    /// The operator accepts its new client. The client that our state recorded.
+    /// Its client changed, and the operator accepts that. Holds the client that our state recorded.
     NewClient(ClientId),
-    /// Not known before the order of the former client, which is in doubt, has ended. That client.
+    /// It cannot be known before an order of the former client, which is in doubt, has ended. Holds the former client.
     OrderInDoubt(ClientId),
-    /// Another license is bound to another incarnation of its number. That license.
+    /// Another license is bound to another incarnation of its number. Holds that license.
     OtherIncarnation(LicenseId),
 }
 

@@ -28,7 +28,7 @@ const LOOKS_APART_S: u32 = 60;
 /// For how many days the license of a closed item is looked for.
 pub const FREE_WHEN_APPEARS_DAYS: i64 = 30;
 
-/// What a service of an item number needs of an order in doubt of that number.
+/// What a service needs of an order in doubt that was made for its item number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
     /// The license that it may have bought.

@@ -324,8 +324,8 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// Its place in a list. What decides about all others comes first, for the operator. Then remedies come in the
-    /// order in which they are carried out.
+    /// Its place in a list. A lost state comes first, because it decides about all other findings. The others follow in
+    /// the order in which their remedies are carried out.
     pub fn place(&self) -> impl Ord + '_ {
         (self.kind != Kind::LostState, &self.remedy, self.kind, self.item, self.license)
     }

@@ -18,8 +18,9 @@ use crate::model::journal::Intent;
 use crate::model::period::Period;
 use crate::text;
 
-/// A read may show an order as it was so long ago, at most. So two looks without a trace are at least this far apart,
-/// and an order without a key proves nothing sooner after its license was there. `settle_s` if that is less.
+/// A read may show an order as it was up to this many seconds ago. So two looks without a trace are at least this far
+/// apart, and for this long after a license was there, an order without a key proves nothing. `settle_s` counts instead
+/// if it is less.
 const LOOKS_APART_S: u32 = 60;
 
 /// The seller's clock may be this far behind ours, so an action that it dates a little before the sending may be ours.
@@ -43,7 +44,8 @@ pub fn is_too_long(ends: DateTime<Utc>, now: DateTime<Utc>, period: Period, extr
     now.checked_add_months(Months::new(months.saturating_add(extra))).is_some_and(|end| end < ends)
 }
 
-/// An action that ended longer ago is never taken for one that is about to be sent, however far clocks are apart.
+/// An action that was requested more than this many days ago is never taken for one that is about to be sent, however
+/// far clocks are apart.
 const YOUNG_DAYS: i64 = 2;
 
 /// What the seller's lists of actions say about a request whose answer was lost.
@@ -59,7 +61,8 @@ pub enum Trace {
     Nothing,
 }
 
-/// Numbers of the ended actions that a look after the sending could take for the purchase's own. Written down before.
+/// Numbers of the ended actions that a look after the sending could take for the purchase's own. They are written down
+/// before the sending.
 pub fn mistakable(finished: &[OrderAction], now: DateTime<Utc>) -> Vec<String> {
     let since = now - Duration::days(YOUNG_DAYS);
     let is_young = |action: &&OrderAction| action.added.is_none_or(|added| added >= since);
@@ -75,10 +78,10 @@ pub fn trace(pending: &[OrderAction], finished: &[OrderAction], intent: &Intent,
     let sent = add.seller_time.map_or(intent.recorded_at, |theirs| theirs.min(intent.recorded_at));
     let since = sent - Duration::minutes(CLOCKS_APART_MIN);
     let is_known = |action: &OrderAction| action.id == add.action_before || add.ended_before.contains(&action.id);
-    // One without a date may be as young as any.
+    // An action without a date may have been requested after the sending.
     let is_young = |action: &&OrderAction| action.added.is_none_or(|added| added >= since) && !is_known(action);
-    // An action may enter the list some time after it ended, so one that nobody knew may still be an earlier one. Only
-    // one that was asked for after the sending, by the seller's own clock, is this purchase's.
+    // An action may enter the list some time after it ended, so an action that was not known before may still be an
+    // earlier one. Only an action that was requested after the sending, by the seller's own clock, is this purchase's.
     let is_ours = |action: &OrderAction| action.added.zip(add.seller_time).is_some_and(|(added, sent)| added >= sent);
     let young: Vec<&OrderAction> = finished.iter().filter(is_young).collect();
     match young.iter().any(|action| !action.has_failed()) {
@@ -120,9 +123,9 @@ pub fn may_be_old(there: DateTime<Utc>, now: DateTime<Utc>, settle_s: u32) -> bo
     now < there + apart(settle_s)
 }
 
-/// Decides after a look that found neither an effect nor an action. Both looks come after the settling time: an earlier
-/// one may have missed an action that was accepted just before, and a single later one the moment in which the action
-/// has ended and neither it nor the key shows.
+/// Decides after a look that found neither an effect nor an action. Two such looks are needed, both after the settling
+/// time. An earlier look may miss an action that was accepted just before that time was over. A single later look may
+/// fall into the moment in which the action has ended and neither the action nor the key is shown.
 pub fn after_empty_look(intent: &Intent, now: DateTime<Utc>, settle_s: u32, resend: bool) -> Verdict {
     let settled = intent.settled_at(settle_s);
     let apart = apart(settle_s);

@@ -13,8 +13,8 @@ use crate::model::license_row::{LicenseRow, LicenseState};
 pub enum Standing {
     /// It is.
     Same,
-    /// Its client changed, and there is neither a license nor an order in doubt that could be affected. The client that
-    /// our state recorded.
+    /// Its client changed, and there is neither a license nor an order in doubt that could be affected. Holds the
+    /// client that our state recorded.
     NewClient(ClientId),
     /// Its client changed, and what our state has for it may belong to the former client.
     OtherClient {

@@ -75,7 +75,8 @@ pub enum Choice {
     NotMeant,
 }
 
-/// Whether no service has it: it serves none, is not pooled, and does not wait for either.
+/// Whether the license exists, no service has it, and it is not free: in our state it neither serves a service, nor is
+/// it being taken for one, pooled or to be freed; and the seller does not show it as free.
 pub fn is_unclaimed(seen: &License, known: Known<'_>) -> bool {
     let held = known.row.is_some_and(|row| match row.state {
         LicenseState::Bound | LicenseState::Claimed | LicenseState::Pool | LicenseState::ToFree => true,

@@ -87,7 +87,7 @@ pub fn why_not(row: &LicenseRow, need: &Need, today: Today) -> Option<Text> {
     key_from.map(|from| text!("its key cannot change before {from}", "ключ нельзя сменить раньше {from}"))
 }
 
-/// How a license that a service takes stands at the seller.
+/// How the seller shows a license that a service is taking from the pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Taking {
     /// The license is as the service asks for, and its key is new: it is started and bound.

@@ -34,7 +34,8 @@ pub struct OrderRequest {
     pub nodes: Option<(UpstreamAddonId, u32)>,
     /// For a module of a license: the license that it belongs to (`item`).
     pub parent: Option<LicenseId>,
-    /// Not sent: the seller's calendar showed this day or a later one when the request left. `None`: not known.
+    /// Not part of what is sent: the seller's calendar showed this day or a later one when the request left.
+    /// `None`: not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<NaiveDate>,
 }
@@ -52,7 +53,8 @@ pub enum OnceRequest {
         period: MonthCount,
         /// Its expiry before: a later one is the evidence that the renewal happened.
         before: NaiveDate,
-        /// Not sent: the seller's calendar showed this day or a later one when the request left. `None`: not known.
+        /// Not part of what is sent: the seller's calendar showed this day or a later one when the request left.
+        /// `None`: not known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         not_before: Option<NaiveDate>,
     },

@@ -17,7 +17,7 @@ pub(super) struct Show {
     license: LicenseId,
     /// The service holds another license.
     holds_another: bool,
-    /// Our state has the license: for this service, or for nobody.
+    /// `Some`: our state has the license, for the service inside or for nobody. `None`: our state does not know it.
     of: Option<Option<ItemId>>,
 }
 
@@ -40,7 +40,8 @@ impl Comparison<'_> {
         self.shows.push(Show { item: view.item.id, license, holds_another, of });
     }
 
-    /// Adds a finding for each of them, and withdraws remedies that would free such a license or buy another one.
+    /// Adds a finding for each service that shows a license which our state does not hold for it. Withdraws remedies
+    /// that would free such a license or buy another one.
     pub(super) fn shown_unheld(&mut self) {
         let mut decided = BTreeSet::new();
         self.lost_state();
