@@ -15,8 +15,9 @@ use self::server::{Facts, Server};
 use crate::store::{COMPARED, Chain, ClusterLog, Entry, Head, HostReport, LogError, Position, Token};
 use crate::text;
 
-/// How long a run waits for servers that do not answer, all attempts since the last answer together. After that it asks
-/// none any more: with the attempt that is under way then, a command ends within 45 s.
+/// How long a run waits for servers that do not answer: the sum of all attempts since the last answer. After that it
+/// starts no further attempt. The attempt that is under way by then may take its full time, so a command ends within 45
+/// s.
 const SILENCE: Duration = Duration::from_secs(25);
 
 /// The tables of the schema, which holds nothing else. `entry` is the first: a schema with this table is a log.
@@ -41,7 +42,8 @@ const BEGIN: &str = "INSERT INTO entry (seq, token, node, written_at, format, ch
 /// Rows that one statement removes: a transaction of Galera stays small.
 const REMOVED_AT_ONCE: u32 = 1000;
 
-/// So many entries stay before an image: a machine that is a little behind need not begin anew.
+/// The number of entries that are kept from before an image, so that a machine that is a little behind need not begin
+/// anew.
 const LEFT_BEFORE: u64 = 1000;
 
 /// The servers and the schema of the log, and the login to them.

@@ -1,6 +1,6 @@
-//! Our state: one SQLite file. This module opens it, checks its permissions, and has the only way to write: a
-//! transaction that ends before the seller or the panel is called. It also holds what is known of accounts and modules.
-//! All SQL for the state is in this folder.
+//! Our state: one SQLite file. All SQL for it is in this folder; `file` opens the file and checks its permissions. This
+//! module has the open state and the only way to write: a transaction that ends before the seller or the panel is
+//! called.
 //!
 //! A write that returned `Ok` survives a power loss (WAL with full sync). A write that failed counts as "perhaps
 //! written": nothing is sent because of it, and an intent that it recorded reads as in doubt.
@@ -112,7 +112,7 @@ impl From<FileError> for StoreError {
 /// The name of the single value that holds the running number of the newest order.
 const LAST_NUMBER: &str = "last_number";
 
-/// For how many days a running operation of the panel means the payment with which it was first seen.
+/// The panel reuses the numbers of operations: for this many days a number means the payment first seen with it.
 pub(crate) const OPERATION_DAYS: i64 = 20;
 
 /// What a failing disk does to a COMMIT.

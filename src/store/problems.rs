@@ -179,7 +179,7 @@ impl Store {
     /// The number of licenses that fit.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn count_licenses_that(&self, filter: LicenseFilter<'_>) -> Result<u32, StoreError> {
         let sql = ["SELECT count(*) FROM license WHERE ", LicenseFilter::CONDITION].concat();
         let mut statement = self.conn.prepare_cached(&sql)?;
@@ -189,7 +189,7 @@ impl Store {
     /// A page of the licenses that fit: so many `rows` after those that are passed over.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn page_of_licenses(
         &self,
         filter: LicenseFilter<'_>,

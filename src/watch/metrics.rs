@@ -41,7 +41,7 @@ struct Source<'s> {
 struct Page(String);
 
 impl Page {
-    /// A family with its samples: labels and value. One without samples is left out.
+    /// Writes a family with its samples (labels and value). A family without samples is left out.
     fn family(
         &mut self,
         name: &str,

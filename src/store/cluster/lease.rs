@@ -149,7 +149,8 @@ impl Cluster {
         clock.timestamp_millis() + i64::try_from(self.rules.lease.as_millis()).unwrap_or(i64::MAX / 4)
     }
 
-    /// Renews the leases of this run if the oldest is older than a third of its time: they outlast the next call.
+    /// Renews the leases of this run if the oldest is older than a third of its time, so that they outlast the next
+    /// call.
     fn renew(&self, store: &Store, now: DateTime<Utc>) -> Result<(), StoreError> {
         let before = self.uptime();
         let is_old = |held: &Held| before.saturating_sub(held.since) > self.rules.lease / 3;

@@ -98,7 +98,7 @@ pub enum LogError {
     },
 }
 
-/// Hears how much of a snapshot has come or gone: parts, and of how many.
+/// Gets the progress of reading or writing a snapshot: the number of parts done, and of all parts.
 pub type Progress<'p> = dyn FnMut(u32, u32) + 'p;
 
 /// What the store needs from a clustered database. Each method takes one round trip or a few. A lost connection is made

@@ -172,8 +172,8 @@ fn admit(store: &Store, now: DateTime<Utc>) -> Result<(), StoreError> {
 }
 
 /// Turns an image into this machine's replica, which takes the place of the state at `path`. `of_image`: the entry that
-/// the image ends with. It is kept too, so that a log that falls back to exactly this entry is not taken for another
-/// log.
+/// the image ends with. That entry is kept too, so that a log that falls back to exactly this entry is not taken for
+/// another log.
 fn become_replica(
     path: &Path,
     image: &Path,

@@ -112,7 +112,7 @@ pub(super) fn fetch(
     Ok(None)
 }
 
-/// Hears of a part: its number, how many there are, and its content.
+/// Gets one part: its number, the number of all parts, and its content.
 type Part<'p> = dyn FnMut(u32, u32, &[u8]) -> Result<(), StoreError> + 'p;
 
 /// Reads the parts of an image one after the other. `false`: they are not what the label says.

@@ -33,7 +33,7 @@ impl Tx<'_> {
     /// Whether the state has this license, whatever it is held for.
     ///
     /// # Errors
-    /// SQLite's own.
+    /// An error of SQLite.
     pub fn knows_license(&self, account: AccountId, id: LicenseId) -> Result<bool, StoreError> {
         let mut statement = self.conn.prepare_cached("SELECT 1 FROM license WHERE account = ?1 AND id = ?2")?;
         Ok(statement.exists(params![account.0, id.0])?)
@@ -100,8 +100,9 @@ impl Tx<'_> {
         }
     }
 
-    /// Takes over what a look showed; what we hold the license for stays. Where the seller gives no days of changes,
-    /// the day is today on which another address or key is seen than before. Clearing the address is no change.
+    /// Saves what a look showed. The state of the license, which says what we use it for, stays. If the seller shows no
+    /// day for a change of address or key, the change counts as made today, when it is first seen. Clearing the address
+    /// is no change.
     ///
     /// # Errors
     /// An error of SQLite.

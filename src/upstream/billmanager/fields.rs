@@ -97,7 +97,7 @@ const UPMIND: &str = "upmind/provision-provider-software-licenses, in use 2025";
 const NOC: &str = "460s/ispsystem_whmcs_modules billmanager_noc";
 const ASSUMED: &str = "assumed: item.id read as a path";
 
-/// The license's number. Without one a row or document is about nothing.
+/// The license's number. Without a number, a row or document describes no license.
 pub(super) const ID: Field<LicenseId> =
     Field::new(&[any("id", VENDOR), document("elid", FORMS)], number_of_license).agreeing();
 
@@ -132,7 +132,7 @@ pub(super) const TARIFF_NAME: Field<String> = Field::new(&[any("pricelist", JBS)
 pub(super) const PERIOD: Field<Period> =
     Field::new(&[any("period", VENDOR)], |text| text.parse().ok().map(Period::from_panel));
 
-/// Two that differ are none: neither "running" nor "stopped" may be taken for the other.
+/// Two different values count as not known: neither "running" nor "stopped" may be taken for the other.
 pub(super) const STATUS: Field<LicenseStatus> =
     Field::new(&[any("status", VENDOR), any("item_status", EXTERNAL)], |text| {
         text.parse().ok().map(LicenseStatus::from_number)

@@ -11,11 +11,12 @@ fn about(func: impl Into<String>, license: LicenseId) -> Form {
     Form::new(func).with("elid", license)
 }
 
-/// A request that is sent **once**; `api`: which function takes orders.
+/// A request that is sent **once**. `api`: which function takes orders.
 pub fn once(request: &OnceRequest, api: OrderApi) -> Form {
     match request {
         OnceRequest::Order(wanted) => order(wanted, api),
-        // Months. A lost answer leaves open whether a period was bought; the license's expiry shows it.
+        // The period is in months. A lost answer leaves open whether a period was bought; the license's expiry shows
+        // it.
         OnceRequest::Prolong { license, period, .. } => {
             about("service.prolong", *license).with("period", period.0).with("sok", "ok")
         }
@@ -47,8 +48,8 @@ pub fn once(request: &OnceRequest, api: OrderApi) -> Form {
     }
 }
 
-/// A change that may be repeated; a lost answer leaves its target open, a read tells. A new ip is limited to one a
-/// month.
+/// A change that may be repeated. A lost answer leaves open whether it was carried out; a read of the license shows it.
+/// The address may change once a month.
 pub fn change(family: Family, license: LicenseId, change: &Repeatable) -> Form {
     match change {
         Repeatable::Suspend => about(format!("{}.suspend", family.func()), license),
@@ -76,9 +77,9 @@ fn addon_name(addon: UpstreamAddonId) -> String {
     format!("addon_{addon}")
 }
 
-/// Period in months, -100 for a trial; a module (`addition`) has `item`, the license's number, instead of ip and
-/// licname. The newer function has other words for the button, the period and "no automatic renewal". A lost answer
-/// leaves open whether a license was bought; its mark (remoteid) tells.
+/// An order. Its period is in months, -100 for a trial. A module (`addition`) has `item`, the number of its license,
+/// instead of ip and licname. The newer function has other words for the button, the period and "no automatic renewal".
+/// A lost answer leaves open whether a license was bought; the mark (remoteid) of the license shows it.
 fn order(order: &OrderRequest, api: OrderApi) -> Form {
     let (button, period, no_autoprolong) = match api {
         OrderApi::V1 => ("finish", "period", "null"),
@@ -104,7 +105,8 @@ fn order(order: &OrderRequest, api: OrderApi) -> Form {
     order.nodes.into_iter().fold(form, |form, (addon, nodes)| form.with(addon_name(addon), nodes))
 }
 
-/// Any of ip, remoteip, licname, remoteid, autoprolong=null; a module has none of the first three.
+/// The fields of an edit: any of ip, remoteip, licname, remoteid, autoprolong=null. A module has none of the first
+/// three.
 fn edit_fields(family: Family, license: LicenseId, change: &Edit) -> Form {
     let mut form = about(edit(family), license).with("sok", "ok");
     match family {
