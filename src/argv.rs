@@ -143,8 +143,8 @@ impl Given {
         })
     }
 
-    /// As [`Given::number`], for options in which 0 or an empty value means "none": there is no service while a client
-    /// fills in an order form, and no operation when an administrator starts the command.
+    /// Reads a number like [`Given::number`], for options in which 0 or an empty value means "none": there is no
+    /// service while a client fills in an order form, and no operation when an administrator starts the command.
     fn number_if_any<T: From32>(&self, opt: Opt) -> Result<Option<T>, ModuleError> {
         let value = self.text(opt).unwrap_or_default();
         if value.bytes().all(|digit| digit == b'0') { Ok(None) } else { self.number(opt) }

@@ -52,7 +52,7 @@ pub trait PanelData: BillDb {
     /// As [`PanelData::stored_access`].
     fn leading_to(&mut self, internal_name: &str) -> Result<Vec<Leading>, DbError>;
 
-    /// The tables that are read, each with its columns; without any: there is no such table.
+    /// The tables that are read, each with its columns. A table without columns does not exist.
     ///
     /// # Errors
     /// As [`PanelData::stored_access`].
@@ -257,7 +257,7 @@ pub struct Context {
     pub notes: Box<dyn Notes>,
     /// The log that this machine shares with others; `None`: the settings have no `[cluster]`.
     pub cluster: Option<Box<dyn ClusterAccess>>,
-    /// The replica, after it was opened once: all leases of a run belong to it.
+    /// The replica, after it was opened. It is opened once, because all leases of the run belong to it.
     pub replica: RefCell<Option<Store>>,
     /// The run changes nothing. In a cluster it goes on with this machine's state when the log cannot be read.
     pub looks: bool,

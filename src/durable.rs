@@ -109,7 +109,7 @@ pub fn replace<E: From<FileError>>(path: &Path, mode: u32, fill: impl FnOnce(&Pa
     put(&RealDisk, &real, mode, Place::Any, fill)
 }
 
-/// Makes a file that must not exist. Otherwise as [`replace`].
+/// Makes a file that must not exist yet. Apart from that it works like [`replace`].
 ///
 /// # Errors
 /// `AlreadyExists` when there is one, which stays unchanged; else as [`replace`].

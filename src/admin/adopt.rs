@@ -16,7 +16,8 @@ use crate::session::with_engine;
 use crate::store::Store;
 use crate::text;
 
-/// The id that a state had before it adopted another one. Only this one may be adopted without a service as a witness.
+/// The single value with the id that this state had before it adopted another one. Only this former id may be adopted
+/// without a service that proves it.
 const ID_BEFORE: &str = "panel_id_before";
 
 /// `state adopt PANEL_ID`
@@ -76,7 +77,7 @@ fn write(desk: &Desk<'_>, before: &PanelId, panel: &PanelId, done: &Text) -> Res
     written.map_err(state_error)
 }
 
-/// The settings name the installation: they would put their id back at the next run.
+/// Refuses when the setting `panel_id` names another id, because the next run would put that id back.
 fn check_pinned(desk: &Desk<'_>, panel: &PanelId) -> Result<(), ModuleError> {
     let pinned = desk.ctx.settings.rules(desk.ctx.module).panel_id;
     let Some(pinned) = pinned.filter(|pinned| pinned != panel) else { return Ok(()) };
@@ -91,7 +92,7 @@ fn check_pinned(desk: &Desk<'_>, panel: &PanelId) -> Result<(), ModuleError> {
     )))
 }
 
-/// Licenses and orders of another id would be another installation's afterwards.
+/// Refuses when the state has licenses or orders with the mark of another id, because they would not be ours any more.
 fn check_empty(store: &Store, panel: &PanelId) -> Result<(), ModuleError> {
     let (licenses, orders) = store.marked_by_others(panel).map_err(state_error)?;
     if (licenses, orders) == (0, 0) {
@@ -114,7 +115,8 @@ fn check_empty(store: &Store, panel: &PanelId) -> Result<(), ModuleError> {
     )))
 }
 
-/// What shows that this installation had the id: services whose licenses were marked for them, by module.
+/// The evidence that this installation had the id, module by module: services that show a license with a mark for that
+/// service.
 fn witnesses(desk: &mut Desk<'_>, panel: &PanelId) -> Result<Vec<Text>, ModuleError> {
     let (mut found, mut first_error) = (Vec::new(), None);
     let remedy = adopting(panel);

@@ -272,10 +272,10 @@ fn host_json(report: &HostReport) -> serde_json::Value {
     }
 }
 
-/// Entries by their numbers, each with the chain that it has somewhere, and where that is.
+/// Entries by their numbers, each with the chain that it has at one place, and the name of that place.
 type Known = BTreeMap<u64, (Chain, Text)>;
 
-/// The first entry of a server that is another one elsewhere, and where.
+/// The first entry of a server whose chain differs from the known one, and the place where that one is known from.
 fn first_difference<'k>(tail: &[Position], known: &'k Known) -> Option<(u64, &'k Text)> {
     tail.iter().find_map(|at| {
         let (chain, place) = known.get(&at.seq)?;

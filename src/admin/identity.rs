@@ -1,6 +1,6 @@
-//! Decisions of an operator about identity: whether the account that a module's settings name is the same as before
-//! under another name, or another one; and that the panel moved to this machine for good. The situation is shown first,
-//! then the operator is asked, and the decision is written into the journal.
+//! Two decisions of an operator about identity. `doctor --accept-account`: whether the account that a module's settings
+//! name is the one from before under another name, or another account. `state claim`: the panel moved to this machine
+//! for good. The situation is shown first, then the operator is asked, and the decision is written into the journal.
 
 use serde_json::json;
 
@@ -333,7 +333,8 @@ impl Case {
         Ok(done)
     }
 
-    /// Two rows of one license that each serve a service: one of them is wrong, and only an operator can say which.
+    /// Refuses to unite two accounts if a license serves a service in both of them. One of the two rows is wrong, and
+    /// only an operator can say which.
     fn check_union(&self, store: &Store) -> Result<(), ModuleError> {
         let Some(target) = self.known else { return Ok(()) };
         for before in &self.before {

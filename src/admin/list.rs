@@ -21,7 +21,7 @@ use crate::text;
 use crate::watch::last_runs::{self, LastRuns};
 
 /// A narrow terminal cuts the names, then leaves out names, domains, product and status, in this order. Service, day
-/// and address stay the longest: by them an operator finds a license.
+/// and address stay the longest, because an operator finds a license by them.
 const GIVING: Giving<'_> = Giving { soft: &[8], spare: &[8, 7, 3, 4, 6] };
 
 /// The column of the domains in use.

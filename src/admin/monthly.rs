@@ -1,6 +1,7 @@
 //! report: the licenses by product, those that were bought, renewed and taken from the pool in a month, the savings and
-//! the worth of the pool, the last six months against the reseller programme, and the services that are sold below
-//! cost. The report has four forms. Its figures are estimates: only the seller knows what was charged in the end.
+//! the worth of the pool, the last six months compared with the reseller programme's minimum, and the services that are
+//! sold below cost. The report has four forms. Its figures are estimates: only the seller knows what was charged in the
+//! end.
 
 mod chart;
 mod figures;
@@ -54,8 +55,8 @@ pub fn report(desk: &mut Desk<'_>, month: Option<&str>, form: Form<'_>) -> Resul
     Ok(Answer::new("report", text, json))
 }
 
-/// The figures of a month; of the present one without its name. `compares_prices`: also what is sold below cost, which
-/// asks the panel for each service.
+/// The figures of a month; `None`: of the present one. `compares_prices`: also what is sold below cost, which asks the
+/// panel for each service.
 ///
 /// # Errors
 /// `bad_value`: no month; `state`.

@@ -81,8 +81,8 @@ pub fn pool(desk: &mut Desk<'_>) -> Result<Answer, ModuleError> {
     Ok(Answer::printed())
 }
 
-/// The number of rows of [`pool`], and the cells of some of them: so many `rows` after those that are passed over.
-/// `sorted`: by what, and whether backwards; `None`: in the order of [`pool`].
+/// One part of the rows of [`pool`]: the number of all rows, then the cells of at most `rows` rows, after the first
+/// `passed_over` ones. `sorted`: the order, and whether it is descending; `None`: the order of [`pool`].
 ///
 /// # Errors
 /// `state`

@@ -277,8 +277,8 @@ fn cost_word(finding: &Finding) -> Option<String> {
     }
 }
 
-/// Whether the state is older than what was done with it. Going on from its end before all that it missed is taken in
-/// would buy again what was bought.
+/// Whether the state is older than the last changes that were made with it. If the program went on before these are all
+/// in the state, it would buy again what was bought.
 fn is_old(some: &[Finding], others: &[Finding]) -> bool {
     some.iter().chain(others).any(|finding| matches!(finding.remedy, Remedy::Renew(_)))
 }

@@ -245,7 +245,7 @@ impl Book {
         Asked { failure: Some(why), ..self.asked(form) }
     }
 
-    /// A question without an answer.
+    /// The entry of a question, still without its answer.
     fn asked(&mut self, form: &Form) -> Asked {
         self.asked += 1;
         let params = form.params.iter().map(|(name, value)| {

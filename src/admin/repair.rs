@@ -39,7 +39,7 @@ impl After {
     }
 }
 
-/// Shows the page, then the operator agrees. Returns the answer of a dry run, which ends here.
+/// Shows the page and asks the operator to agree. A dry run ends here: its answer is returned.
 pub(super) fn shown(
     desk: &mut Desk<'_>,
     (command, after): (&str, After),
@@ -146,7 +146,7 @@ pub fn unbind_plan(item: ItemId) -> Text {
     )
 }
 
-/// The module that what a service holds was bound with: the service itself may be gone from the panel.
+/// The module with which the license of a service was bound. The service itself may be gone from the panel.
 fn held_with(desk: &Desk<'_>, item: ItemId) -> Result<Option<ModuleId>, ModuleError> {
     let rows = desk.store()?.licenses_of_item(item).map_err(state_error)?;
     Ok(rows.iter().find(|row| row.incarnation.is_some()).map(|row| row.module))

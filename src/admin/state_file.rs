@@ -210,7 +210,7 @@ pub(super) fn refuse_in_cluster(desk: &Desk<'_>) -> Result<(), ModuleError> {
     Err(ModuleError::new(ErrorKind::Config, "cluster", "", words))
 }
 
-/// The step after a state was put in place.
+/// The next step after a state was put in place.
 pub(super) fn compare() -> Text {
     text!(
         "pmisplicense reconcile, then pmisplicense reconcile --apply",

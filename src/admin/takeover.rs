@@ -88,7 +88,7 @@ pub(super) fn chosen(desk: &mut Desk<'_>, only: Option<ModuleId>) -> Result<Vec<
     }
 }
 
-/// The option that names the module again.
+/// The option `--module` for a command that is shown, if the operator gave that option.
 pub(super) fn module_option(taking: &Taking) -> String {
     taking.module.map_or_else(String::new, |module| format!(" --module {module}"))
 }

@@ -1,5 +1,5 @@
-//! The effects of an operator's subcommands that a run must know before it starts one: changes, and the module that it
-//! names.
+//! Facts about an operator's subcommand that a run needs before it starts the command: whether it changes something,
+//! whether cron may have started it, and which module it names.
 
 use super::cluster::ClusterCommand;
 use super::doctor::DoctorArgs;

@@ -1,5 +1,5 @@
 //! `features`: tells the panel what this module is for and which commands it carries out. It needs only the binary. The
-//! panel asks once at its start, so it has to be restarted after the answer changed.
+//! panel asks once at its start, so the panel has to be restarted after the answer has changed.
 
 use crate::model::command::COMMANDS;
 use crate::xml::Element;

@@ -1,4 +1,4 @@
-//! `import`: licenses at the seller that become services.
+//! `import`: makes services of licenses that the seller has.
 
 use crate::context::Context;
 use crate::context::database_error;

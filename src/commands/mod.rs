@@ -142,7 +142,7 @@ fn call_error(url: &str, error: &CallError) -> ModuleError {
         CallError::Refused(refusal) => {
             let message = if refusal.kind == RefusalKind::Auth {
                 let next = refusal.advice.as_deref().cloned().unwrap_or_else(crate::engine::login_advice);
-                // The client's own advice names addresses already, and one is enough.
+                // The client's own advice names the addresses already, so the address is left out here.
                 let who = if refusal.advice.is_some() { String::new() } else { format!(" {url}") };
                 text!(
                     "The license server{who} refused the login: {refusal}",

@@ -17,12 +17,12 @@ use crate::xml::{self, Element};
 /// The longest list of offers in bytes that is read.
 const OFFERS_BYTES: u64 = 16 << 20;
 
-/// The tariffs that can be resold: `<doc>` with an `<elem>` for each, in order of the internal name, with the
-/// children intname, name, itemtype, pricelist (the seller's code), period (one a month count, -100 for a trial of
-/// the same code), trial (the internal name of the trial), billing (`international` or `russian`, where the vendor
-/// has a code for each), nodes_addon and nodes_included, and price with the attributes period and currency. Products
-/// whose sale has ended and hidden ones are left out. So are codes that the seller does not offer to this account.
-/// If the offers cannot be read, the codes of both billings are listed.
+/// The tariffs that can be resold: `<doc>` with an `<elem>` for each, in order of the internal name, with the children
+/// intname, name, itemtype, pricelist (the seller's code), period (one for each number of months; -100 for a trial of
+/// the same code), trial (the internal name of the trial), billing (`international` or `russian`, where the vendor has
+/// a code for each), nodes_addon and nodes_included, and price with the attributes period and currency. Products whose
+/// sale has ended and hidden ones are left out. So are codes that the seller does not offer to this account. If the
+/// offers cannot be read, the codes of both billings are listed.
 ///
 /// # Errors
 /// `unsupported_module`, or why the module's settings cannot be read.
@@ -90,9 +90,9 @@ impl Offers {
 /// The name of the list of tariffs in a form of an order (docs/billmanager-protocol.md, Where licenses are sold).
 const TARIFFS: &str = "tariflist";
 
-/// The codes that can be ordered: `pricelist.export` answers a `pricelist` for each, with `active`, `hideinorder` and
-/// `archived`; `soft.order` a list whose rows are the tariffs. Beside a list of that very name the form's other lists
-/// are about other things.
+/// The codes that can be ordered: `pricelist.export` answers with a `pricelist` for each, which has `active`,
+/// `hideinorder` and `archived`. `soft.order` answers with a form whose list has a row for each tariff. If a list has
+/// the name [`TARIFFS`], the form's other lists are about other things.
 fn codes(document: &str) -> BTreeSet<UpstreamPricelistId> {
     let Ok(doc) = xml::parse(document.as_bytes(), OFFERS_BYTES) else { return BTreeSet::new() };
     let is_of_tariffs = |list: &&Element| list.attribute("name") == Some(TARIFFS);

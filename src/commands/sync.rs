@@ -79,12 +79,12 @@ pub fn sync(ctx: &mut Context, what: Sync) -> Result<Synced, ModuleError> {
         // Cron may run on every machine of a cluster; one of them does the work.
         Part::All | Part::Sweep { .. } => ctx.cluster.is_some().then_some(LockName::Sync),
     };
-    // Held to the end: notes are read again behind it, so that none is carried out by two runs.
+    // Held to the end. The notes are read again while it is held, so that no note is carried out by two runs.
     let _alone = match name {
         None => None,
         Some(name) => match alone(ctx, name)? {
             Some(alone) => Some(alone),
-            // It runs every minute: the other run is about the same notes, and there is nothing to say.
+            // `sync --noted` runs every minute. The other run handles the same notes, so there is nothing to report.
             None if name == LockName::Noted => return Ok(Default::default()),
             None => {
                 let mut left = Synced::default();

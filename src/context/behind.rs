@@ -1,4 +1,5 @@
-//! A run that only looks, on a machine that could not catch up with the cluster's log: why, and how old its state is.
+//! Why a machine could not catch up with the cluster's log, and how old its state is. A run that only looks goes on
+//! with that state, and shows both.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};

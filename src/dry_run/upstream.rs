@@ -84,7 +84,7 @@ impl Rehearsed {
         self.script.push(Step::Send { to, account, form, cost });
     }
 
-    /// What a request would cost, as far as the seller or our list of prices says it before.
+    /// The cost that a request would have, as far as the seller or our list prices show it beforehand.
     fn cost(&mut self, request: &OnceRequest) -> Cost {
         let seen = match request {
             OnceRequest::Order(order) => {

@@ -182,7 +182,7 @@ fn carried_out(
     Ok(answer.with_replica(&behind, lang))
 }
 
-/// sync --dry-run: as with the panel's command.
+/// `sync --dry-run`: shows what a sync would do, as the panel's command does with `--dry-run`.
 fn rehearsed(ctx: Context, what: Sync, switched_off: bool, width: usize) -> Result<Answer, ModuleError> {
     let lang = ctx.lang;
     let (mut ctx, script) = dry_run::rehearse(ctx, "sync")?;

@@ -1,5 +1,5 @@
-//! Checks of doctor: what starts sync by itself. Usually that is our file of cron; a line in another crontab, a script
-//! of cron.hourly and a unit of systemd do as well.
+//! Checks of doctor: what starts sync by itself. Usually that is our file of cron. A line in another crontab, a script
+//! in cron.hourly or a unit of systemd counts too.
 
 use std::path::{Path, PathBuf};
 
@@ -21,7 +21,7 @@ const PLACES: [&str; 8] = [
     "lib/systemd/system",
 ];
 
-/// A longer file is none that an administrator wrote.
+/// The longest file that is read, in bytes. No administrator writes a longer one.
 const FILE_BYTES: u64 = 1 << 20;
 
 /// The lines of all places that name this program. What cannot be read counts as empty.

@@ -11,7 +11,7 @@ use crate::store::Store;
 use crate::text;
 
 /// A line for each service for which nothing is done until an operator says which service it is. An account that cannot
-/// be used has a line of another check.
+/// be used is reported by another check.
 pub(super) fn identity(desk: &mut Desk<'_>, store: Option<&Store>, checks: &mut Checks) {
     let Some(modules) = store.and_then(|_| our_modules(desk).ok()) else { return };
     let before = checks.0.len();

@@ -1,4 +1,5 @@
-//! Is the program installed: the panel's folder, the descriptions, the links that the panel starts, the lines of cron.
+//! Checks of doctor: whether the program is installed completely. That includes the panel's folder, the XML
+//! descriptions, the links that the panel starts, and the lines of cron.
 
 use std::path::Path;
 

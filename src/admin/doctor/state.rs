@@ -1,5 +1,5 @@
-//! Can the state file be used: who may read it, whether it is whole, which machine it belongs to, how much space is
-//! left.
+//! Checks of doctor: whether the state file can be used. That includes who may read it, whether it is whole, which
+//! machine it belongs to, and how much space is left.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;

@@ -151,7 +151,7 @@ fn unreachable(access: &ModuleAccess, error: &CallError, checks: &mut Checks) {
         CallError::Refused(refusal) if refusal.kind == RefusalKind::Auth => checks.problem(
             "login",
             text!("{url} refused the login: {refusal}", "{url} отклонил вход: {refusal}"),
-            // A client that knows its seller better says more.
+            // The client of some sellers has more exact advice about a refused login.
             refusal.advice.as_deref().cloned().unwrap_or_else(engine::login_advice),
         ),
         CallError::Refused(refusal) => checks.problem(

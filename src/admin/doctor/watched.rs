@@ -10,10 +10,10 @@ use crate::session::state::is_there;
 use crate::text;
 use crate::watch::last_runs::{self, LastBackup, LastRuns, LastSync};
 
-/// Cron runs sync each hour: after two, one was missed.
+/// After this many hours without a sync doctor warns: cron runs sync each hour, so at least one was missed.
 const SYNC_HOURS: i64 = 2;
 
-/// A backup that is older deserves a new one.
+/// Doctor names a backup that is older than this many days.
 const BACKUP_DAYS: i64 = 8;
 
 pub(super) fn watched(desk: &Desk<'_>, checks: &mut Checks) {

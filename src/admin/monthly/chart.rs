@@ -19,9 +19,9 @@ const VALUE_ROOM: i64 = 20;
 
 /// A bar: its name and its amount in minor units.
 pub struct Bar {
-    /// Below it.
+    /// Shown below the bar.
     pub name: String,
-    /// Its height.
+    /// The amount in minor units, which gives the bar its height.
     pub minor: i64,
 }
 
@@ -66,9 +66,9 @@ pub fn columns(title: &str, bars: &[Bar], currency: &str, limit: Option<i64>) ->
 
 /// A row of a horizontal chart: its name and the lengths of its parts.
 pub struct Row {
-    /// Above it.
+    /// Shown above the row.
     pub name: String,
-    /// Lengths, in order.
+    /// Lengths of the parts, in order.
     pub counts: Vec<u32>,
 }
 

@@ -1,6 +1,6 @@
 //! Services sold below cost: compares the price that a client pays in the panel with the last cost of the license at
-//! the seller, both for the same time. Prices in another currency than the cost are counted and reported, never
-//! converted.
+//! the seller, both for the same number of months. Prices in another currency than the cost are counted and reported,
+//! never converted.
 
 use std::collections::BTreeSet;
 

@@ -64,7 +64,7 @@ pub fn sums(figures: &Figures) -> [Text; 2] {
     ]
 }
 
-/// What a reader of the amounts should know.
+/// Remarks that a reader needs to understand the amounts.
 pub fn remarks(figures: &Figures) -> Vec<Text> {
     let mut remarks = Vec::new();
     let unknown = figures.unknown_costs;
@@ -174,7 +174,7 @@ pub fn about_domains(domains: &Domains) -> Option<Text> {
     })
 }
 
-/// The cells of such a license.
+/// The cells of a license at or near its limit of domains.
 pub fn line_of_full(full: &NearlyFull) -> Vec<String> {
     vec![dash(full.item), full.license.to_string(), full.product.clone(), full.usage.to_string()]
 }

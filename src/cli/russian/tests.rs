@@ -1,4 +1,5 @@
-//! Every text of the declarations has its Russian one, and the two helps name the same things.
+//! Each text of the declarations has a Russian translation, and the help names the same options and commands in both
+//! languages.
 
 use std::collections::BTreeSet;
 
