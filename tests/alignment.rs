@@ -1,4 +1,5 @@
-//! Period alignment: another period is bought than the service has, by the most specific rule; the panel's rules win.
+//! Period alignment: a license is bought for another period than its service has. The most specific rule decides, and
+//! the panel's rules come before those of the settings file.
 use crate::service::{day, end, forget, ip_of, license, months};
 use crate::support::Test;
 

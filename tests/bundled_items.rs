@@ -1,5 +1,5 @@
-//! Licenses of servers that another module handles, by direct commands: the license only, no post-call, nothing of
-//! the service itself is touched but lickey, licid, licname (docs/interface.md 4).
+//! Licenses of servers that another module handles, with direct commands. The commands handle only the license: they
+//! make no post-call, and change nothing of the service but lickey, licid and licname (docs/interface.md 4).
 use crate::service::{HEAD, changes, day, forget, license, licid, sent, told};
 use crate::support::Test;
 

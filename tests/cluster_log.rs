@@ -1,5 +1,5 @@
-//! The log of a cluster on a real MariaDB: entries follow one another and nothing else is taken, two replicas agree,
-//! and whatever is wrong with the server is named.
+//! The log of a cluster on a real MariaDB. The log takes only an entry that follows the newest one, two replicas agree,
+//! and each fault of the server is named.
 use crate::support::mariadb::{MariaDb, opts};
 use mysql::Conn;
 use mysql::prelude::Queryable;

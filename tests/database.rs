@@ -1,4 +1,4 @@
-//! Databases that are set up in another way than most: what their sessions begin with, how users log in.
+//! Databases that are set up in another way than most: the settings with which sessions begin, and how users log in.
 use crate::service::{called, forget, only_license};
 use crate::support::Test;
 use crate::support::harness::SERVERS;

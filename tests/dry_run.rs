@@ -1,5 +1,5 @@
-//! `--dry-run`: what would be sent and called, and nothing done: the seller's ledger, the state file and the panel
-//! stay as they are to the byte, and only questions are asked.
+//! `--dry-run` shows what would be sent and called, and does none of it. The seller's ledger, the state file and the
+//! panel stay the same to the byte, and only questions are asked.
 use crate::service::{changes, day, ends_in, licid, months, opened, told};
 use crate::support::{Fault, Output, Test};
 use serde_json::Value;

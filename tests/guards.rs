@@ -1,6 +1,6 @@
-//! Guards of everything that acts on many (docs/money-safety.md 6), each from outside: far more changes than usual, a
-//! swapped database, a state that was copied or moved, a wrong clock, a license too young to be touched, a missing
-//! row.
+//! Guards of the commands that act on many licenses (docs/money-safety.md 6), each tested from outside: far more
+//! changes than usual, a swapped database, a state that was copied or moved, a wrong clock, a license too young to be
+//! touched, a missing row.
 use crate::service::{
     changes, day, ends_in, forget, ip_of, license, licid, only_license, opened, sent, settle, state, told,
 };

@@ -1,4 +1,4 @@
-//! The binary against the sandbox, one module a feature.
+//! The tests of the binary against the sandbox, with one module for each feature.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it stands")]
 

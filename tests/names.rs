@@ -1,5 +1,5 @@
-//! Sellers that keep the names of licenses in their own way: a name is for people, and keeps no license from its
-//! client.
+//! Sellers that store the names of licenses in a form of their own. A name is for people, so a changed name does not
+//! keep a license from its client.
 use crate::pool::pooled;
 use crate::service::{changes, day, forget, ip_of, license, state};
 use crate::support::Test;

@@ -1,5 +1,5 @@
-//! `open`: exact order, exact words to the panel, once. Doubts about an order are in `doubt.rs`, what the catalogue
-//! sells in `catalogue.rs`.
+//! `open`: the exact order at the seller and the exact calls to the panel, each once. Doubts about an order are in
+//! `doubt.rs`, what the catalogue sells in `catalogue.rs`.
 use crate::service::{HEAD, OPEN, changes, day, forget, ip_of, licid, months, only_license, opened, sent, state, told};
 use crate::support::{Fault, MgrctlFault, MgrctlFaultKind, Test};
 

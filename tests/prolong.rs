@@ -1,5 +1,5 @@
-//! `prolong`: one aligned period up to the paid end, once a payment, in both worlds of the panel
-//! (docs/licensing-rules.md 5).
+//! `prolong`: one aligned period up to the paid end, once for each payment, whether the panel moves the end before the
+//! call or with the post-call (docs/licensing-rules.md 5).
 use crate::service::{
     alter_state, changes, day, end, ends_in, forget, license, licid, months, opened, settle, state, told,
 };

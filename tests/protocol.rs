@@ -1,4 +1,4 @@
-//! The protocol through the binary: questions with their exact bytes, arguments, DoNothing, failure reports.
+//! The protocol through the binary: answers to questions with their exact bytes, arguments, DoNothing, failure reports.
 use crate::support::run::{between, well_formed};
 use crate::support::upstream::faults::{Answer, Effect};
 use crate::support::{Fault, MgrctlFault, MgrctlFaultKind, Test};

@@ -1,5 +1,5 @@
-//! Life after a release: settings of every earlier version open, versions and the changelog keep their form, and what
-//! crates bring with them may be given away. States of earlier versions are in `hurt::frozen`.
+//! Life after a release: settings of every earlier version open, versions and the changelog keep their form, and the
+//! licenses of all crates allow them to be distributed. States of earlier versions are in `hurt::frozen`.
 use crate::support::Test;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -1,4 +1,5 @@
-//! The seller's door: who is let in, which certificate is believed, which function takes orders, how fast is asked.
+//! The way to the seller: refused logins, which certificates are trusted, which function takes orders, how fast
+//! licenses are read.
 use crate::service::{changes, day, ip_of, licid, opened, settle};
 use crate::support::upstream::escape;
 use crate::support::{Fault, Test, Tls, modes};

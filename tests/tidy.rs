@@ -1,5 +1,5 @@
-//! Layout as a test: lengths of files and lines, who imports whom (docs/architecture.md), marks
-//! that were left behind, words about how it was made.
+//! Checks the layout of the tree: lengths of files and lines, which module imports which (docs/architecture.md),
+//! leftover markers of unfinished work, and words about how the code was made.
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,5 @@
-//! import: licenses that nobody has, shown; those that are chosen become services; foreign ones only when chosen.
+//! `import` lists the licenses that no service has. Chosen licenses become services. Foreign licenses are imported only
+//! when they are chosen.
 use super::fleet::measured;
 use super::takeover::{changes, killed_at, one};
 use super::{day_in, fine, json, person, refused, troubled};

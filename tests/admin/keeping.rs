@@ -1,4 +1,4 @@
-//! The state as a file: backup, restore, beginning anew, and looks where there is none.
+//! The commands for the state file: backup, restore, begin-anew. Also commands that only look while there is no state.
 use super::{fine, in_state, json, opened, person, refused};
 use crate::service::{changes, licid};
 use crate::support::Test;

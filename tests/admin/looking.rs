@@ -1,4 +1,5 @@
-//! Commands that only look: they answer from whoever is there, fit the terminal, and change nothing.
+//! Commands that only look. They answer from panel, state and seller, as far as these can be read. They fit the
+//! terminal, and change nothing.
 use super::{day_in, fine, in_state, json, opened, person, refused, troubled};
 use crate::support::Test;
 use serde_json::{Value, json};

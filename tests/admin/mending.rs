@@ -1,4 +1,4 @@
-//! Commands that change something: asked first, refused where they would do harm, whole when they are done.
+//! Commands that change something. They ask first, refuse what would do harm, and leave nothing half done.
 use super::takeover::on_terminal;
 use super::{day_in, difference, fine, in_state, json, left_undone, opened, person, refused, troubled};
 use crate::support::{Fault, Test};

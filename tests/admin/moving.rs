@@ -1,5 +1,5 @@
-//! move: another license is obtained first, the one that the service has is released after. Whatever refuses, crashes
-//! or goes unanswered in between, the service keeps a license, and no second one is bought.
+//! `move` obtains another license first, and releases the present one afterwards. Whatever is refused, crashes or gets
+//! no answer in between, the service keeps a license, and no second one is bought.
 use super::{fine, in_state, json, opened, person, refused};
 use crate::service::{settle, state};
 use crate::support::{Fault, MgrctlFault, MgrctlFaultKind, Test, Upstream};

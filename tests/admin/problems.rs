@@ -1,4 +1,4 @@
-//! One list of problems, wherever it is read; tables that never cut a number; lists of any length.
+//! The list of problems is the same wherever it is read. Tables never cut a number, and lists may have any length.
 use super::fleet::measured;
 use super::{day_in, fine, in_state, json, opened, person, troubled};
 use crate::support::{Fault, Test};

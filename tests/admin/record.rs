@@ -1,4 +1,4 @@
-//! doctor --record: what is asked, what is written, and that nothing of it is anybody's.
+//! `doctor --record`: which questions it asks, what it writes, and that the file holds nobody's data.
 use super::{json, person};
 use crate::support::upstream::Fault;
 use crate::support::{MgrctlFault, MgrctlFaultKind, Test, modes, replay};

@@ -1,5 +1,5 @@
-//! One license whose page at the seller always fails, where lists leave out what only that page tells: it is named, and
-//! the others are compared, imported and taken over as ever.
+//! A license that can never be read at the seller, while the lists leave out the fields that only such a read shows.
+//! The license is named, and all others are compared, imported and taken over as usual.
 use super::takeover::{one, what};
 use super::{day_in, difference, fine, json, refused, troubled};
 use crate::support::upstream::License;

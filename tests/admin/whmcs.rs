@@ -1,5 +1,5 @@
-//! take-over whmcs: the table of WHMCS's module billmanager_noc, from a file and from a database; its licenses go to
-//! services of this panel only where that is plain, and WHMCS itself is only read.
+//! `take-over whmcs` reads the table of WHMCS's module billmanager_noc from a file or from a database. Its licenses go
+//! to services of this panel only where the evidence is clear. WHMCS itself is only read.
 use super::takeover::{changes, killed_at, on_terminal, one, what};
 use super::{day_in, fine, json, person, refused};
 use crate::support::{Output, Test};

@@ -1,5 +1,5 @@
-//! Modules of a license (family addition) and other software (docs/licensing-rules.md 1): they live and die with what
-//! they belong to.
+//! Modules of a license (family addition) and other software (docs/licensing-rules.md 1): they begin and end with the
+//! license or service that they belong to.
 use super::{licid, state};
 use crate::service::{alter_state, day, ends_in, forget, settle};
 use crate::support::{Fault, Test};

@@ -1,5 +1,5 @@
-//! Changes of a license that a client or an administrator asks for (docs/licensing-rules.md 8), and the pool that is
-//! asked before anything is bought (7), each told with its reason.
+//! Changes of a license that a client or an administrator asks for (docs/licensing-rules.md 8), and the pool, which is
+//! used before anything is bought (7). Each is reported with its reason.
 use super::{licid, state};
 use crate::support::{Fault, Test};
 

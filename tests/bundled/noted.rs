@@ -1,4 +1,5 @@
-//! `sync --noted`, each minute by cron: only what events noted, nothing at all when there is nothing.
+//! `sync --noted`, which cron starts each minute. It handles only the services that events noted, and does nothing at
+//! all when none is noted.
 use super::{admin, event, licid, noted};
 use crate::service::{called, opened, sent};
 use crate::support::Test;

@@ -1,6 +1,6 @@
-//! A seller that lies or is not who he says: gigabytes, entity bombs, pages of HTML, redirects, a downgrade to HTTP,
-//! wrong certificates. Each on the order and on the reads: nothing bought twice, nothing sent elsewhere, memory and
-//! time bounded.
+//! A seller that lies, or is not the server that it claims to be: gigabytes, entity bombs, pages of HTML, redirects, a
+//! downgrade to HTTP, wrong certificates. Each is played on the order and on the reads. Nothing is bought twice or sent
+//! elsewhere, and memory and time stay bounded.
 use super::panel::{End, Office, SETTINGS};
 use super::promises;
 use crate::support::{Fault, Test, Tls, Upstream};

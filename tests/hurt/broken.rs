@@ -1,6 +1,6 @@
-//! The panel's side broken: its database stopped in the middle of a command, mgrctl failing, hanging, killed,
-//! printing rubbish on each of its functions. The command is repeated until the panel is well again, then the
-//! promises are checked.
+//! The panel's side is broken: its database stops in the middle of a command, or mgrctl fails, hangs, is killed or
+//! prints rubbish at each of its functions. The command is repeated until the panel is well again, then the promises
+//! are checked.
 use super::panel::{End, Intent, Office};
 use super::promises;
 use crate::support::{MgrctlFault, MgrctlFaultKind, Output, Test};

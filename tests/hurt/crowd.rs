@@ -1,5 +1,5 @@
-//! Sixteen processes at once: on one item (a panel that repeats itself, an administrator beside it) and on many (a
-//! busy evening, two modules' cron jobs). One of each intent is paid for, whoever comes first.
+//! Sixteen processes at once: on one item (a panel that repeats itself, an administrator beside it) and on many (a busy
+//! evening, two modules' cron jobs). Each intent is paid for once, whichever process comes first.
 use super::panel::{End, Intent, Office};
 use super::{Dice, promises, seed};
 use crate::support::Output;

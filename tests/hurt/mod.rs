@@ -1,5 +1,5 @@
 //! The real binary, hurt on purpose (docs/testing.md 4): killed, starved, lied to and run in crowds, between the
-//! sandbox's neighbours. After each the promises of docs/interface.md 6 are checked from outside (`promises`): the
+//! sandbox's stand-ins. After each test the promises of docs/interface.md 6 are checked from outside (`promises`): the
 //! seller's ledger, the panel's database, the state file, the journal of mgrctl. Seeds are printed and can be given
 //! again as HURT_SEED.
 mod answers;

@@ -1,5 +1,5 @@
 //! The promises of docs/interface.md 6, checked from outside: the seller's ledger and licenses, the panel's database,
-//! the journal of mgrctl and the state file are held against each other. Nothing of src/ is used here.
+//! the journal of mgrctl and the state file are compared with each other. Nothing of src/ is used here.
 use super::panel::{Office, Paid};
 use crate::support::Test;
 use crate::support::upstream::License;

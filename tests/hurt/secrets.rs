@@ -1,5 +1,6 @@
-//! Passwords and license keys are where docs/interface.md 6 allows them and nowhere else. Everything is run with
-//! secrets that occur nowhere else, at the highest level of the log, well and badly; then every place is searched.
+//! Passwords and license keys are where docs/interface.md 6 allows them and nowhere else. Commands run with secrets
+//! that occur nowhere else, at the highest level of the log; some succeed and some fail. Then every place is searched
+//! for the secrets.
 use super::panel::{Intent, Office};
 use crate::service::settle;
 use crate::support::{Fault, MgrctlFault, MgrctlFaultKind, Output, Test};

@@ -1,4 +1,5 @@
-//! bind by hand: whose key a client sees, what a refusal leaves, what needs a word of its own, what is shown first.
+//! `bind` by an operator: whose key a client sees, what a refusal leaves unchanged, what needs an option of its own,
+//! and what is shown before the question.
 use super::*;
 use crate::pool::pooled;
 

@@ -1,5 +1,5 @@
-//! The same for servers of another module whose control panels are licensed here: the sweep is no more content than a
-//! sync pass, and doctor and reconcile name them.
+//! Identity of servers of another module whose control panels are licensed here. A sweep leaves alone and names what a
+//! sync pass would, and doctor and reconcile name these servers too.
 use super::*;
 
 /// Servers of module 3 with licenses, compared by sweeps that carry out.

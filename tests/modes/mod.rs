@@ -1,5 +1,5 @@
-//! The modes of the sandbox (tests/support/modes.rs): sellers and panels that differ from the usual world in a way
-//! that was seen somewhere.
+//! The modes of the sandbox (tests/support/modes): sellers and panels that differ from the usual world in a way that
+//! was seen somewhere.
 pub mod life;
 
 use crate::support::modes::{self, Mode};

@@ -1,5 +1,5 @@
-//! The end: without a name for the removing call an operator removes the license. With a name the call is sent once,
-//! for exactly the key that we hold.
+//! The end of a service. If the settings do not name the call that removes a license, an operator removes it. If they
+//! name the call, it is sent once, for exactly the key that we hold.
 use super::*;
 use crate::service::{alter_state, settle, state};
 use crate::support::Fault;

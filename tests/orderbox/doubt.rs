@@ -1,4 +1,5 @@
-//! Purchases whose answer is lost, cut, late or wrong: the order tells what became of them, never a second purchase.
+//! Purchases whose answer is lost, cut, late or wrong: a look at the hosting order shows what became of them, and
+//! nothing is bought a second time to find out.
 use super::*;
 use crate::service::{alter_state, settle, state};
 use crate::support::orderbox::Repeat;

@@ -1,4 +1,5 @@
-//! sync: what changed at the seller is taken in and told; nothing is ever bought again.
+//! `sync` saves and reports what changed at the seller, and never buys anything again. Also the other commands about
+//! licenses that are kept.
 use super::*;
 
 #[test]

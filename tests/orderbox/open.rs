@@ -1,4 +1,5 @@
-//! Buying: one request with exactly what it needs, checks before money, answers in every shape.
+//! Buying a license: one request with exactly the needed parameters, the checks before money is spent, and answers in
+//! every shape.
 use super::*;
 use crate::service::state;
 use crate::support::orderbox::{KeyPlace, STRANGER, Work};

@@ -1,5 +1,5 @@
-//! The scripts of dist/ themselves: the same input gives the same bytes, a program for too new a system is refused,
-//! the files of `make install`, and licenses of the crates that are part of what is given away.
+//! The scripts of dist/ themselves: the same input gives the same bytes, a program for too new a system is refused, the
+//! files of `make install`, and the licenses of the crates that are part of the packages.
 use super::{NAME, TARGET, missing, repository, run, say};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

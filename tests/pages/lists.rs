@@ -1,4 +1,4 @@
-//! The lists of the pages: who sees them, what they show, that they read little.
+//! The lists of the pages: who sees them, what they show, and that they read only what they show.
 use super::{asked, column, document, goes_on, opened, refused, shown, submitted, table, words_of_error};
 use crate::service::{alter_state, state};
 use crate::support::Test;

@@ -1,4 +1,4 @@
-//! Makes the world of a test: what differs from the usual one is said before it starts.
+//! Makes the world of a test. Before the start, the test says what differs from the usual world.
 use super::calls::Calls;
 use super::harness::{MODULE, SERVERS, Test, WHMCS};
 use super::mariadb::{Database, MariaDb};

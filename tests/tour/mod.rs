@@ -1,8 +1,9 @@
-//! The tour (docs/tour.md, docs/tour.ru.md) shows what the program really prints. Both documents are played: each
-//! situation has a sandbox of its own, what happens outside stands in comments (`<!-- outside: … -->`, see `outside`),
-//! each block is carried out and its output compared.
+//! The tour (docs/tour.md, docs/tour.ru.md) shows what the program really prints. Both documents are played. Each
+//! situation has a sandbox of its own. Events outside the program are written in comments (`<!-- outside: … -->`, see
+//! `outside`). Each block is carried out, and its output is compared.
 //!
-//! - `console`: lines that begin with `$` are typed into a shell; what asks is answered with y, on a terminal.
+//! - `console`: lines that begin with `$` are typed into a shell. Questions are asked on a terminal and answered with
+//!   y.
 //! - `text open 45`: what the panel gets from that command, as its task shows it.
 //! - `text pmisplicense.indoubt`: what that page shows.
 //!

@@ -1,14 +1,16 @@
-//! Runs what cargo-mutants lists, without building a program for each: a copy of the tree gets all mutants at once,
-//! each behind a number, the variable MUTANT says which of them is on, and the tests of the copy are built once. What
-//! hours would not do by hundreds of builds takes minutes.
+//! Tries the mutants that cargo-mutants lists, without building a program for each. A copy of the tree gets all mutants
+//! at once, each behind a number, and the variable MUTANT says which one is on. So the tests of the copy are built
+//! once, and a run takes minutes, where a build for each mutant would take many hours.
 //!
-//! `make mutants` calls it; names of files (as `cargo mutants -f` takes them) keep it to those. Outcomes are added to
-//! target/mutants/outcomes as they come, so an interrupted run goes on where it was; MUTANTS_AGAIN=survived tries
-//! those once more that have no reason to live, =all begins anew. Asked are tables, simulator and scenes, and before
-//! them the test from outside that tests/mutants.md names as the mutant's killer; MUTANTS_OUTSIDE=N: up to N others,
-//! those first that pass the fewest places. MUTANTS_BY=outside: only those; the others are called tables, simulator
-//! and scene. MUTANTS_JOBS: how many at once. A mutant that lives and has no reason in tests/mutants.md fails the
-//! run.
+//! `make mutants` calls it. Names of files (as `cargo mutants -f` takes them) limit it to these files. Outcomes are
+//! added to target/mutants/outcomes as they come, so an interrupted run goes on where it stopped. A mutant meets the
+//! test from outside that tests/mutants.md names as its killer, then the tables, the simulator and the scenes. The run
+//! fails if a mutant lives and has no reason in tests/mutants.md.
+//!
+//! - MUTANTS_AGAIN=survived tries the mutants again that live without a reason; MUTANTS_AGAIN=all begins anew.
+//! - MUTANTS_OUTSIDE=N: a mutant also meets up to N more tests from outside, first those that pass the fewest places.
+//! - MUTANTS_BY=outside uses only the tests from outside; the other words are tables, simulator and scene.
+//! - MUTANTS_JOBS: how many mutants are tried at once.
 
 mod build;
 mod known;

@@ -1,5 +1,5 @@
-//! Every mutant against everything that may kill it, cheapest first. A killer that never passes the mutant's place
-//! when all is well is not asked.
+//! Runs every mutant against everything that may kill it, the cheapest first. A killer that does not pass the mutant's
+//! place when no mutant is on is left out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -1,4 +1,4 @@
-//! The modes, each in a line or some.
+//! The modes, each in one line or a few.
 use super::{Change, Mode};
 use crate::support::upstream::dialect::{
     Amounts, ChangeDates, Changed, Days, Door, ExternalList, ListTariff, Names, Offers, OrderApi, OrderNumber, Pace,

@@ -1,5 +1,5 @@
 //! OrderBox, the platform that sells WHMCS licenses as additions to reseller hosting orders: an HTTP server on a
-//! loopback port with orders, actions, money and a ledger, and the handle by which a test looks into it and asks for
+//! loopback port with orders, actions, money and a ledger, and the handle through which a test looks into it and sets
 //! faults. Built from its documents and from what others' clients read; it shares nothing with src/.
 pub mod calls;
 mod control;

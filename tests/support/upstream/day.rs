@@ -1,4 +1,4 @@
-//! Dates as `YYYY-MM-DD` in the JSON of the control door.
+//! Dates as `YYYY-MM-DD` in the JSON of the control address.
 use chrono::NaiveDate;
 use serde::{Deserialize, Deserializer, Serializer, de::Error};
 

@@ -1,5 +1,5 @@
-//! The selling BILLmanager, as an HTTP server on a loopback port, and the handle by which a test looks into it, moves
-//! its calendar and asks for faults. Built from the sellers' documents and from what others' programs read; it shares
+//! The selling BILLmanager, as an HTTP server on a loopback port, and the handle through which a test looks into it,
+//! moves its calendar and sets faults. Built from the sellers' documents and from what others' programs read; it shares
 //! nothing with src/.
 pub(in crate::support) mod answers;
 pub mod catalogue;
