@@ -300,10 +300,10 @@ impl Engine<'_> {
         let want = self.want_of(&item);
         let held = self.store.licenses_of_item(item.id).map_err(errors::state)?;
         let present = incarnation.to_string();
-        let lives: Vec<&String> = held.iter().filter_map(|row| row.incarnation.as_ref()).collect();
-        let holds = match lives.as_slice() {
+        let incarnations: Vec<&String> = held.iter().filter_map(|row| row.incarnation.as_ref()).collect();
+        let holds = match incarnations.as_slice() {
             [] => Holds::Nothing,
-            lives if lives.contains(&&present) => Holds::Present,
+            incarnations if incarnations.contains(&&present) => Holds::Present,
             _ => Holds::Former,
         };
         let shown = self.shown_now(&item, &incarnation).await?;

@@ -156,8 +156,8 @@ fn carried_out(
     let mut tell = |words: &str| {
         let _ = std::io::stderr().write_all(for_stderr(words, live).as_bytes());
     };
-    let person = std::io::stdin().is_terminal();
-    let ask: Option<&mut dyn FnMut(&str) -> bool> = if person { Some(&mut ask) } else { None };
+    let can_ask = std::io::stdin().is_terminal();
+    let ask: Option<&mut dyn FnMut(&str) -> bool> = if can_ask { Some(&mut ask) } else { None };
     let is_without_state = args.command.looks() && dry_run::look_without_state(&mut ctx)?;
     // doctor reports this as a line of its own.
     if is_without_state && !matches!(args.command, AdminCommand::Doctor { .. }) {

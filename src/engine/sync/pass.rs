@@ -58,7 +58,7 @@ pub(in crate::engine) enum Look {
 pub(in crate::engine) struct Work {
     pub(in crate::engine) items: BTreeMap<ItemId, Look>,
     pub(in crate::engine) unheld: BTreeSet<LicenseId>,
-    strays: Vec<(Family, LicenseId)>,
+    unclaimed: Vec<(Family, LicenseId)>,
     doubts: BTreeSet<LicenseId>,
 }
 
@@ -101,7 +101,7 @@ impl Engine<'_> {
         }
         self.collect_unlisted(&mut work, &mut summary.report).await?;
         self.check_clock()?;
-        for (family, id) in std::mem::take(&mut work.strays) {
+        for (family, id) in std::mem::take(&mut work.unclaimed) {
             self.begin_one();
             match self.keep_duplicate(family, id).await {
                 Ok(Stray::Free(id)) => drop(work.unheld.insert(id)),
@@ -247,7 +247,7 @@ impl Engine<'_> {
                     Ok(Some(row)) => row,
                     Ok(None) => {
                         if self.is_stray(seen) {
-                            work.strays.push((family, seen.id));
+                            work.unclaimed.push((family, seen.id));
                         }
                         continue;
                     }

@@ -33,7 +33,7 @@ fn no_event_changes_an_intent_whose_outcome_is_certain() {
     let (done, never) = (Some(IntentStatus::Done), Some(IntentStatus::NotHappened));
     let (refused, not_sent) = (Some(IntentStatus::Refused), Some(IntentStatus::NotSent));
     assert!(![doubt, free, operator].into_iter().any(IntentStatus::is_ended));
-    for (event, of_doubt, of_free, of_person) in [
+    for (event, of_doubt, of_free, of_handed_over) in [
         (&events[0], None, None, None),
         (&events[1], done, None, None),
         (&events[2], refused, None, None),
@@ -47,7 +47,7 @@ fn no_event_changes_an_intent_whose_outcome_is_certain() {
         (&events[10], None, Some(doubt), None),
     ] {
         let got = [doubt, free, operator].map(|status| status.after(event));
-        assert_eq!(got, [of_doubt, of_free, of_person], "{event:?}");
+        assert_eq!(got, [of_doubt, of_free, of_handed_over], "{event:?}");
     }
     assert_eq!(IntentStatus::fold(&events[1..2]), None);
     assert_eq!(IntentStatus::fold(&[IntentEvent::Recorded]), Some(IntentStatus::InDoubt));

@@ -31,7 +31,7 @@ fn a_key_stands_for_one_intent_until_that_had_no_effect() -> Result<(), StoreErr
         })
     };
     let event = |id, event: &IntentEvent| -> Result<(), StoreError> {
-        let intent = store.intent(id)?.expect("a wish");
+        let intent = store.intent(id)?.expect("an intent");
         store.write(now, |tx| tx.event(&intent, event, &reason))
     };
     let (first, is_new) = record(1)?;
@@ -71,7 +71,7 @@ fn a_purchase_ends_the_back_off_and_the_newest_import_is_last() -> Result<(), St
         settle_s: 900,
     };
     store.record_intent(moment(1), &intent, |_| Ok(OnceRequest::Delete { family: Family::Soft, license }))?;
-    let intent = store.intent_by_key(&key.to_string())?.expect("a wish");
+    let intent = store.intent_by_key(&key.to_string())?.expect("an intent");
     store.write(moment(1), |tx| tx.set_refused(account, Some(("nomoney", Some(0)))))?;
     assert!(store.account(account)?.is_some_and(|account| account.refused.is_some()));
     store.write(moment(2), |tx| tx.set_refused_lifted(&intent))?;
