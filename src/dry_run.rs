@@ -25,7 +25,7 @@ use crate::text;
 /// The number of the first license that would be ordered. The next ones count down. No seller has reached such numbers.
 const FIRST_LICENSE: u32 = u32::MAX;
 
-/// The same for services that the panel would make.
+/// The number of the first service that the panel would make. The next ones count down.
 const FIRST_ITEM: u32 = u32::MAX - 1_000_000;
 
 /// Something that would happen, in order.

@@ -221,7 +221,7 @@ pub fn shortened(text: &str, chars: usize) -> String {
     }
 }
 
-/// The same for a text that people read. It says how much was left out.
+/// Like [`shortened`], for a text that people read: it says how much was left out.
 pub fn shortened_words(words: &str, chars: usize) -> String {
     match words.chars().skip(chars).count() {
         0 => words.to_owned(),

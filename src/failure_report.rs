@@ -9,7 +9,7 @@ use crate::model::ids::{ItemId, ModuleId, RunningOperationId};
 use crate::text;
 use crate::xml::Element;
 
-/// After so many attempts an operator gets a task. The vendor's own modules use the same number.
+/// After this many attempts an operator gets a task. The vendor's own modules use the same number.
 pub const MAX_TRIES: i64 = 10;
 
 /// The longest document in bytes. The system allows 128 KiB for an argument of a process. With a small stack, this is

@@ -168,8 +168,8 @@ fn protocol(given: &Given, environment: &Environment, width: usize) -> Finished 
     }
 }
 
-/// Shows what a command would do, including its report to the panel about a failure. `columns`: for people, so wide;
-/// `None`: for a program.
+/// Shows what a command would do, including its report to the panel about a failure. `columns`: the width for people;
+/// `None`: a program reads the answer.
 fn dry_run(ctx: Context, engine: &EngineCommand, switched_off: bool, columns: Option<usize>) -> Finished {
     let lang = ctx.lang;
     let (mut ctx, script) = match dry_run::rehearse(ctx, engine.word()) {

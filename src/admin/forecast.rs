@@ -37,7 +37,7 @@ pub struct Coming {
     paid_until: Option<NaiveDate>,
     /// The client has already paid beyond the license's expiry, so sync renews it.
     pub is_certain: bool,
-    /// The cost of a renewal for so many `months`; `None`: not known.
+    /// The cost of a renewal for `months`; `None`: not known.
     pub cost: Option<Money>,
     months: Option<MonthCount>,
 }
@@ -90,7 +90,7 @@ impl Outlook {
     }
 }
 
-/// The licenses of a module that run out within so many days. The caller adds the balance.
+/// The licenses of a module that run out within this many days. The caller adds the balance.
 ///
 /// # Errors
 /// `state`, `database`

@@ -259,7 +259,7 @@ fn question(finding: &Finding) -> Text {
     )
 }
 
-/// What a difference has to do with money, in words: what its remedy buys, or what its license costs.
+/// The cost of a difference in words: the price of what its remedy buys, else the cost of its license.
 fn cost(finding: &Finding) -> Option<Text> {
     match (finding.buys(), &finding.price, &finding.cost) {
         (true, Some(price), _) => Some(text!("costs {price}, list price", "стоит {price} по прайсу")),
@@ -269,7 +269,7 @@ fn cost(finding: &Finding) -> Option<Text> {
     }
 }
 
-/// The same for programs and for the page in the panel: an amount.
+/// The cost of a difference as an amount, for programs and for the page in the panel.
 fn cost_word(finding: &Finding) -> Option<String> {
     match finding.buys() {
         true => finding.price.as_ref().map(ToString::to_string),

@@ -47,7 +47,7 @@ impl Measure {
         }
     }
 
-    /// The layout for a terminal of so many columns.
+    /// The layout for a terminal with this many columns.
     pub fn layout(&self, columns: usize, giving: Giving<'_>) -> Layout {
         let all = self.0.iter().copied().enumerate();
         let mut kept: Vec<(usize, usize)> = all.filter(|(_, width)| *width > 0).collect();
@@ -140,8 +140,8 @@ pub fn wrapped(text: &str, columns: usize, indent: usize) -> String {
     lines.join(&format!("\n{}", " ".repeat(indent)))
 }
 
-/// A text for a terminal of so many columns: lines that are too long for it are broken, the others stay as they are.
-/// The rest of a wrapped line is indented a little more than its beginning.
+/// A text for a terminal with this many columns: lines that are too long for it are broken, the others stay as they
+/// are. The rest of a wrapped line is indented a little more than its beginning.
 pub fn folded(text: &str, columns: usize) -> String {
     let fold = |line: &str| {
         if line.chars().count() <= columns {

@@ -358,7 +358,7 @@ impl Line {
         }
     }
 
-    /// The same for people.
+    /// What would be done, or was done, for people.
     fn what_words(&self) -> Text {
         match (&self.outcome, &self.candidate.verdict) {
             (Outcome::Named, Verdict::Bind) => text!("bind", "привязать"),

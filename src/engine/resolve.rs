@@ -39,7 +39,7 @@ pub struct Resolution {
     pub intent: IntentId,
     /// In words.
     pub plan: Text,
-    /// What the license is now and would be then, and what follows costs. `None`: nothing changes but our state.
+    /// The license now and afterwards, and the costs of what follows. `None`: nothing changes but our state.
     pub preview: Option<Preview>,
 }
 
@@ -159,7 +159,7 @@ impl Engine<'_> {
     }
 
     /// A purchase that counts as done although its key never came, if the operator means it: the operator named it, or
-    /// there is no other. To end the wrong one could buy a second license.
+    /// there is no other. If the wrong purchase were ended, a second license could be bought.
     fn keyless_meant(
         &mut self,
         item: ItemId,

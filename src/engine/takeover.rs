@@ -129,8 +129,8 @@ impl Engine<'_> {
         Ok(settled_doubles(found))
     }
 
-    /// Where the remoteid is the number of a server's addon: adds the server, which is the addon's parent, if the name
-    /// says the same. The number alone could come from another panel, or be the number of some service by chance.
+    /// Adds the server whose addon has the remoteid as its number, if the license's name says the same. The server is
+    /// the addon's parent. The number alone could come from another panel, or be the number of some service by chance.
     async fn add_server_of_addon(&mut self, seen: &License, named: &mut Named) -> Result<(), ModuleError> {
         let Some((server, addon)) = addon_of(seen) else { return Ok(()) };
         self.step("read addon").await?;

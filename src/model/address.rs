@@ -9,7 +9,7 @@ use super::sellers::SellerKind;
 /// The path that is called when an address names none.
 const DEFAULT_PATH: &str = "/manager/billmgr";
 
-/// The same at OrderBox.
+/// The path that is called at OrderBox when an address names none.
 const ORDERBOX_PATH: &str = "/api";
 
 /// The address as it is called: without surrounding blanks, query, fragment and slashes at the end; scheme and host in

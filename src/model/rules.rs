@@ -130,7 +130,7 @@ pub struct Rules {
     pub ip_change_limit: IpChangeLimit,
     /// Whether licenses named `free.lic` that somebody else freed may be taken.
     pub pool_foreign: bool,
-    /// sync renews a license that runs out within so many days.
+    /// sync renews a license that runs out within this many days.
     pub renew_before_days: u32,
     /// A run that acts on many licenses holds back all changes of a kind if they are more than this
     /// (docs/money-safety.md 6).

@@ -123,8 +123,8 @@ pub fn is_candidate(request: &OrderRequest, intent: &Intent, row: &License) -> b
     // would be bought again.
     let may_be_young = |created| request.not_before.is_none_or(|day| created >= day);
     let young = row.id > intent.highest_license || row.created.is_none_or(may_be_young);
-    // Where the seller returns no remoteid, the ordered name ends in the mark. Such a name counts whatever number and
-    // day are.
+    // Where the seller returns no remoteid, the ordered name ends in the mark. A license with that name is a candidate,
+    // whatever its number and day are.
     let mark = request.mark.to_string();
     let ours = row.remoteid.is(&request.mark) || (row.remoteid.is_silent() && row.shown_name().ends_with(&mark));
     ours || (young && row.tariff.may_be(request.pricelist) && row.status != LicenseStatus::Deleted)

@@ -315,7 +315,7 @@ pub struct Finding {
     pub what: Text,
     /// What would be done.
     pub remedy: Remedy,
-    /// The same in words, where the remedy's own words do not say what it changes for this difference.
+    /// What would be done, in words, where the remedy's own words do not say what it changes for this difference.
     pub step: Option<Text>,
     /// What the license costs, as the seller words it.
     pub cost: Option<String>,

@@ -10,14 +10,14 @@ use crate::model::ids::LicenseId;
 use crate::model::item::Item;
 use crate::model::license_row::Foreseen;
 
-/// Renewals that were not foreseen and that one run may make; or one in [`RENEWALS_SHARE`] of the bound licenses, if
+/// One run may make this many renewals that were not foreseen, or one for each [`RENEWALS_SHARE`] bound licenses, if
 /// that is more.
 const MAX_RENEWALS: usize = 20;
 
-/// 5 %
+/// One in this many of the bound licenses: 5 %.
 const RENEWALS_SHARE: usize = 20;
 
-/// One in so many of the bound licenses (2 %) may be changed, if that is more than the setting `max_changes`.
+/// One in this many of the bound licenses (2 %) may be changed, if that is more than the setting `max_changes`.
 const CHANGES_SHARE: usize = 50;
 
 /// Whether a run over many may go beyond its guards.

@@ -86,10 +86,10 @@ macro_rules! select {
 
 pub(super) const SELECT: &str = select!("NULL");
 
-/// The same in a cluster, where each machine writes down how long its intents may take effect.
+/// Like [`SELECT`], for a cluster, where each machine writes down how long its intents may take effect.
 const SELECT_SHARED: &str = select!("(SELECT seconds FROM cluster_settle WHERE cluster_settle.wish = wish.id)");
 
-/// The condition for an intent without an ended outcome. It uses the exact words of the index `intent_open`; with other
+/// The condition for an intent without an ended outcome. It has the exact words of the index `wish_open`; with other
 /// words SQLite would not use the index.
 macro_rules! is_open {
     () => {
@@ -98,7 +98,7 @@ macro_rules! is_open {
 }
 pub(super) use is_open;
 
-/// The condition for a key that forbids a second send, in the exact words of the index `intent_key`.
+/// The condition for a key that forbids a second send, in the exact words of the index `wish_key`.
 const IS_KEY_TAKEN: &str = "key = ?1 AND (status = 'in_doubt' OR status = 'free_when_appears' \
      OR status = 'handed_over' OR status = 'done')";
 

@@ -49,7 +49,7 @@ impl Order {
         }
     }
 
-    /// The same from the last to the first.
+    /// The SQL of the order from the last to the first.
     fn backwards(self) -> String {
         self.words().split(", ").map(|term| format!("{term} DESC")).collect::<Vec<_>>().join(", ")
     }
@@ -186,7 +186,7 @@ impl Store {
         Ok(statement.query_row(params_from_iter(filter.params()), |row| row.get(0))?)
     }
 
-    /// A page of the licenses that fit: so many `rows` after those that are passed over.
+    /// A page of the licenses that fit: at most `rows` of them, after the first `passed_over` ones.
     ///
     /// # Errors
     /// An error of SQLite.

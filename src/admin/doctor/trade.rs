@@ -16,7 +16,7 @@ use crate::plan::cost::year_by_months;
 use crate::store::{Purchase, Store};
 use crate::text;
 
-/// For how many days a price that was paid counts.
+/// A price that was paid counts for this many days.
 const PRICE_DAYS: i64 = 400;
 
 /// A product counts as bought by the month when that happened within this many days.

@@ -51,7 +51,7 @@ pub fn columns(title: &str, bars: &[Bar], currency: &str, limit: Option<i64>) ->
             "<rect class=\"{class}\" x=\"{x}\" y=\"{y}\" width=\"{}\" height=\"{}\" rx=\"3\"><title>{}: {amount}</title></rect>\
              <text class=\"value\" x=\"{middle}\" y=\"{}\">{}</text><text class=\"name\" x=\"{middle}\" y=\"{}\">{}</text>",
             step * 3 / 5,
-            // Nothing was bought: no bar. A small amount has one that can be seen.
+            // There is no bar if nothing was bought. Even a small amount has a bar that can be seen.
             if bar.minor > 0 { tall.max(1) } else { 0 },
             escape(&bar.name),
             value,

@@ -32,7 +32,7 @@ pub fn text(desk: &Desk<'_>, figures: &Figures) -> String {
             line
         })
         .collect();
-    // The names of products give way, then the counts of which the costs are made.
+    // A narrow terminal cuts the names of products first, then leaves out counts.
     let giving = Giving { soft: &[0], spare: &[5, 2, 4] };
     let mut out = format!("{}\n{}", figures.month.format("%Y-%m"), fitting(&head, &cells, desk.width, giving));
     let say = |out: &mut String, words: Text| {
@@ -138,7 +138,7 @@ pub fn line_of(loss: &Loss, a_month: String) -> Vec<String> {
     ]
 }
 
-/// An amount for so many months.
+/// An amount for a number of months.
 fn for_months(amount: impl std::fmt::Display, months: u16) -> String {
     if months == 1 { amount.to_string() } else { format!("{amount} / {months}") }
 }
@@ -207,8 +207,8 @@ fn more(desk: &Desk<'_>, lines: usize) -> String {
     )
 }
 
-/// One line a product, for other programs. Programs that know its columns by their places go on: new ones come last.
-/// Of products whose domains nobody counts the last two are empty.
+/// The CSV for other programs, with one line for each product. New columns come last, because a program may know the
+/// columns by their places. The last two are empty for products whose domains the seller does not count.
 pub fn sheet(figures: &Figures) -> String {
     let mut out =
         "pricelist,product,bound,pool,bought,renewed,reused,cost,losses,loss_a_month,domains,nearly_full\n".to_owned();

@@ -89,7 +89,7 @@ pub struct Former {
     pub stays: bool,
 }
 
-/// What is bound with accounts that none of our modules in the panel buys from. No pass looks at these licenses.
+/// The licenses that are bound with accounts that none of our modules in the panel buys from. No pass looks at them.
 ///
 /// # Errors
 /// `state`

@@ -37,7 +37,8 @@ impl Engine<'_> {
         self.check_money_for(item, what, None).await
     }
 
-    /// The same for a purchase whose price is known: what it leaves must not be below the minimum either.
+    /// Checks the money like [`Engine::check_money`]. If the price is known, the balance that the purchase leaves must
+    /// not be below the minimum either.
     pub(in crate::engine) async fn check_money_for(
         &mut self,
         item: Option<ItemId>,
@@ -54,7 +55,7 @@ impl Engine<'_> {
         Err(error)
     }
 
-    /// What would hold a purchase back now. Nothing is written down.
+    /// The error that would hold a purchase back now, and what its service would wait for. Nothing is written down.
     pub(in crate::engine) async fn kept_back(
         &mut self,
         what: &Text,

@@ -31,8 +31,8 @@ impl Approved {
 }
 
 impl Engine<'_> {
-    /// Approves findings, if so many may be carried out at once (docs/money-safety.md 6). Only approved findings can
-    /// be repaired.
+    /// Approves findings, if this number of them may be carried out at once (docs/money-safety.md 6). Only approved
+    /// findings can be repaired.
     ///
     /// # Errors
     /// `config`: more orders and freed licenses than allowed, or a clock that is off by more than a day.

@@ -15,8 +15,8 @@ use crate::text;
 
 use crate::engine::{Engine, errors};
 
-/// After so many calls in a row without an answer, a pass checks whether the seller answers at all. So a seller that is
-/// down costs these calls and one more, and not one timeout for each license.
+/// After this many calls in a row without an answer, a pass checks whether the seller answers at all. So a seller that
+/// is down costs these calls and one more, and not one timeout for each license.
 const MAX_UNANSWERED: u32 = 3;
 
 /// The seller, with what its last calls say about the account as a whole.

@@ -129,7 +129,7 @@ pub(super) fn listed_orders(value: &Value) -> Option<Vec<LicenseId>> {
     Some(rows(value)?.into_iter().filter_map(|row| id(row, &names)).collect())
 }
 
-/// Whether so many rows are all that a one-page list has, by its own count.
+/// Whether this number of rows is all that a one-page list has, by its own count.
 pub(super) fn is_whole(value: &Value, rows: usize) -> bool {
     let all = value.as_object().and_then(|fields| text(fields, "recsindb"));
     all.is_none_or(|all| all.parse().is_ok_and(|all: usize| all <= rows))
