@@ -111,7 +111,8 @@ pub fn compared(desk: &Desk<'_>, [now, then]: &[Face; 2], outward: &[Option<Stri
         both(text!("address", "IP"), &|face| dash(face.ip)),
     ];
     let is_set = |outward: &Option<String>| outward.as_ref().is_some_and(|ip| !ip.is_empty());
-    // The row is left out if there is no outward address now or afterwards, or if it is not known and nothing is sent.
+    // The row is left out if there is no outward address, neither now nor afterwards, or if it is not known and nothing
+    // is sent.
     let [outward_now, outward_then] = outward;
     if is_set(outward_now) || is_set(outward_then) || outward_now != outward_then {
         let known = |ip: &str| dash(Some(ip).filter(|ip| !ip.is_empty()));

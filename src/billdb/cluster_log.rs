@@ -17,7 +17,7 @@ use crate::text;
 
 /// How long a run waits for servers that do not answer: the sum of all attempts since the last answer. After that it
 /// starts no further attempt. The attempt that is under way by then may take its full time, so a command ends within 45
-/// s.
+/// seconds.
 const SILENCE: Duration = Duration::from_secs(25);
 
 /// The tables of the schema, which holds nothing else. `entry` is the first: a schema with this table is a log.

@@ -124,8 +124,8 @@ pub fn may_be_old(there: DateTime<Utc>, now: DateTime<Utc>, settle_s: u32) -> bo
 }
 
 /// Decides after a look that found neither an effect nor an action. Two such looks are needed, both after the settling
-/// time. An earlier look may miss an action that was accepted just before that time was over. A single later look may
-/// fall into the moment in which the action has ended and neither the action nor the key is shown.
+/// time. The seller may accept an action until that time is over, so an earlier look proves nothing. A single later
+/// look may fall into the moment in which the action has ended and neither the action nor the key is shown.
 pub fn after_empty_look(intent: &Intent, now: DateTime<Utc>, settle_s: u32, resend: bool) -> Verdict {
     let settled = intent.settled_at(settle_s);
     let apart = apart(settle_s);
