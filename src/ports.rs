@@ -17,9 +17,7 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::error::Message;
-use crate::model::ids::{
-    AccountId, ClientId, ItemId, LicenseId, LicenseKey, ModuleId, RunningOperationId, UpstreamPricelistId,
-};
+use crate::model::ids::{AccountId, ClientId, ItemId, LicenseId, ModuleId, RunningOperationId, UpstreamPricelistId};
 use crate::model::item::{Item, ItemStatus, Owner};
 use crate::model::journal::OnceAnswer;
 use crate::model::license::{Family, License, Money};
@@ -425,9 +423,6 @@ pub trait Locks {
     /// As [`Locks::try_lock`].
     fn try_share(&self, name: LockName) -> Result<Option<Box<dyn LockGuard>>, String>;
 }
-
-/// A key and the license it belongs to, as saved to an item.
-pub type Issued = (LicenseId, LicenseKey);
 
 /// The log, in which the engine writes what it does and why.
 pub trait Notes {

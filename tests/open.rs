@@ -149,6 +149,24 @@ fn a_refusal_reaches_the_panel_and_the_run_may_be_repeated() {
     assert_eq!(test.upstream.billed("soft.order.param"), 7);
 }
 
+/// A purchase that is held back after a refusal says why the seller refused, and what ends that.
+#[test]
+fn a_purchase_that_is_held_back_names_the_reason_of_the_refusal() {
+    for (words, kind, reason, advice) in [
+        ("no_money", "nomoney", "too little money", "top up the account"),
+        ("blocked", "blocked", "the account there is blocked", "have the seller unblock the account"),
+    ] {
+        let test = Test::new();
+        test.soft_item(42, "55227", 1).ip("192.0.2.42").add();
+        test.upstream.fault(Fault::on("soft.order.param").refused(words));
+        test.cmd("open", 42).fails(kind);
+        let again = test.cmd("open", 42);
+        again.fails(kind);
+        assert!(again.message().contains(reason) && again.message().contains(advice), "{}", again.message());
+        assert_eq!(test.upstream.billed("soft.order.param"), 0);
+    }
+}
+
 /// A stop that lands while open waits for the key is undone: what is handed out runs.
 #[test]
 fn a_license_stopped_while_open_waits_is_started_again() {

@@ -281,8 +281,8 @@ fn waiting_items(desk: &mut Desk<'_>, kind: Option<RefusedFor>) -> Result<Vec<It
         .collect();
     let accounts = store.accounts().map_err(state_error)?;
     let fits = |account| {
-        let refused = accounts.iter().find(|known| known.id == account).and_then(|known| known.refused.as_ref());
-        wanted.is_none_or(|wanted| refused.is_some_and(|(kind, ..)| kind == wanted.word()))
+        let refused = accounts.iter().find(|known| known.id == account).and_then(|known| known.refused);
+        wanted.is_none_or(|wanted| refused.is_some_and(|refused| refused.waits_for == wanted))
     };
     let refused = store.refused_intents().map_err(state_error)?;
     let listed: BTreeSet<ItemId> = items.iter().copied().collect();

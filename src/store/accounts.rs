@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Store, StoreError, Tx, cell, read_number};
+use super::{Store, StoreError, Tx, WaitsFor, cell, read_number};
 use crate::model::address::normal_address;
 use crate::model::ids::{AccountId, LicenseId, ModuleId};
 use crate::model::license_row::LicenseRow;
@@ -22,17 +22,28 @@ pub struct Account {
     pub returns_remoteid: Option<bool>,
     /// The highest license number seen in it.
     pub highest_license: LicenseId,
-    /// A purchase was refused for lack of money or because the account is blocked: which of the two, when (UTC), and
-    /// the balance then in minor units.
-    pub refused: Option<(String, DateTime<Utc>, Option<i64>)>,
+    /// The last purchase was refused for lack of money or because the account is blocked.
+    pub refused: Option<PurchaseRefused>,
+}
+
+/// A refusal of a purchase that says something about the whole account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PurchaseRefused {
+    /// What the next purchase waits for.
+    pub waits_for: WaitsFor,
+    /// When the seller refused.
+    pub since: DateTime<Utc>,
+    /// The balance then, in minor units. `None`: it could not be read.
+    pub balance: Option<i64>,
 }
 
 const SELECT: &str = "SELECT a.id, a.url, a.username, a.returns_remoteid, a.highest_license, a.refused_kind, a.refused_at, \
      a.refused_balance FROM account a ";
 
 fn read_account(row: &rusqlite::Row<'_>) -> rusqlite::Result<Account> {
-    let kind: Option<String> = row.get(5)?;
-    let at = cell::moment_or_null(row, 6)?;
+    let waits_for = row.get::<_, Option<String>>(5)?.map(|word| WaitsFor::from_word(&word).ok_or(word)).transpose();
+    let waits_for = waits_for.map_err(|word| cell::unreadable(5, format!("no kind of refusal: {word}")))?;
+    let since = cell::moment_or_null(row, 6)?;
     let balance: Option<i64> = row.get(7)?;
     Ok(Account {
         id: AccountId(row.get(0)?),
@@ -40,7 +51,7 @@ fn read_account(row: &rusqlite::Row<'_>) -> rusqlite::Result<Account> {
         username: row.get(2)?,
         returns_remoteid: cell::flag_or_null(row, 3)?,
         highest_license: LicenseId(row.get(4)?),
-        refused: kind.zip(at).map(|(kind, at)| (kind, at, balance)),
+        refused: waits_for.zip(since).map(|(waits_for, since)| PurchaseRefused { waits_for, since, balance }),
     })
 }
 
@@ -300,16 +311,15 @@ impl Tx<'_> {
         )
     }
 
-    /// Remembers that a purchase was refused for lack of money or because the account is blocked. `None` forgets it.
+    /// Remembers that a purchase was refused now for lack of money or because the account is blocked. `balance` is in
+    /// minor units, if it could be read.
     ///
     /// # Errors
     /// An error of SQLite.
-    pub fn set_refused(&self, account: AccountId, refused: Option<(&str, Option<i64>)>) -> Result<(), StoreError> {
-        let (kind, balance) = refused.unzip();
-        let at = kind.map(|_| self.now.timestamp());
+    pub fn set_refused(&self, account: AccountId, waits_for: WaitsFor, balance: Option<i64>) -> Result<(), StoreError> {
         self.run(
             "UPDATE account SET refused_kind = ?2, refused_at = ?3, refused_balance = ?4 WHERE id = ?1",
-            params![account.0, kind, at, balance.flatten()],
+            params![account.0, waits_for.word(), self.now.timestamp(), balance],
         )
     }
 }

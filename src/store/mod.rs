@@ -33,7 +33,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use crate::durable::FileError;
 use crate::error::Text;
 use crate::model::ids::{AccountId, ItemId, LicenseId, Mark, PanelId};
-pub use accounts::Account;
+pub use accounts::{Account, PurchaseRefused};
 pub use cluster::{
     COMPARED, Chain, Clocks, Cluster, ClusterError, ClusterLog, ClusterRules, Deadline, Entry, Freshness, Head,
     HostFacts, HostReport, LastLook, Lease, LeaseGuard, LogError, Machine, Position, Progress, Token, places,

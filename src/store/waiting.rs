@@ -25,6 +25,11 @@ impl WaitsFor {
         }
     }
 
+    /// What [`Self::word`] names.
+    pub(super) fn from_word(word: &str) -> Option<Self> {
+        [Self::Money, Self::Unblocking].into_iter().find(|kind| kind.word() == word)
+    }
+
     /// The word of the journal.
     fn event(self) -> &'static str {
         match self {

@@ -131,8 +131,8 @@ fn account(store: &Store, id: ModuleId, access: &ModuleAccess, checks: &mut Chec
             ),
         );
     }
-    if let Some((kind, since, _)) = &known.refused {
-        let since = since.format("%Y-%m-%d %H:%M UTC");
+    if let Some(refused) = known.refused {
+        let (kind, since) = (refused.waits_for.word(), refused.since.format("%Y-%m-%d %H:%M UTC"));
         checks.problem(
             "refused",
             text!("the seller refused a purchase at {since}: {kind}", "продавец отказал в покупке {since}: {kind}"),

@@ -5,7 +5,7 @@ use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::ids::ItemId;
 use crate::model::license::Money;
 use crate::ports::{CallError, Refusal, RefusalKind, Upstream as _};
-use crate::store::WaitsFor;
+use crate::store::{PurchaseRefused, WaitsFor};
 use crate::text;
 
 use crate::engine::{Engine, errors};
@@ -65,7 +65,7 @@ impl Engine<'_> {
         let backing_off = account
             .and_then(|account| account.refused)
             // A clock that was set back must not prolong the back-off.
-            .filter(|(_, since, _)| (self.now() - *since).abs() < chrono::Duration::minutes(BACK_OFF_MINUTES));
+            .filter(|refused| (self.now() - refused.since).abs() < chrono::Duration::minutes(BACK_OFF_MINUTES));
         if backing_off.is_none() && self.rules.minimum_balance.is_none() {
             return Ok(None);
         }
@@ -76,31 +76,10 @@ impl Engine<'_> {
             Err(_) if self.rules.minimum_balance.is_none() => return Ok(None),
             Err(error) => return Err(errors::no_balance(what, &error.words())),
         };
-        let grown = |before: Option<i64>| before.is_none_or(|before| balance.minor > before);
-        if let Some((kind, since, before)) = backing_off
-            && !grown(before)
+        if let Some(refused) = backing_off
+            && refused.balance.is_some_and(|before| balance.minor <= before)
         {
-            let (waits_for, kind) = match kind == WaitsFor::Unblocking.word() {
-                true => (WaitsFor::Unblocking, ErrorKind::Blocked),
-                false => (WaitsFor::Money, ErrorKind::Nomoney),
-            };
-            let until = (since + chrono::Duration::minutes(BACK_OFF_MINUTES)).format("%H:%M UTC");
-            let message = text!(
-                [
-                    "{}: at the last try the seller refused because of too little money, and the balance is still {balance}",
-                    what.en
-                ],
-                ["{}: в прошлый раз продавец отказал из-за денег, на счёте по-прежнему {balance}", what.ru]
-            );
-            return Ok(Some((
-                waits_for,
-                ModuleError::new(kind, "balance", &balance, message)
-                    .changed(text!("Nothing was sent", "Ничего не отправлено"))
-                    .next(text!(
-                        "top up the account. The purchase is tried again after {until}, or as soon as the balance grows",
-                        "пополните счёт. Покупка повторится после {until} или как только баланс вырастет"
-                    )),
-            )));
+            return Ok(Some((refused.waits_for, still_refused(what, &balance, &refused))));
         }
         if self.rules.is_below_minimum(&balance) {
             let message = text!(
@@ -144,11 +123,46 @@ impl Engine<'_> {
         let balance = self.ports.upstream.balance().ok().map(|money| money.minor);
         let (account, what) = (self.account, what.clone());
         self.commit("remember refusal", move |tx| {
-            tx.set_refused(account, Some((waits_for.word(), balance)))?;
+            tx.set_refused(account, waits_for, balance)?;
             item.map_or(Ok(()), |item| tx.set_waits_for(item, waits_for, &what))
         })
         .await
     }
+}
+
+/// The error of a purchase that is not sent because the seller refused the last one, and the balance has not grown.
+fn still_refused(what: &Text, balance: &Money, refused: &PurchaseRefused) -> ModuleError {
+    let until = (refused.since + chrono::Duration::minutes(BACK_OFF_MINUTES)).format("%H:%M UTC");
+    let (kind, message, next) = match refused.waits_for {
+        WaitsFor::Money => (
+            ErrorKind::Nomoney,
+            text!(
+                [
+                    "{}: at the last try the seller refused because of too little money, and the balance is still {balance}",
+                    what.en
+                ],
+                ["{}: в прошлый раз продавец отказал из-за денег, на счёте по-прежнему {balance}", what.ru]
+            ),
+            text!(
+                "top up the account. The purchase is tried again after {until}, or as soon as the balance grows",
+                "пополните счёт. Покупка повторится после {until} или как только баланс вырастет"
+            ),
+        ),
+        WaitsFor::Unblocking => (
+            ErrorKind::Blocked,
+            text!(
+                ["{}: at the last try the seller refused because the account there is blocked", what.en],
+                ["{}: в прошлый раз продавец отказал, потому что учётная запись у него заблокирована", what.ru]
+            ),
+            text!(
+                "have the seller unblock the account. The purchase is tried again after {until}, or as soon as the balance ({balance} now) grows",
+                "попросите продавца разблокировать учётную запись. Покупка повторится после {until} или как только вырастет баланс (сейчас {balance})"
+            ),
+        ),
+    };
+    ModuleError::new(kind, "balance", balance, message)
+        .changed(text!("Nothing was sent", "Ничего не отправлено"))
+        .next(next)
 }
 
 fn too_little(what: &Text, balance: &Money, cost: &Money) -> ModuleError {

@@ -4,6 +4,7 @@ use super::super::moment;
 use super::*;
 use crate::model::ids::{ModuleId, PanelId};
 use crate::model::license::Family;
+use crate::store::WaitsFor;
 
 fn store() -> Result<(Store, AccountId), StoreError> {
     let store = Store::in_memory(&PanelId::parse("simulate").expect("eight letters"))?;
@@ -72,7 +73,7 @@ fn a_purchase_ends_the_back_off_and_the_newest_import_is_last() -> Result<(), St
     };
     store.record_intent(moment(1), &intent, |_| Ok(OnceRequest::Delete { family: Family::Soft, license }))?;
     let intent = store.intent_by_key(&key.to_string())?.expect("an intent");
-    store.write(moment(1), |tx| tx.set_refused(account, Some(("nomoney", Some(0)))))?;
+    store.write(moment(1), |tx| tx.set_refused(account, WaitsFor::Money, Some(0)))?;
     assert!(store.account(account)?.is_some_and(|account| account.refused.is_some()));
     store.write(moment(2), |tx| tx.set_refused_lifted(&intent))?;
     assert!(store.account(account)?.is_some_and(|account| account.refused.is_none()));
