@@ -403,7 +403,7 @@ fn answer(desk: &Desk<'_>, reconciled: &Reconciled, apply: Apply<'_>) -> Answer 
             text!(["{}, {left} left", counted(total, "difference")], ["различий: {total}, осталось: {left}"])
         }
         (_, Apply::Nothing) => text!(
-            ["{}; to put right what can be: pmisplicense reconcile --apply", counted(total, "difference")],
+            ["{}; to correct what can be corrected: pmisplicense reconcile --apply", counted(total, "difference")],
             ["различий: {total}; исправить, что можно: pmisplicense reconcile --apply"]
         ),
     };

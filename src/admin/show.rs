@@ -195,7 +195,7 @@ fn page(
             json!({ "panel": panel, "state": state, "upstream": upstream, "differs": differs }),
         );
     }
-    let head = text!(" |PANEL|STATE|UPSTREAM", " |ПАНЕЛЬ|СОСТОЯНИЕ|ПРОДАВЕЦ");
+    let head = text!(" |PANEL|STATE|SELLER", " |ПАНЕЛЬ|СОСТОЯНИЕ|ПРОДАВЕЦ");
     let head: Vec<&str> = desk.say(&head).split('|').collect();
     let mut text = String::new();
     if let Some(item) = item {

@@ -38,12 +38,12 @@ const ENGLISH: [Change; 17] = [
     change(
         "the panel copied a service under another number (its tool *Service import*, to hand it to another client); the old one is closed",
         "type `state` from every command of the copy; `sync` ends with 1; finding `shown`",
-        "`bind NEW LICENSE`: the license goes over with its key. The copy shows it by mistake: `unbind NEW`",
+        "`bind NEW LICENSE`: the license goes over with its key. If the copy shows it by mistake: `unbind NEW`",
     ),
     change(
         "a service has another client",
         "type `state` from every command of the service; `sync` ends with 1; `explain`, `doctor`; finding `other_client`",
-        "`bind ITEM LICENSE`: the client is accepted. It is another service: `unbind ITEM`, then the license goes to the pool",
+        "`bind ITEM LICENSE`: the client is accepted. If it is another service: `unbind ITEM`, and the license goes to the pool",
     ),
     change(
         "the number belongs to a service that was created at another time",
@@ -73,7 +73,7 @@ const ENGLISH: [Change; 17] = [
     change(
         "the service shows another number than the license that our state holds for it",
         "the same",
-        "`bind ITEM HELD` (shows that one again), or `bind ITEM LICENSE --replace`",
+        "`bind ITEM FORMER` (shows that license again), or `bind ITEM LICENSE --replace`",
     ),
     change(
         "the seller does not let one license be read",

@@ -14,9 +14,10 @@ pub enum TakeOver {
     #[command(
         long_about = "Licenses that the vendor's own module, or another one, ordered for services of this panel: known by \
                       the number that the service shows, by the service's number in the seller's remoteid, or by a name \
-                      such as \"Item #42 shop\" at the service's address. Only the list is shown without --apply. What is \
-                      not plain is named and never touched. Move the services to our processing module first, or clear \
-                      the license server of the servers' module: two masters renew twice. May be repeated at any time.",
+                      such as \"Item #42 shop\" at the service's address. Only the list is shown without --apply. Unclear \
+                      cases are named and never touched. Move the services to our processing module first, or clear \
+                      the license server of the servers' module: otherwise both modules renew each license. May be \
+                      repeated at any time.",
         after_help = "Examples:\n  pmisplicense take-over panel                  the list, nothing is done\n  \
                       pmisplicense take-over panel --apply          shows it, asks, binds; asks again before marking\n  \
                       pmisplicense take-over panel --apply --mark --yes     all of it, for scripts"
@@ -26,9 +27,10 @@ pub enum TakeOver {
     #[command(
         long_about = "Licenses of ISPsystem's WHMCS module billmanager_noc, from its table ispsystem_noc: exported as CSV \
                       with a line of column names (licenseid, licensetype and serviceid at least), or read from WHMCS's \
-                      database. Services of WHMCS are none of this panel: each license goes to the service that a column \
-                      `item` of the CSV or --map names, else to the one that shows its number, else, asked separately, to \
-                      the only one at its address that wants its tariff and has none. The rest is listed for `import`. \
+                      database. This panel does not know the services of WHMCS, so each license goes to the service that \
+                      a column `item` of the CSV or --map names, else to the one that shows its number, else, asked \
+                      separately, to the only one at its address that wants its tariff and has none. The rest is listed \
+                      for `import`. \
                       WHMCS is only read; its module goes on renewing every license of its table until it is switched \
                       off there. A password that the URL leaves out is taken from PMISPLICENSE_WHMCS_PASSWORD.",
         after_help = "Examples:\n  pmisplicense take-over whmcs ispsystem_noc.csv\n  \
