@@ -310,6 +310,9 @@ pub fn seller(world: &mut World, item: u32, does: SellerDoes) {
 
 fn to_license(lic: &mut Lic, does: SellerDoes, today: chrono::NaiveDate) {
     use SellerDoes as D;
+    if does != D::Nothing {
+        lic.shows_what_was_done();
+    }
     match does {
         D::Rename => lic.name = "renamed by the seller".to_owned(),
         D::Stop if lic.status == LicenseStatus::Active => lic.status = LicenseStatus::Stopped,

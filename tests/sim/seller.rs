@@ -109,6 +109,14 @@ pub fn refusal(kind: RefusalKind, words: &str) -> Refusal {
     Refusal { kind, error_type: "sim".to_owned(), object: String::new(), message: words.to_owned(), advice: None }
 }
 
+impl Lic {
+    /// Somebody else changes it, and that shows at once: what is late is a change of ours. With his change shows what
+    /// we did before it, because a seller shows changes in the order in which they were made.
+    pub fn shows_what_was_done(&mut self) {
+        self.stale_until_ms = 0;
+    }
+}
+
 /// How an effect arrives.
 #[derive(Debug, Clone, Copy)]
 pub struct Arrival {
@@ -384,6 +392,7 @@ impl Seller {
             let Some(expires) = lic.expires else { continue };
             let late = today.num_days_from_ce() - expires.num_days_from_ce();
             if lic.status == LicenseStatus::Active && late >= 0 && lic.autoprolong {
+                lic.shows_what_was_done();
                 lic.expires = Some(expires + Months::new(1));
                 let (license, before) = (lic.id, Some(expires));
                 self.ledger.push(Entry {
@@ -396,8 +405,10 @@ impl Seller {
                     before,
                 });
             } else if lic.status == LicenseStatus::Active && late >= 0 {
+                lic.shows_what_was_done();
                 lic.status = LicenseStatus::Stopped;
             } else if late >= 30 && !lic.foreign {
+                lic.shows_what_was_done();
                 lic.status = LicenseStatus::Deleted;
             }
         }

@@ -22,6 +22,12 @@ impl Order {
         let before = std::mem::replace(&mut self.license, license);
         self.changed = Some((now_ms, before));
     }
+
+    /// Somebody else changes it, and that shows at once: what is late is a change of ours. With his change shows what
+    /// we did before it, because a seller shows changes in the order in which they were made.
+    fn shows_what_was_done(&mut self) {
+        self.unreadable_until_ms = 0;
+    }
 }
 
 /// How this OrderBox behaves.
@@ -277,7 +283,8 @@ impl Shop {
         Ok(())
     }
 
-    /// What is done from now on can be seen only later. `before`: what the order shows until then.
+    /// What we do from now on can be seen only later. `before`: what the order shows until then. A change of somebody
+    /// else ends that (`Order::shows_what_was_done`).
     pub fn hide(&mut self, id: u32, before: Option<License>, until_ms: i64) {
         if let Some(order) = self.order_mut(id) {
             (order.unreadable_until_ms, order.before) = (until_ms, before);
@@ -298,6 +305,7 @@ impl Shop {
         let own = buys_his_own.then(|| self.fresh_license(None));
         let now_ms = self.now_ms;
         if let Some(order) = self.order_mut(id) {
+            order.shows_what_was_done();
             order.change(now_ms, own);
         }
     }
@@ -308,6 +316,7 @@ impl Shop {
         if let Some(order) = self.order_mut(id)
             && let Some(license) = order.license.clone()
         {
+            order.shows_what_was_done();
             order.change(now_ms, Some(License { key: fresh, ..license }));
         }
     }
@@ -315,6 +324,7 @@ impl Shop {
     /// Somebody else's action, which takes two minutes.
     pub fn disturb(&mut self, id: u32) {
         if !self.is_busy(id) {
+            self.order_mut(id).into_iter().for_each(Order::shows_what_was_done);
             self.begin(id, Work::Other, 120);
         }
     }

@@ -104,7 +104,9 @@ impl World {
         let result = self.arrive(order, tag, is_purchase, false);
         match fault {
             Some(F::Doubled) => drop(self.arrive(order, tag, is_purchase, true)),
-            Some(F::NotReadable(delay)) => self.shop.hide(order, before, self.now_ms + delay * 1000),
+            Some(F::NotReadable(delay)) if result.is_ok() => {
+                self.shop.hide(order, before, self.now_ms + delay * 1000);
+            }
             _ => {}
         }
         match (fault, result) {
