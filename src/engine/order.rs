@@ -2,6 +2,7 @@
 //! docs/money-safety.md).
 
 pub(super) mod addition;
+mod changed;
 pub(super) mod doubt;
 pub(super) mod money;
 mod refused;
@@ -339,11 +340,7 @@ impl Engine<'_> {
             }
         }
         if let Some(field) = mismatch(order, &seen) {
-            let why = text!(
-                "license {license} differs in {field} from what was ordered",
-                "лицензия {license} отличается от заказа: {field}"
-            );
-            return Err(self.hand_over(intent, what, &why).await?);
+            return Err(self.hand_over_different(intent, license, field, what).await?);
         }
         self.bind_order(intent, order, &seen, Some(incarnation), IntentEvent::Done { license: Some(license) }, what)
             .await?;

@@ -178,16 +178,25 @@ fn is_named_so(request: &OrderRequest, name: &str) -> bool {
     is_same(&request.licname, name) || (names_mark(request) && name.ends_with(&request.mark.to_string()))
 }
 
+/// The fields in which a license differs from an order.
+fn differing(request: &OrderRequest, seen: &License) -> impl Iterator<Item = &'static str> {
+    let tariff = !seen.tariff.may_be(request.pricelist);
+    let ip = request.ip.is_some() && seen.ip != request.ip;
+    let nodes = request.nodes.and_then(|(addon, asked)| seen.addons.get(&addon).map(|have| *have != asked));
+    let fields = [("pricelist", tariff), ("ip", ip), ("nodes", nodes == Some(true))];
+    fields.into_iter().filter_map(|(field, differs)| differs.then_some(field))
+}
+
 /// The field in which a license that was read back after an order differs from the order, for the error.
 pub fn mismatch(request: &OrderRequest, seen: &License) -> Option<&'static str> {
-    if !seen.tariff.may_be(request.pricelist) {
-        return Some("pricelist");
-    }
-    if request.ip.is_some() && seen.ip != request.ip {
-        return Some("ip");
-    }
-    let nodes = request.nodes.and_then(|(addon, asked)| seen.addons.get(&addon).map(|have| *have != asked));
-    (nodes == Some(true)).then_some("nodes")
+    differing(request, seen).next()
+}
+
+/// The field in which a license with the mark of an order is neither as it was ordered nor as its service asks now
+/// (`asked`; `None`: not known). The mark proves that the order bought the license. It may have been changed since, as
+/// the service asks: a state that was put back has forgotten that. Every other difference is left to an operator.
+pub fn unexplained(request: &OrderRequest, asked: Option<&OrderRequest>, seen: &License) -> Option<&'static str> {
+    differing(request, seen).find(|field| asked.is_none_or(|asked| differing(asked, seen).any(|other| other == *field)))
 }
 
 /// The result of searching the account for an order.

@@ -31,9 +31,13 @@ pub fn decision(world: &World, finding: &Finding) -> Option<Decision> {
             Decision::Bind(item, license, consent(options)?)
         }
         ["unbind", item] => Decision::Unbind(item.parse().ok()?),
-        ["resolve", item, "--wish", intent, ..] => {
-            let intent = IntentId(intent.parse().ok()?);
-            Decision::Resolve(item.parse().ok()?, intent, verdict(world, intent)?)
+        ["resolve", item, "--wish", intent, ..] => answer(world, item, intent)?,
+        // A look. The step names the command that says what he saw.
+        ["show" | "import", ..] => {
+            let step = finding.remedy_words().en;
+            let words: Vec<&str> = step.split(' ').collect();
+            let at = words.windows(4).find(|four| four[0] == "resolve" && four[2] == "--wish")?;
+            answer(world, at[1], at[3])?
         }
         _ => return None,
     };
@@ -49,6 +53,12 @@ pub fn decision(world: &World, finding: &Finding) -> Option<Decision> {
         other => other,
     };
     is_right(world, finding, &decided).then_some(decided)
+}
+
+/// What he says of a call in doubt.
+fn answer(world: &World, item: &str, intent: &str) -> Option<Decision> {
+    let intent = IntentId(intent.parse().ok()?);
+    Some(Decision::Resolve(item.parse().ok()?, intent, verdict(world, intent)?))
 }
 
 fn consent(options: &[&str]) -> Option<Consent> {

@@ -13,7 +13,7 @@ use crate::model::license_row::LicenseState;
 use crate::plan::cost::{cost_of, with_cost};
 use crate::plan::doubt::{
     FREE_WHEN_APPEARS_DAYS, Found, Match, Need, Verdict, after_clean_look, after_nothing_appeared, compare, decide,
-    is_candidate, mismatch, need_of, not_before,
+    is_candidate, need_of, not_before,
 };
 use crate::ports::{CallError, RefusalKind};
 use crate::store::Binding;
@@ -318,9 +318,9 @@ impl Engine<'_> {
         self.commit("remember remoteid", move |tx| tx.set_returns_remoteid(account, returns)).await
     }
 
-    /// Adopts a found license for the intent: the outcome and the binding are one transaction. A license that differs
-    /// from the order is not bound. A license for an incarnation that has one already is a duplicate, and is to be
-    /// freed.
+    /// Adopts a found license for the intent: the outcome and the binding are one transaction. A license that is
+    /// neither as it was ordered nor as the service asks now is not bound. A license for an incarnation that has one
+    /// already is a duplicate, and is to be freed.
     pub(in crate::engine) async fn adopt(
         &mut self,
         intent: &Intent,
@@ -329,16 +329,14 @@ impl Engine<'_> {
         incarnation: Option<&Incarnation>,
         what: &Text,
     ) -> Result<License, ModuleError> {
-        if let Some(field) = mismatch(order, &seen) {
-            let id = seen.id;
-            let why = text!(
-                "license {id} differs in {field} from what was ordered",
-                "лицензия {id} отличается от заказа: {field}"
-            );
-            return Err(self.hand_over(intent, what, &why).await?);
+        if let Some(incarnation) = incarnation
+            && let Some(field) = self.unexplained(order, &seen, incarnation.item).await?
+        {
+            return Err(self.hand_over_different(intent, seen.id, field, what).await?);
         }
+        let as_is = self.as_found(order, &seen);
         let event = IntentEvent::Adopted { license: seen.id };
-        self.bind_order(intent, order, &seen, incarnation, event, what).await?;
+        self.bind_order(intent, &as_is, &seen, incarnation, event, what).await?;
         Ok(seen)
     }
 

@@ -120,7 +120,7 @@ impl Engine<'_> {
         if bought.fate.incarnation().is_some() {
             seen = self.marked_as_ordered(&row, seen, &order.mark).await?;
         }
-        let as_is = self.order_of_license(order, &seen);
+        let as_is = self.as_found(order, &seen);
         let event = IntentEvent::Adopted { license };
         self.bind_order(intent, &as_is, &seen, bought.fate.incarnation(), event, &what).await?;
         Ok(match bought.fate {
@@ -133,16 +133,6 @@ impl Engine<'_> {
                 ["{}: лицензия {license} наша; её освободит sync", what.ru]
             ),
         })
-    }
-
-    /// The order with the product of the license, where an operator accepted a license of another product for it.
-    fn order_of_license(&self, order: &OrderRequest, seen: &License) -> OrderRequest {
-        let Some(pricelist) = seen.tariff.id().filter(|pricelist| *pricelist != order.pricelist) else {
-            return order.clone();
-        };
-        let addon = self.rules.catalogue.by_pricelist(pricelist).and_then(|product| product.nodes_addon);
-        let nodes = addon.and_then(|addon| seen.addons.get(&addon).map(|nodes| (addon, *nodes)));
-        OrderRequest { pricelist, nodes, ..order.clone() }
     }
 
     /// Gives the license the order's mark and switches its automatic renewal off. When the seller refuses the mark, the

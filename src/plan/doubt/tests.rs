@@ -275,6 +275,35 @@ fn a_field_that_differs_from_the_order_is_named() {
     }
 }
 
+/// A license with the mark of an order was changed since. Each field has to be as ordered, or as the service asks now.
+#[test]
+fn a_field_that_is_neither_as_ordered_nor_as_asked_now_is_named() {
+    const NODES: UpstreamAddonId = UpstreamAddonId(7);
+    let ordered = OrderRequest { nodes: Some((NODES, 2)), ..order() };
+    let other_tariff = UpstreamPricelistId(1);
+    let moved = || "192.0.2.11".parse().ok();
+    let asked = || OrderRequest { pricelist: other_tariff, ip: moved(), nodes: Some((NODES, 3)), ..order() };
+    let seen = |pricelist, ip: Option<std::net::IpAddr>, nodes| License {
+        tariff: LicenseTariff::Id(pricelist),
+        ip,
+        addons: [(NODES, nodes)].into(),
+        ..license(1, RemoteId::Empty)
+    };
+    let elsewhere = || "192.0.2.12".parse().ok();
+    let tariff = order().pricelist;
+    for (case, asked, seen, want) in [
+        ("as ordered", Some(asked()), seen(tariff, order().ip, 2), None),
+        ("all as asked now", Some(asked()), seen(other_tariff, moved(), 3), None),
+        ("only the address as asked now", Some(asked()), seen(tariff, moved(), 2), None),
+        ("an address of neither", Some(asked()), seen(tariff, elsewhere(), 2), Some("ip")),
+        ("a tariff of neither", Some(asked()), seen(UpstreamPricelistId(2), moved(), 3), Some("pricelist")),
+        ("nodes of neither", Some(asked()), seen(other_tariff, moved(), 4), Some("nodes")),
+        ("it is not known what is asked now", None, seen(tariff, moved(), 2), Some("ip")),
+    ] {
+        assert_eq!(unexplained(&ordered, asked.as_ref(), &seen), want, "{case}");
+    }
+}
+
 /// A license whose expiry proves nothing about a renewal for a month that was sent on 2027-01-10: it had more time
 /// left, and is stopped now.
 #[test]
