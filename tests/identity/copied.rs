@@ -143,6 +143,27 @@ fn a_free_license_that_a_service_shows_is_left_alone() {
     }
 }
 
+/// The original gave the license back, and its address changed today: it cannot serve the copy for a month. The refusal
+/// names the commands that give a paid service another license at once.
+#[test]
+fn a_copied_service_gets_another_license_when_its_own_cannot_move_yet() {
+    let test = Test::new();
+    let id = opened(&test, 1001, "55227", 12);
+    test.choose(1001, "nopanel");
+    test.cmd("setparam", 1001).ok();
+    copy_service(&test, 1001, 1002);
+    test.upstream.edit_license(id, |l| l.ip_changed = day(0).parse().ok());
+    let refused = operator(&test, &format!("bind 1002 {id} --yes")).stderr;
+    for part in ["ip_change_limit", "it can be bound from", "unbind 1002", "pmisplicense reconcile --apply"] {
+        assert!(refused.contains(part), "{part}: {refused}");
+    }
+    operator(&test, "unbind 1002 --yes").ok();
+    operator(&test, "reconcile --apply").ok();
+    assert_ne!(licid(&test, 1002), id, "{}", test.story());
+    assert_eq!((test.upstream.license(id).status, test.upstream.billed("soft.order.param")), (3, 2));
+    sync(&test).ok();
+}
+
 /// The license ran out before anybody decided, and is gone: nothing is left to hand over. The copy is paid for, so each
 /// pass says that it has no license, until reconcile gave it another one.
 #[test]

@@ -186,6 +186,9 @@ async fn bind(
         } else if words.contains("--replace") && !consent.replace {
             // He knows that the service works with this one.
             consent.replace = true;
+        } else if error.kind == ErrorKind::IpChangeLimit && words.contains(&format!("unbind {item}")) {
+            // The service cannot wait a month for this one.
+            return engine.unbind(item).await;
         } else {
             return Err(error);
         }

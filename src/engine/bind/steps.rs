@@ -189,5 +189,12 @@ fn address_too_young(found: &Found, ip: IpAddr, from: Option<NaiveDate>) -> Modu
             "Nothing was bound; service {item} keeps what it has",
             "Ничего не привязано, у услуги {item} всё по-прежнему"
         ))
-        .next(text!(["it can be bound {}", from.en], ["привязать её можно {}", from.ru]))
+        .next(if found.held.is_none() && found.item.params.licid == Some(license) {
+            text!(
+                ["it can be bound {}. If service {item} cannot wait for that, take the license from it: pmisplicense unbind {item}. Then get it another one, from the pool or bought: pmisplicense reconcile --apply", from.en],
+                ["привязать её можно {}. Если услуга {item} не может ждать, снимите лицензию с неё: pmisplicense unbind {item}. Затем получите ей другую, из пула или купленную: pmisplicense reconcile --apply", from.ru]
+            )
+        } else {
+            text!(["it can be bound {}", from.en], ["привязать её можно {}", from.ru])
+        })
 }
