@@ -1,8 +1,10 @@
 //! What can go wrong, where, and who decides it: by chance in a random history, by a list in a shrunk or enumerated
 //! one. Every injected fault is remembered by run and point, so that a history can be replayed with fewer of them.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 
+use pmisplicense::store::CommitFault;
 use serde::{Deserialize, Serialize};
 
 use crate::rng::Rng;
@@ -390,6 +392,30 @@ impl Faults {
             self.injected.push(place.planned(fault));
         }
         fault
+    }
+}
+
+/// A world whose runs write into the program's state.
+pub trait Commits {
+    /// What goes wrong with the COMMIT at which a run stands.
+    fn ask_of_commit(&mut self, run: usize) -> Option<Fault>;
+
+    /// Whether the disk of a run is full. If so, it stays full.
+    fn disk_full(&mut self, run: usize) -> &mut bool;
+}
+
+/// Decides whether a COMMIT of a run fails, and how.
+pub fn commit_fault(world: &RefCell<impl Commits>, run: usize) -> Option<CommitFault> {
+    let mut world = world.borrow_mut();
+    if *world.disk_full(run) {
+        return Some(CommitFault::NotWritten);
+    }
+    let fault = world.ask_of_commit(run);
+    *world.disk_full(run) = fault == Some(Fault::DiskFull);
+    match fault {
+        Some(Fault::CommitLost | Fault::DiskFull) => Some(CommitFault::NotWritten),
+        Some(Fault::CommitWritten) => Some(CommitFault::Written),
+        _ => None,
     }
 }
 

@@ -53,22 +53,17 @@ pub fn find_planted() {
 /// Says where a planted bug is found, and whether soon enough. What the engine breaks without it is taken off.
 fn is_found(bug: Bug, image: &Image, rules: &[Rules]) -> bool {
     if bug.is_at_orderbox() {
-        return orderbox::finds(bug, MUST_FIND_WITHIN, image);
+        let rules = orderbox::rules();
+        return is_found_in("at OrderBox", bug, |seed, stats| orderbox::broken(seed, image, &rules, stats));
     }
     if bug.is_between_modules() {
-        return orderbox::mixed::finds(bug, MUST_FIND_WITHIN);
+        let (image, rules) = (Image::new(Tier::One, 92), orderbox::mixed::Choices::new());
+        return is_found_in("at both sellers", bug, |seed, stats| orderbox::mixed::broken(seed, &image, &rules, stats));
     }
-    let broken = |seed: u64, bug| {
-        plant(bug);
-        let script = Script::draw(seed);
-        let played = play(&script, &random(&script), image, rules, &mut Stats::default());
-        plant(None);
-        played.violations.into_iter().next()
-    };
     let within = if bug.is_between_machines() { MUST_FIND_BETWEEN_MACHINES } else { MUST_FIND_WITHIN };
-    let found = (1..=within).find_map(|seed| {
-        let violation = broken(seed, Some(bug))?;
-        broken(seed, None).is_none().then_some((seed, violation))
+    let found = first_found(bug, within, |seed, stats| {
+        let script = Script::draw(seed);
+        play(&script, &random(&script), image, rules, stats).violations.into_iter().next()
     });
     if image.machines().is_some() {
         plant(Some(bug));
@@ -95,4 +90,32 @@ fn is_found(bug: Bug, image: &Image, rules: &[Rules]) -> bool {
         None => println!("{bug:?}: in no random history; {by_cell}"),
     }
     found.is_some() || (cell.is_some() && number <= MUST_FIND_WITHIN)
+}
+
+/// Says in which of these histories a planted bug is found, and whether soon enough.
+fn is_found_in(place: &str, bug: Bug, broken: impl Fn(u64, &mut Stats) -> Option<Violation>) -> bool {
+    let found = first_found(bug, MUST_FIND_WITHIN, broken);
+    match &found {
+        Some((seed, Violation { check, rule, .. })) => println!("{bug:?}: history {seed} {place}, {check} {rule}"),
+        None => println!("{bug:?}: in no history {place}"),
+    }
+    found.is_some()
+}
+
+/// The first history that breaks a promise with a planted bug, and none without it.
+fn first_found(
+    bug: Bug,
+    within: u64,
+    broken: impl Fn(u64, &mut Stats) -> Option<Violation>,
+) -> Option<(u64, Violation)> {
+    let broken = |seed: u64, bug| {
+        plant(bug);
+        let found = broken(seed, &mut Stats::default());
+        plant(None);
+        found
+    };
+    (1..=within).find_map(|seed| {
+        let violation = broken(seed, Some(bug))?;
+        broken(seed, None).is_none().then_some((seed, violation))
+    })
 }

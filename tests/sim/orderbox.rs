@@ -24,6 +24,7 @@ use pmisplicense::model::license_row::LicenseState;
 use pmisplicense::model::rules::Rules;
 use serde::{Deserialize, Serialize};
 
+pub use self::history::rules;
 use self::history::{Act, Setting};
 use self::shop::{Habits, Shop};
 use self::stage::{Job, QUIET, Stage, World};
@@ -294,7 +295,7 @@ fn replay(record: &Record, tracing: bool, image: &Image, rules: &[Rules]) -> Pla
 
 /// Every history at OrderBox that ever broke a rule; whether none does now.
 pub fn play_regressions() -> bool {
-    let (image, rules) = (Image::new(Tier::One, 94), history::rules());
+    let (image, rules) = (Image::new(Tier::One, 94), rules());
     let records: Vec<Record> = serde_json::from_str(include_str!("orderbox/regressions.json")).expect("records");
     let mut good = true;
     for record in &records {
@@ -316,18 +317,21 @@ pub fn play_regressions() -> bool {
 
 /// Plays one history and prints it whole; whether it breaks nothing.
 pub fn show(seed: u64) -> bool {
-    let played = play(seed, true, &Image::new(Tier::One, 94), &history::rules(), &mut Stats::default());
+    let played = play(seed, true, &Image::new(Tier::One, 94), &rules(), &mut Stats::default());
     played.trace.iter().for_each(|line| println!("{line}"));
     played.violations.is_empty()
+}
+
+/// The first rule that a history breaks, if any.
+pub fn broken(seed: u64, image: &Image, rules: &[Rules], stats: &mut Stats) -> Option<Violation> {
+    play(seed, false, image, rules, stats).violations.into_iter().next()
 }
 
 /// Plays histories from a seed on, so many or until told to stop, and prints what came of them; whether none broke a
 /// rule.
 pub fn run(first: u64, count: u64, is_over: &dyn Fn() -> bool) -> bool {
-    let (image, rules) = (Image::new(Tier::One, 94), history::rules());
-    let met = tally("at OrderBox", 4, (first, count), is_over, &|seed, stats| {
-        play(seed, false, &image, &rules, stats).violations.into_iter().next()
-    });
+    let (image, rules) = (Image::new(Tier::One, 94), rules());
+    let met = tally("at OrderBox", 4, (first, count), is_over, &|seed, stats| broken(seed, &image, &rules, stats));
     for (seed, violation) in &met {
         let small = record(*seed, violation, &image, &rules);
         replay(&small, true, &image, &rules).trace.iter().for_each(|line| println!("    {line}"));
@@ -377,26 +381,4 @@ fn tally(
 
 fn json(record: &Record) -> String {
     serde_json::to_string(record).expect("JSON")
-}
-
-/// Says where a planted bug is found, and whether soon enough.
-#[cfg(feature = "planted-bugs")]
-pub fn finds(bug: pmisplicense::planted::Bug, within: u64, image: &Image) -> bool {
-    use pmisplicense::planted::plant;
-    let rules = history::rules();
-    let broken = |seed: u64, bug| {
-        plant(bug);
-        let played = play(seed, false, image, &rules, &mut Stats::default());
-        plant(None);
-        played.violations.into_iter().next()
-    };
-    let found = (1..=within).find_map(|seed| {
-        let violation = broken(seed, Some(bug))?;
-        broken(seed, None).is_none().then_some((seed, violation))
-    });
-    match &found {
-        Some((seed, Violation { check, rule, .. })) => println!("{bug:?}: history {seed} at OrderBox, {check} {rule}"),
-        None => println!("{bug:?}: in no history at OrderBox"),
-    }
-    found.is_some()
 }

@@ -15,7 +15,7 @@ use pmisplicense::pass_report::PassReport;
 use pmisplicense::ports::ModuleAccess;
 
 use crate::acts::Act;
-use crate::faults::{Class, Fault, Faults, Mode, Path, Planned, Stats};
+use crate::faults::{Class, Fault, Faults, Mode, Path, Planned, Stats, commit_fault};
 use crate::image::Image;
 use crate::machines::{machine_of, name};
 use crate::panel::{Db, MODULE, Panel, Tool};
@@ -25,7 +25,7 @@ use crate::script::{Script, Setting};
 use crate::seller::Seller;
 use crate::trouble::Trouble;
 use crate::wire::Wire;
-use crate::world::{End, Job, Run, Shared, SimClock, SimLocks, SimNotes, Violation, World, commit_fault, day_of};
+use crate::world::{End, Job, Run, Shared, SimClock, SimLocks, SimNotes, Violation, World, day_of};
 
 /// The seller's address in the module's settings.
 pub const URL: &str = "https://sim.invalid";

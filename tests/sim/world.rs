@@ -16,10 +16,10 @@ use pmisplicense::model::license::License;
 use pmisplicense::pass_report::PassReport;
 use pmisplicense::plan::finding::Finding;
 use pmisplicense::ports::{Clock, LockGuard, LockName, Locks, Notes, Repeatable};
-use pmisplicense::store::{CommitFault, Store};
+use pmisplicense::store::Store;
 
 use crate::beside::Neighbour;
-use crate::faults::{Class, Fault, Faults, Path};
+use crate::faults::{Class, Commits, Fault, Faults, Path};
 use crate::heard::Due;
 use crate::panel::Panel;
 use crate::rng::Rng;
@@ -431,20 +431,13 @@ impl Notes for SimNotes {
     }
 }
 
-/// Decides whether a COMMIT of a run fails, and how.
-pub fn commit_fault(world: &Shared, run: usize) -> Option<CommitFault> {
-    let mut world = world.borrow_mut();
-    if world.runs[run].disk_full {
-        return Some(CommitFault::NotWritten);
+impl Commits for World {
+    fn ask_of_commit(&mut self, run: usize) -> Option<Fault> {
+        let step = self.step_of(run);
+        self.ask(run, Class::Commit, step)
     }
-    let step = world.step_of(run);
-    match world.ask(run, Class::Commit, step) {
-        Some(Fault::CommitLost) => Some(CommitFault::NotWritten),
-        Some(Fault::CommitWritten) => Some(CommitFault::Written),
-        Some(Fault::DiskFull) => {
-            world.runs[run].disk_full = true;
-            Some(CommitFault::NotWritten)
-        }
-        _ => None,
+
+    fn disk_full(&mut self, run: usize) -> &mut bool {
+        &mut self.runs[run].disk_full
     }
 }

@@ -78,13 +78,13 @@ fn draw(seed: u64) -> Drawn {
 }
 
 /// The settings of both modules.
-struct Choices {
+pub struct Choices {
     billmanager: Vec<Rules>,
     orderbox: Vec<Rules>,
 }
 
 impl Choices {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self { billmanager: crate::choices::rules(), orderbox: history::rules() }
     }
 }
@@ -382,13 +382,17 @@ pub fn show(seed: u64) -> bool {
     played.violations.is_empty()
 }
 
+/// The first rule that a history breaks, if any.
+pub fn broken(seed: u64, image: &Image, rules: &Choices, stats: &mut Stats) -> Option<Violation> {
+    play(seed, false, image, rules, stats).violations.into_iter().next()
+}
+
 /// Plays histories from a seed on, so many or until told to stop, and prints what came of them; whether none broke a
 /// rule, and the record of each that did is the same history.
 pub fn run(first: u64, count: u64, is_over: &dyn Fn() -> bool) -> bool {
     let (image, rules) = (Image::new(Tier::One, 93), Choices::new());
-    let met = super::tally("at both sellers", 6, (first, count), is_over, &|seed, stats| {
-        play(seed, false, &image, &rules, stats).violations.into_iter().next()
-    });
+    let met =
+        super::tally("at both sellers", 6, (first, count), is_over, &|seed, stats| broken(seed, &image, &rules, stats));
     for (seed, _) in &met {
         let played = play(*seed, true, &image, &rules, &mut Stats::default());
         played.trace.iter().for_each(|line| println!("    {line}"));
@@ -414,28 +418,4 @@ pub fn records_are_true(first: u64, count: u64) -> bool {
         is_same
     };
     (first..first + count).all(is_true)
-}
-
-/// Says where a planted bug is found, and whether soon enough.
-#[cfg(feature = "planted-bugs")]
-pub fn finds(bug: pmisplicense::planted::Bug, within: u64) -> bool {
-    use pmisplicense::planted::plant;
-    let (image, rules) = (Image::new(Tier::One, 92), Choices::new());
-    let broken = |seed: u64, bug| {
-        plant(bug);
-        let played = play(seed, false, &image, &rules, &mut Stats::default());
-        plant(None);
-        played.violations.into_iter().next()
-    };
-    let found = (1..=within).find_map(|seed| {
-        let violation = broken(seed, Some(bug))?;
-        broken(seed, None).is_none().then_some((seed, violation))
-    });
-    match &found {
-        Some((seed, Violation { check, rule, .. })) => {
-            println!("{bug:?}: history {seed} at both sellers, {check} {rule}")
-        }
-        None => println!("{bug:?}: in no history at both sellers"),
-    }
-    found.is_some()
 }

@@ -15,12 +15,12 @@ use pmisplicense::model::item::Item;
 use pmisplicense::model::rules::Rules;
 use pmisplicense::plan::finding::Finding;
 use pmisplicense::ports::{LockName, ModuleAccess};
-use pmisplicense::store::{CommitFault, Store};
+use pmisplicense::store::Store;
 
 use super::ports::{Db, Port, SimClock, SimLocks, SimNotes, Tool};
 use super::shop::{No, Shop, Tag};
 use crate::beside::{Neighbour, Numbers};
-use crate::faults::{Class, Fault, Faults, Mode, Path, Planned, Stats};
+use crate::faults::{Class, Commits, Fault, Faults, Mode, Path, Planned, Stats, commit_fault};
 use crate::image::Image;
 use crate::rng::Rng;
 use crate::world::{End, SETTLE_S, Violation, moment};
@@ -472,19 +472,13 @@ async fn carry_out(engine: &mut Engine<'_>, job: Job, world: &Shared) -> Result<
     }
 }
 
-fn commit_fault(world: &Shared, run: usize) -> Option<CommitFault> {
-    let mut world = world.borrow_mut();
-    if world.runs[run].disk_full {
-        return Some(CommitFault::NotWritten);
+impl Commits for World {
+    fn ask_of_commit(&mut self, run: usize) -> Option<Fault> {
+        let step = self.runs[run].at.get();
+        self.ask(run, Class::Commit, step)
     }
-    let step = world.runs[run].at.get();
-    match world.ask(run, Class::Commit, step) {
-        Some(Fault::CommitLost) => Some(CommitFault::NotWritten),
-        Some(Fault::CommitWritten) => Some(CommitFault::Written),
-        Some(Fault::DiskFull) => {
-            world.runs[run].disk_full = true;
-            Some(CommitFault::NotWritten)
-        }
-        _ => None,
+
+    fn disk_full(&mut self, run: usize) -> &mut bool {
+        &mut self.runs[run].disk_full
     }
 }
