@@ -96,6 +96,10 @@ impl Engine<'_> {
     /// another license, so it is refused.
     async fn setparam_addon(&mut self, item: &Item) -> Result<(), ModuleError> {
         let incarnation = self.incarnation_of(item).await?;
+        if item.status == ItemStatus::Deleted {
+            self.settle_closed_addon(item).await?;
+            return self.post(item, "service.postsetparam").await;
+        }
         match wanted(item, &self.rules.panel_addons, &self.rules.catalogue)? {
             Wanted::Nopanel => self.drop_addon(item, &incarnation).await?,
             Wanted::Product(product) => {
@@ -108,7 +112,7 @@ impl Engine<'_> {
                 let is_owed = self.is_addition_owed(item, &incarnation)?;
                 // An operation that is older than the close of its service buys nothing.
                 let may_buy = holds || had_nothing || is_owed || item.status == ItemStatus::Active;
-                if may_buy && item.status != ItemStatus::Deleted {
+                if may_buy {
                     self.ensure_addon(item, &incarnation, &name).await?;
                     self.remember_choice(item, &name).await?;
                     self.settle_end(item).await?;

@@ -97,3 +97,36 @@ fn a_repeated_setparam_does_not_forget_the_license() {
         assert_eq!((test.item(ITEM).param("lickey"), test.item(ITEM).param("licid")), (key(&test).as_str(), "4001"));
     }
 }
+
+/// A change that is older than the close of its service buys nothing. What was sent for the service is known before the
+/// post-call.
+#[test]
+fn a_change_older_than_the_close_waits_for_the_purchase_in_doubt() {
+    let call = "generate-license-key";
+    for arrives in [false, true] {
+        let test = shop();
+        test.settings(REMOVING);
+        test.orderbox().fault(if arrives { Fault::on(call).late() } else { Fault::on(call).drop_before() });
+        test.cmd("open", ITEM).fails("client");
+        // The panel closed the service without calling us.
+        test.set_item(ITEM, "status", "4");
+        test.clear_mgrctl();
+        let posts = || test.panel_changes().iter().filter(|line| line.starts_with("service.postsetparam")).count();
+        if arrives {
+            test.cmd("setparam", ITEM).fails("client");
+            test.orderbox().land_late();
+        } else {
+            for _ in 0..2 {
+                test.cmd("setparam", ITEM).fails("client");
+                crate::service::settle(&test);
+            }
+        }
+        assert_eq!(posts(), 0, "{}", test.story());
+        test.cmd("setparam", ITEM).ok();
+        assert_eq!(posts(), 1, "{}", test.story());
+        sync(&test).ok();
+        let (charges, removals) = (test.orderbox().charges(ORDER), test.orderbox().removals(ORDER));
+        assert_eq!((charges, removals), (arrives.into(), arrives.into()), "{}", test.story());
+        assert_eq!((test.orderbox().requests_of(call).len(), key(&test).as_str()), (1, ""));
+    }
+}

@@ -38,14 +38,30 @@ impl Engine<'_> {
         incarnation: Option<&Incarnation>,
     ) -> Result<(), ModuleError> {
         self.step("read doubts").await?;
-        let open = self.store.open_intents_of_item(item.id).map_err(errors::state)?;
-        let account = self.account;
-        for intent in open.iter().filter(|intent| intent.request.as_addition().is_some() && intent.account == account) {
+        for intent in self.additions_in_doubt(item)? {
             // A license that was bought for another incarnation of this number may belong to another client.
             let wanted = incarnation.filter(|incarnation| intent.is_order_of(incarnation));
-            self.settle_addition(intent, wanted).await?;
+            self.settle_addition(&intent, wanted).await?;
         }
         Ok(())
+    }
+
+    /// Settles the purchases of a closed service before the post-call of a change that is older than the close. A
+    /// purchase that was given up is looked for; any other one ends by the rule of an open service. A license that
+    /// appears is to be removed.
+    pub(super) async fn settle_closed_addon(&mut self, item: &Item) -> Result<(), ModuleError> {
+        self.step("read doubts").await?;
+        for intent in self.additions_in_doubt(item)? {
+            self.settle_for(&intent, None, intent.status != IntentStatus::FreeWhenAppears).await?;
+        }
+        Ok(())
+    }
+
+    /// The purchases of a service that are in doubt, given up, or left to an operator.
+    pub(super) fn additions_in_doubt(&self, item: &Item) -> Result<Vec<Intent>, ModuleError> {
+        let mut open = self.store.open_intents_of_item(item.id).map_err(errors::state)?;
+        open.retain(|intent| intent.request.as_addition().is_some() && intent.account == self.account);
+        Ok(open)
     }
 
     /// Settles the purchases for an order that closed services gave up, because a service wants the order again.

@@ -107,12 +107,10 @@ impl Engine<'_> {
 
     pub(super) async fn sync_addon(&mut self, item: &Item) -> Result<(), ModuleError> {
         let incarnation = self.incarnation_to_settle(item)?;
-        let open = self.store.open_intents_of_item(item.id).map_err(errors::state)?;
-        let account = self.account;
-        for intent in open.iter().filter(|intent| intent.request.as_addition().is_some() && intent.account == account) {
+        for intent in self.additions_in_doubt(item)? {
             let waits = intent.status != IntentStatus::FreeWhenAppears && item.status != ItemStatus::Deleted;
             let wanted = Some(&incarnation).filter(|incarnation| waits && intent.is_order_of(incarnation));
-            self.settle_addition(intent, wanted).await?;
+            self.settle_addition(&intent, wanted).await?;
         }
         let incarnation = self.incarnation_of(item).await?;
         let mut result = Ok(());
