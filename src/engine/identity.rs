@@ -202,20 +202,31 @@ impl Engine<'_> {
         row: &LicenseRow,
         besides: Option<ItemId>,
     ) -> Result<Option<ItemId>, ModuleError> {
-        self.step("read items").await?;
-        let mut ids = self.ports.billdb.items_with_license(row.id).map_err(|error| errors::database(&error))?;
-        ids.retain(|id| Some(*id) != row.item && Some(*id) != besides);
-        if ids.is_empty() {
-            return Ok(None);
-        }
-        let items = self.ports.billdb.items(&ids).map_err(|error| errors::database(&error))?;
-        for item in items.iter().filter(|item| item.status != ItemStatus::Deleted) {
+        for item in &self.others_showing(row, besides).await? {
             let was_its = self.store.was_of_item(item.id, row.id).map_err(errors::state)?;
             if !was_its && self.is_same_license(item, row)? {
                 return Ok(Some(item.id));
             }
         }
         Ok(None)
+    }
+
+    /// The services that are not deleted and show the number of a license, besides the one that it is bound to, or was
+    /// bound to last.
+    pub(super) async fn others_showing(
+        &mut self,
+        row: &LicenseRow,
+        besides: Option<ItemId>,
+    ) -> Result<Vec<Item>, ModuleError> {
+        self.step("read items").await?;
+        let mut ids = self.ports.billdb.items_with_license(row.id).map_err(|error| errors::database(&error))?;
+        ids.retain(|id| Some(*id) != row.item && Some(*id) != besides);
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut items = self.ports.billdb.items(&ids).map_err(|error| errors::database(&error))?;
+        items.retain(|item| item.status != ItemStatus::Deleted);
+        Ok(items)
     }
 
     /// Whether the license that a service shows is this one. Another account may have a license of the same number; the

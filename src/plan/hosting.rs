@@ -14,6 +14,8 @@ use chrono::{DateTime, Duration, Months, Utc};
 
 use super::doubt::Verdict;
 use crate::model::hosting::{AddLicense, HostingOrder, OrderAction};
+use crate::model::ids::{LicenseId, LicenseKey};
+use crate::model::item::{Item, ItemStatus};
 use crate::model::journal::Intent;
 use crate::model::period::Period;
 use crate::text;
@@ -91,6 +93,13 @@ pub fn trace(pending: &[OrderAction], finished: &[OrderAction], intent: &Intent,
     }
 }
 
+/// Whether an open service wants the very license again that it gave back: it shows number and key. `asks_for`: the
+/// order that it names, if it wants a license at all.
+pub fn wants_again(item: &Item, asks_for: Option<LicenseId>, (order, key): (LicenseId, &LicenseKey)) -> bool {
+    let shows_it = item.params.licid == Some(order) && item.params.lickey.as_ref() == Some(key);
+    item.status != ItemStatus::Deleted && asks_for == Some(order) && shows_it
+}
+
 /// What an order shows about the license whose key is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyNow {
@@ -152,7 +161,8 @@ pub fn is_renewed_soon(recurring: bool, ends: Option<DateTime<Utc>>, now: DateTi
 mod tests {
     use super::*;
     use crate::model::hosting::{InvoiceOption, PRODUCT_LINES};
-    use crate::model::ids::{AccountId, IntentId, ItemId, LicenseId};
+    use crate::model::ids::{AccountId, IntentId, ItemId};
+    use crate::model::item::{ItemParams, test_item};
     use crate::model::journal::{IntentStatus, OnceRequest};
     use crate::model::period::MonthCount;
 
@@ -246,6 +256,35 @@ mod tests {
         assert_eq!(failed(just_before, sent), Trace::Nothing);
         assert_eq!(failed(None, sent), Trace::Nothing);
         assert_eq!(failed(sent, None), Trace::Nothing, "the seller gave no time");
+    }
+
+    /// Only an open service that shows this very key and asks for this order wants the license again.
+    #[test]
+    fn a_service_wants_a_license_again_only_if_it_shows_its_key_and_asks_for_its_order() {
+        let (order, key) = (LicenseId(12), LicenseKey::parse("WHMCS-1").expect("a key"));
+        let showing = |status: ItemStatus, licid: Option<u32>, lickey: Option<&str>| {
+            let params = ItemParams {
+                licid: licid.map(LicenseId),
+                lickey: lickey.and_then(LicenseKey::parse),
+                ..ItemParams::default()
+            };
+            Item { status, params, ..test_item(42) }
+        };
+        let active = |licid, lickey| showing(ItemStatus::Active, licid, lickey);
+        let its = active(Some(12), Some("WHMCS-1"));
+        for (case, item, asks_for, want) in [
+            ("it does", its.clone(), Some(order), true),
+            ("opened again", showing(ItemStatus::Ordered, Some(12), Some("WHMCS-1")), Some(order), true),
+            ("stopped for a debt", showing(ItemStatus::Suspended, Some(12), Some("WHMCS-1")), Some(order), true),
+            ("closed", showing(ItemStatus::Deleted, Some(12), Some("WHMCS-1")), Some(order), false),
+            ("it wants none", its.clone(), None, false),
+            ("it names another order", its, Some(LicenseId(13)), false),
+            ("it shows another key", active(Some(12), Some("WHMCS-2")), Some(order), false),
+            ("it shows no key", active(Some(12), None), Some(order), false),
+            ("it shows another number", active(Some(13), Some("WHMCS-1")), Some(order), false),
+        ] {
+            assert_eq!(wants_again(&item, asks_for, (order, &key)), want, "{case}");
+        }
     }
 
     /// Only what a later look could mistake is written down.

@@ -1,5 +1,6 @@
 //! WHMCS licenses from OrderBox through the binary: bought as an addition to a client's hosting order, kept, removed.
 //! The ledger of the stand-in (tests/support/orderbox) has their costs.
+mod again;
 mod both;
 mod close;
 mod declined;

@@ -5,13 +5,14 @@
 use crate::error::{Halt, ModuleError};
 use crate::model::catalogue::NOPANEL;
 use crate::model::hosting::{HostingOrder, ProductLine, RemoveLicense};
-use crate::model::ids::{ItemId, LicenseId};
+use crate::model::ids::{ItemId, LicenseId, LicenseKey};
 use crate::model::item::Item;
 use crate::model::journal::{IdempotencyKey, Incarnation, Intent, IntentEvent, IntentStatus, OnceRequest};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
 use crate::model::rules::OnClose;
-use crate::plan::hosting::{KeyNow, key_now};
+use crate::plan::choice::{Wanted, wanted};
+use crate::plan::hosting::{KeyNow, key_now, wants_again};
 use crate::plan::identity::serves;
 use crate::ports::{Outcome, PanelCall};
 use crate::store::{NewIntent, Recorded, RecordedIntent};
@@ -137,6 +138,31 @@ impl Engine<'_> {
         }
     }
 
+    /// Checks that no service which gave this very license back wants it again: it gets the license when it asks for
+    /// it, and after a removal another one would have to be bought.
+    async fn check_not_wanted_again(&mut self, row: &LicenseRow, key: &LicenseKey) -> Result<(), ModuleError> {
+        for item in self.others_showing(row, None).await? {
+            let asks_for = self.order_wanted(&item).await?;
+            if wants_again(&item, asks_for, (row.id, key)) {
+                return Err(wording::wanted_again(row.id, item.id));
+            }
+        }
+        Ok(())
+    }
+
+    /// The order that a service of this module names, unless it wants no license.
+    async fn order_wanted(&mut self, item: &Item) -> Result<Option<LicenseId>, ModuleError> {
+        let wants_none = matches!(wanted(item, &self.rules.panel_addons, &self.rules.catalogue), Ok(Wanted::Nopanel));
+        if wants_none || item.module != Some(self.module) {
+            return Ok(None);
+        }
+        match self.order_asked(item).await {
+            Ok(order) => Ok(Some(order)),
+            Err(error) if error.halt == Halt::Database => Err(error),
+            Err(_) => Ok(None),
+        }
+    }
+
     /// Whether a license stays on its order when its service gives it back.
     pub(super) fn keeps_addons(&self) -> bool {
         match self.rules.on_close {
@@ -230,6 +256,7 @@ impl Engine<'_> {
             // The key of our purchase came after the close.
             None => self.refresh(&row, &seen.as_license()).await?,
         }
+        self.check_not_wanted_again(&row, key).await?;
         if self.may_be_anothers(&row)? {
             return Err(self.ask_before_removal(item, &row, line, fingerprint, Question::WhoBought).await?);
         }

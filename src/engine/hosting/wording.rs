@@ -17,7 +17,7 @@ use crate::text;
 
 pub(super) use whose::{
     another_order, foreign_key, no_email, no_order_named, no_such_order, other_customer, shown_elsewhere,
-    shows_unknown, taken,
+    shows_unknown, taken, wanted_again,
 };
 
 fn day(seen: &HostingOrder) -> String {

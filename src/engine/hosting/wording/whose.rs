@@ -111,6 +111,24 @@ pub(in crate::engine::hosting) fn shown_elsewhere(order: LicenseId, heir: ItemId
     ))
 }
 
+/// A license that is to be removed, and a service that gave it back and wants it again.
+pub(in crate::engine::hosting) fn wanted_again(order: LicenseId, item: ItemId) -> ModuleError {
+    ModuleError::new(
+        ErrorKind::State,
+        "licid",
+        order,
+        text!(
+            "Service {item} gave back the license of hosting order {order}, still shows its key and wants it again",
+            "Услуга {item} вернула лицензию заказа хостинга {order}, всё ещё показывает её ключ и снова хочет её"
+        ),
+    )
+    .changed(text!("The license was not removed", "Лицензия не снята"))
+    .next(text!(
+        "nothing while the panel repeats the operation of service {item}: it gets the license without a purchase. Otherwise: pmisplicense bind {item} {order}. If service {item} needs no license, close it or let it choose nopanel",
+        "ничего, пока панель повторяет операцию услуги {item}: та получит лицензию без покупки. Иначе: pmisplicense bind {item} {order}. Если услуге {item} лицензия не нужна, закройте её или выберите в ней nopanel"
+    ))
+}
+
 pub(in crate::engine::hosting) fn shows_unknown(item: ItemId, license: LicenseId) -> ModuleError {
     ModuleError::new(
         ErrorKind::State,
