@@ -1,7 +1,7 @@
 //! A license claimed from the pool when something goes wrong on the way: continued by the next run, given back, left
 //! alone for a while, and what is never bound (docs/licensing-rules.md 7).
 use crate::pool::{open, orders, pooled, pooled_many};
-use crate::service::{changes, day, forget, ip_of, licid, opened, pass, state};
+use crate::service::{alter_state, changes, day, forget, ip_of, licid, opened, pass, state};
 use crate::support::{Fault, Test};
 
 /// A day and a second.
@@ -251,4 +251,84 @@ fn a_candidate_that_another_run_takes_is_not_waited_for() {
     second.wait().ok();
     assert_eq!((licid(&test, 143), orders(&test)), (ids[1], 1), "{}", test.story());
     assert!(!ids.contains(&licid(&test, 142)));
+}
+
+/// A run read what a closed service left behind, and another service takes one of these licenses before the run has its
+/// lock. Then it is that service's, and the run leaves it alone.
+#[test]
+fn a_license_taken_while_it_was_to_be_freed_stays_with_its_new_service() {
+    for command in ["close", "sync_item"] {
+        let test = Test::new();
+        let refuse = || test.upstream.fault(Fault::on("soft.edit?set").refused("something_odd").always());
+        let first = opened(&test, 42, "55227", 12);
+        refuse();
+        test.cmd("close", 42).ok();
+        test.upstream.clear_faults();
+        // The panel opens the number once more, elsewhere.
+        test.set_item(42, "status", "1");
+        test.set_param(42, "ip", "192.0.2.99");
+        test.cmd("open", 42).ok();
+        let second = licid(&test, 42);
+        refuse();
+        test.cmd("close", 42).ok();
+        test.upstream.clear_faults();
+        assert_eq!(state(&test, "SELECT count(*) FROM license WHERE state = 'to_free'"), "2", "{}", test.story());
+        test.upstream.age(first, 40);
+        test.upstream.age(second, 40);
+        pass(&test, REST);
+        let freeing = test.upstream.hold_before("soft.edit?set");
+        let ending = test.spawn(["--command", command, "--item", "42"]);
+        freeing.reached();
+        let starting = test.upstream.hold_before("soft.resume");
+        test.soft_item(43, "55227", 1).ip("192.0.2.99").add();
+        let opening = test.spawn(["--command", "open", "--item", "43"]);
+        starting.reached();
+        // From here on the first run waits for the lock of the second license, which service 43 does not show yet.
+        freeing.release();
+        std::thread::sleep(std::time::Duration::from_secs(1));
+        starting.release();
+        opening.wait().ok();
+        ending.wait().ok();
+        let given = test.upstream.license(second);
+        assert_eq!((given.status, given.ip.as_str(), licid(&test, 43)), (2, "192.0.2.99", second), "{}", test.story());
+        let holder = format!("SELECT state || ' ' || item FROM license WHERE id = {second}");
+        assert_eq!(state(&test, &holder), "bound 43", "{command}");
+        assert_eq!(test.upstream.license(first).licname, "free.lic", "{command}");
+    }
+}
+
+/// The remedy of reconcile waits for a closed service, another run frees its license in that time, and a third one
+/// takes it. The remedy does not free it a second time.
+#[test]
+fn a_license_freed_and_taken_while_reconcile_waited_stays_with_its_new_service() {
+    let test = Test::new();
+    let id = opened(&test, 42, "55227", 12);
+    test.upstream.age(id, 40);
+    test.set_item(42, "status", "4");
+    let lock = test.state_path().with_file_name("locks").join("item-42.lock");
+    let held = std::fs::File::create(lock).unwrap();
+    held.lock().unwrap();
+    let looked = test.upstream.hold_before("softexternal");
+    let repair = test.spawn(["reconcile", "--apply", "--yes"]);
+    looked.reached();
+    looked.release();
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    // What the run that holds the service has done.
+    test.upstream.edit_license(id, |l| {
+        (l.status, l.licname, l.ip) = (3, "free.lic".into(), "0.0.0.0".into());
+        l.remoteid = l.remoteid.replace("-42-1", "-free");
+    });
+    alter_state(&test, "UPDATE license SET state = 'pool', life = NULL, name = 'free.lic', ip = '0.0.0.0', status = 3");
+    let starting = test.upstream.hold_before("soft.resume");
+    test.soft_item(43, "55227", 1).ip("192.0.2.43").add();
+    let opening = test.spawn(["--command", "open", "--item", "43"]);
+    starting.reached();
+    drop(held);
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    starting.release();
+    opening.wait().ok();
+    repair.wait();
+    let given = test.upstream.license(id);
+    assert_eq!((given.status, given.ip.as_str(), licid(&test, 43)), (2, "192.0.2.43", id), "{}", test.story());
+    assert_eq!(state(&test, "SELECT state || ' ' || item FROM license"), "bound 43");
 }

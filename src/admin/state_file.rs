@@ -110,6 +110,7 @@ fn copied(desk: &mut Desk<'_>, file: &Path) -> Result<(), ModuleError> {
         | StoreError::Unreadable(_)
         | StoreError::Sqlite(_)
         | StoreError::IllegalStep { .. }
+        | StoreError::GivenAway(_)
         | StoreError::Cluster(_) => state_error(error),
     })?;
     // Old copies are removed, and the backup counts, only after the new copy was checked.

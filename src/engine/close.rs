@@ -113,14 +113,15 @@ impl Engine<'_> {
     }
 
     /// As [`Engine::free`], for a license that no other service shows. The decision is written down first, so that a
-    /// crash in between leaves a license that waits to be freed, never a license that nobody knows of.
+    /// crash in between leaves a license that waits to be freed, never a license that nobody knows of. A license that
+    /// another run gave to a service or freed since `row` was read is not this service's any more, and is left alone.
     pub(super) async fn give_up(&mut self, item: &Item, row: &LicenseRow) -> Result<(), ModuleError> {
-        self.lock_license(row.id).await?;
+        let Some(row) = self.lock_as_read(row).await? else { return Ok(()) };
         // Nothing was sent to free it yet, so nobody else can have taken it.
         let was_in_use = row.state == LicenseState::Bound;
-        if is_untouched(row) {
+        if is_untouched(&row) {
             // Nothing has to be undone at the seller, where somebody else may have taken it since.
-            return self.release(row, LicenseState::Pool, None, &Reason::FreedIntoPool).await;
+            return self.release(&row, LicenseState::Pool, None, &Reason::FreedIntoPool).await;
         }
         if row.state != LicenseState::ToFree {
             let (row, id) = (row.clone(), row.id);
@@ -132,7 +133,7 @@ impl Engine<'_> {
             })
             .await?;
         }
-        let row = self.store.license(row.account, row.id).map_err(errors::state)?.unwrap_or_else(|| row.clone());
+        let row = self.store.license(row.account, row.id).map_err(errors::state)?.unwrap_or(row);
         if row.account != self.account {
             // A license stays with the account that it was bound with.
             self.warn(&text!(
@@ -158,13 +159,15 @@ impl Engine<'_> {
         }
     }
 
-    /// Frees a license that is written down as "to be freed". `was_in_use`: as in [`Engine::free_unshown`].
+    /// Frees a license that is written down as "to be freed", unless another run did so or gave it to a service since
+    /// `row` was read. `was_in_use`: as in [`Engine::free_unshown`].
     ///
     /// # Errors
     /// `state`: another service shows the license; any failure of freeing it.
     pub(super) async fn free_upstream(&mut self, row: &LicenseRow, was_in_use: bool) -> Result<(), ModuleError> {
-        self.check_no_heir(row).await?;
-        if self.is_still_shown(row).await? {
+        let Some(row) = self.lock_as_read(row).await? else { return Ok(()) };
+        self.check_no_heir(&row).await?;
+        if self.is_still_shown(&row).await? {
             self.note(&text!(
                 "license {} is freed once its service shows the one that took its place",
                 "лицензия {} будет освобождена, когда её услуга покажет новую",
@@ -172,7 +175,7 @@ impl Engine<'_> {
             ));
             return Ok(());
         }
-        self.free_unshown(row, was_in_use).await
+        self.free_unshown(&row, was_in_use).await
     }
 
     /// True if the license was put aside: another installation may use it, so no run frees it any more.
@@ -181,10 +184,10 @@ impl Engine<'_> {
         Ok(now.is_some_and(|now| now.state != LicenseState::ToFree && now.reason == Some(Reason::NotFree)))
     }
 
-    /// As [`Engine::free_upstream`], for a license that no other service shows. When an answer is lost on the way, the
-    /// license rests for the settling time: a change that is carried out late must not hit the next client
-    /// (docs/money-safety.md 3). `was_in_use`: its service has given it back at this moment.
-    pub(super) async fn free_unshown(&mut self, row: &LicenseRow, was_in_use: bool) -> Result<(), ModuleError> {
+    /// As [`Engine::free_upstream`], for a license that no other service shows; `row` was read under its lock. When an
+    /// answer is lost on the way, the license rests for the settling time: a change that is carried out late must not
+    /// hit the next client (docs/money-safety.md 3). `was_in_use`: its service has given it back at this moment.
+    async fn free_unshown(&mut self, row: &LicenseRow, was_in_use: bool) -> Result<(), ModuleError> {
         let result = self.free_upstream_now(row, was_in_use).await;
         if let Err(error) = &result
             && may_arrive_late(error.halt)
@@ -201,7 +204,6 @@ impl Engine<'_> {
     }
 
     async fn free_upstream_now(&mut self, row: &LicenseRow, was_in_use: bool) -> Result<(), ModuleError> {
-        self.lock_license(row.id).await?;
         self.settle_license(row).await?;
         let seen = self.read(row.family, row.id).await?;
         if is_deleted(&seen) {

@@ -56,6 +56,12 @@ pub fn state(error: StoreError) -> ModuleError {
             "see what is wrong: pmisplicense doctor. If the file is damaged: pmisplicense restore FILE. Without a backup: pmisplicense state begin-anew",
             "посмотрите, что не так: pmisplicense doctor. Если файл повреждён: pmisplicense restore ФАЙЛ. Если копии нет: pmisplicense state begin-anew"
         )),
+        StoreError::GivenAway(license) => text!(
+            "License {license} was given to another service by another run",
+            "Другой запуск отдал лицензию {license} другой услуге"
+        )
+        .changed(text!("Its service keeps it", "Она остаётся у своей услуги"))
+        .next(text!("see whether anything differs: pmisplicense reconcile", "посмотрите, есть ли отличия: pmisplicense reconcile")),
         StoreError::Sqlite(_) | StoreError::IllegalStep { .. } => text!(
             "The state file could not be written",
             "Файл состояния не удалось записать"

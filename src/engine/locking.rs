@@ -8,8 +8,11 @@ use chrono::{DateTime, Utc};
 use super::{Engine, LOCK_RETRY, LOCK_WAIT, errors};
 use crate::error::ModuleError;
 use crate::model::ids::LicenseId;
+use crate::model::license_row::LicenseRow;
+use crate::plan::freeing::is_held_as;
 use crate::ports::{LockGuard, LockName};
 use crate::store::LeaseGuard;
+use crate::text;
 
 /// A lock among the runs of this machine, and the lease that holds on all machines of a cluster. The lease is given
 /// back first.
@@ -125,6 +128,22 @@ impl Engine<'_> {
 
     pub(super) async fn lock_license(&mut self, license: LicenseId) -> Result<(), ModuleError> {
         self.lock(LockName::License(self.account, license)).await
+    }
+
+    /// Takes the lock of a license and reads its row again. `None`: another run gave the license to a service or freed
+    /// it since `row` was read, so what was decided for `row` no longer holds.
+    pub(super) async fn lock_as_read(&mut self, row: &LicenseRow) -> Result<Option<LicenseRow>, ModuleError> {
+        self.lock(LockName::License(row.account, row.id)).await?;
+        let now = self.store.license(row.account, row.id).map_err(errors::state)?;
+        let now = now.filter(|now| is_held_as(row, now));
+        if now.is_none() {
+            self.note(&text!(
+                "license {} was given to a service or freed by another run: this run leaves it alone",
+                "лицензию {} отдал услуге или освободил другой запуск: этот её не трогает",
+                row.id
+            ));
+        }
+        Ok(now)
     }
 }
 

@@ -244,7 +244,6 @@ impl Engine<'_> {
         if self.withheld.frees || row.not_before.is_some_and(|until| until > self.now()) {
             return Ok(());
         }
-        self.check_no_heir(row).await?;
         self.free_upstream(row, false).await
     }
 }

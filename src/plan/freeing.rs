@@ -13,6 +13,12 @@ use crate::model::rules::OnClose;
 /// How long a license rests when no day is known from which the seller allows the change.
 pub const REST_HOURS: i64 = 24;
 
+/// Whether a license is still held as it was when it was decided to free it: in the same state, for the same life of the
+/// same service. Otherwise another run gave it to a service or freed it in between, and the decision no longer holds.
+pub fn is_held_as(before: &LicenseRow, now: &LicenseRow) -> bool {
+    (before.state, before.item, &before.incarnation) == (now.state, now.item, &now.incarnation)
+}
+
 /// How a license ends that its service gave back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
@@ -95,9 +101,10 @@ fn day_after(day: NaiveDate) -> Option<DateTime<Utc>> {
 mod tests {
     use super::*;
     use crate::model::ids::ItemId;
-    use crate::model::license::{FREE_IP, RemoteId, ends, test_license};
+    use crate::model::license::{FREE_IP, LicenseStatus, RemoteId, ends, test_license};
     use crate::model::license_row::test_row;
     use crate::model::name::KeptName;
+    use crate::model::reason::Reason;
 
     /// The setting decides, and only a license that another client may use goes into the pool.
     #[test]
@@ -115,6 +122,37 @@ mod tests {
             ("the setting delete, not pooled", OnClose::Delete, false, Expiry::Never, true, Fate::Deleted),
         ] {
             assert_eq!(fate(on_close, is_pooled, expires, has_modules), want, "{case}");
+        }
+    }
+
+    /// What a run read before it had the license's lock holds afterwards only if nobody else had the license in between.
+    /// What the seller shows of it may have changed.
+    #[test]
+    fn a_license_that_changed_hands_is_not_freed() {
+        let life = |item: u32, closes: u32| Some(format!("{item}/2027-01-01 00:00:00/{closes}"));
+        let bound = LicenseRow { incarnation: life(42, 0), ..test_row(5001) };
+        let to_free = LicenseRow { state: LicenseState::ToFree, incarnation: None, ..test_row(5001) };
+        let taken = LicenseRow {
+            state: LicenseState::Claimed,
+            item: Some(ItemId(43)),
+            incarnation: life(43, 0),
+            ..test_row(5001)
+        };
+        let given = LicenseRow { state: LicenseState::Bound, ..taken.clone() };
+        for (case, before, now, want) in [
+            ("as it was, bound", &bound, bound.clone(), true),
+            ("as it was, to be freed", &to_free, to_free.clone(), true),
+            ("looked at", &bound, LicenseRow { status: LicenseStatus::Stopped, nodes: Some(2), ..bound.clone() }, true),
+            ("to be freed, resting", &to_free, LicenseRow { reason: Some(Reason::Missing), ..to_free.clone() }, true),
+            ("given back by another run", &bound, to_free.clone(), false),
+            ("freed", &to_free, LicenseRow { state: LicenseState::Pool, ..to_free.clone() }, false),
+            ("gone", &to_free, LicenseRow { state: LicenseState::Deleted, ..to_free.clone() }, false),
+            ("being taken for another service", &to_free, taken.clone(), false),
+            ("given to another service", &to_free, given.clone(), false),
+            ("bound, now to another service", &bound, given, false),
+            ("bound, now to a later life", &bound, LicenseRow { incarnation: life(42, 1), ..bound.clone() }, false),
+        ] {
+            assert_eq!(is_held_as(before, &now), want, "{case}");
         }
     }
 

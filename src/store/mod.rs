@@ -91,6 +91,9 @@ pub enum StoreError {
         /// The event.
         event: String,
     },
+    /// A license was to be released, and it serves a service that the caller does not know of. Nothing was written.
+    #[error("license {0} serves another service")]
+    GivenAway(LicenseId),
     /// The log of a cluster.
     #[error("{0}")]
     Cluster(#[source] Box<ClusterError>),
@@ -99,7 +102,7 @@ pub enum StoreError {
 impl StoreError {
     /// Whether only one row cannot be used, so that work on other items and licenses may go on.
     pub fn is_of_one_row(&self) -> bool {
-        matches!(self, Self::Unreadable(_) | Self::IllegalStep { .. })
+        matches!(self, Self::Unreadable(_) | Self::IllegalStep { .. } | Self::GivenAway(_))
     }
 }
 

@@ -174,13 +174,8 @@ impl Engine<'_> {
 
     /// Ends the use of a license. This is written down first, so that a crash in between leaves a license that waits.
     pub(super) async fn give_up_addon(&mut self, item: &Item, row: &LicenseRow) -> Result<(), ModuleError> {
-        self.lock_license(row.id).await?;
         // Another service may have been given it before the lock was free: then it is that one's.
-        let known = self.store.license(row.account, row.id).map_err(errors::state)?;
-        let is_unchanged = |known: &LicenseRow| (known.item, &known.incarnation) == (row.item, &row.incarnation);
-        if !known.as_ref().is_some_and(is_unchanged) {
-            return Ok(());
-        }
+        let Some(row) = self.lock_as_read(row).await? else { return Ok(()) };
         let keeps = self.keeps_addons();
         let state = if keeps { LicenseState::Stopped } else { LicenseState::ToFree };
         if row.state != state {
@@ -193,7 +188,7 @@ impl Engine<'_> {
             })
             .await?;
         }
-        let row = self.store.license(row.account, row.id).map_err(errors::state)?.unwrap_or_else(|| row.clone());
+        let row = self.store.license(row.account, row.id).map_err(errors::state)?.unwrap_or(row);
         if keeps {
             if let Some(seen) = self.try_look(&row).await? {
                 self.tell_problem(item.id, &row, &wording::kept(item.id, &seen, self.cost_of_months(1).as_ref()))

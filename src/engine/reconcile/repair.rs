@@ -18,7 +18,7 @@ use crate::text;
 use crate::engine::close::freed_later;
 use crate::engine::hosting::by_hand::left_on_orders;
 use crate::engine::reconcile::wording::{
-    marked_by_another, no_key, not_yet, order_open, serves_another, wants_nothing,
+    changed_hands, marked_by_another, no_key, not_yet, order_open, serves_another, wants_nothing,
 };
 use crate::engine::{Engine, errors, is_deleted};
 
@@ -87,7 +87,7 @@ impl Engine<'_> {
 
     /// Writes down that a license is to be freed, then frees it. If the seller refuses now, sync does it later.
     pub(in crate::engine) async fn release_by_hand(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
-        self.lock_license(row.id).await?;
+        let row = self.lock_as_read(row).await?.ok_or_else(|| changed_hands(row.id))?;
         let (id, held) = (row.id, row.clone());
         let was_in_use = row.state == LicenseState::Bound;
         let reason =
@@ -98,7 +98,7 @@ impl Engine<'_> {
             tx.note(held.item, Some((held.account, held.id)), "to_free", &reason)
         })
         .await?;
-        let row = self.store.license(row.account, id).map_err(errors::state)?.unwrap_or_else(|| row.clone());
+        let row = self.store.license(row.account, id).map_err(errors::state)?.unwrap_or(row);
         match self.free_upstream(&row, was_in_use).await {
             Ok(()) => Ok(()),
             Err(error) if self.is_put_aside(&row)? => Err(error),
@@ -138,7 +138,8 @@ impl Engine<'_> {
         self.settle_end(item).await?;
         Ok(row.id)
     }
-    /// Frees a license that serves nobody, or whose service is closed now.
+    /// Frees a license that serves nobody, or whose service is closed now. The finding may be old by now, so nothing but
+    /// what is read under the locks counts.
     pub(in crate::engine) async fn free_now(&mut self, license: LicenseId) -> Result<Text, ModuleError> {
         if self.sells_addons() {
             return self.free_addon_now(license).await;
@@ -148,6 +149,7 @@ impl Engine<'_> {
         if row.incarnation.is_some() {
             let id = row.item.unwrap_or(ItemId(0));
             self.lock(LockName::Item(id)).await?;
+            let row = self.lock_as_read(&row).await?.ok_or_else(|| changed_hands(license))?;
             let item = self.item(id).await?;
             if item.status != ItemStatus::Deleted {
                 return Err(serves_another(license, row.item));
@@ -159,8 +161,7 @@ impl Engine<'_> {
                 self.commit("end life", move |tx| tx.end_incarnation(&incarnation)).await?;
             }
             freed?;
-        } else {
-            self.lock_license(license).await?;
+        } else if row.state == LicenseState::ToFree {
             self.free_upstream(&row, false).await?;
         }
         let after = self.store.license(self.account, license).map_err(errors::state)?;

@@ -53,6 +53,21 @@ pub(in crate::engine) fn serves_another(license: LicenseId, item: Option<ItemId>
         ))
 }
 
+/// Another run gave a license to a service, or freed it, after this run had decided to free it.
+pub(in crate::engine) fn changed_hands(license: LicenseId) -> ModuleError {
+    let words = text!(
+        "License {license} was given to a service or freed by another run while this run waited for it",
+        "Пока этот запуск ждал, другой запуск отдал услуге или освободил лицензию {license}"
+    );
+    ModuleError::new(ErrorKind::Busy, "licid", license, words)
+        .halted(Halt::Busy)
+        .changed(text!("This run did not touch it", "Этот запуск её не менял"))
+        .next(text!(
+            "if it still has to be freed, this names it: pmisplicense reconcile",
+            "если её всё ещё нужно освободить, её назовёт: pmisplicense reconcile"
+        ))
+}
+
 pub(in crate::engine) fn another_installation(
     id: ItemId,
     license: LicenseId,

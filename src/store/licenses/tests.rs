@@ -40,6 +40,14 @@ fn a_pooled_license_is_claimed_once() -> Result<(), StoreError> {
         tx.finish_change(&row, "55228", UpstreamPricelistId(55228), Some(2))
     })?;
     let row = store.license(account, LicenseId(5003))?.expect("a license");
+    let is_given_away = |row: &LicenseRow| {
+        let released = store.write(moment(3), |tx| tx.release_license(row, LicenseState::ToFree, None, None));
+        matches!(released, Err(StoreError::GivenAway(LicenseId(5003))))
+    };
+    let [before, other] =
+        [None, Some(incarnation(44).to_string())].map(|life| LicenseRow { incarnation: life, ..row.clone() });
+    assert!(is_given_away(&before) && is_given_away(&other), "a run that has not seen the claim cannot undo it");
+    assert_eq!(store.license(account, LicenseId(5003))?.as_ref(), Some(&row));
     assert_eq!(row.key_before.as_deref(), Some("of the client before"));
     assert_eq!((row.changes, row.pricelist, row.nodes), (1, UpstreamPricelistId(55228), Some(2)));
     let keyed = License { key: LicenseKey::parse("KEY-1"), ..test_license(5003) };

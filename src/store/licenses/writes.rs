@@ -140,10 +140,10 @@ impl Tx<'_> {
         self.now.date_naive().to_string()
     }
 
-    /// Moves a license to a state in which it serves nobody.
+    /// Moves a license to a state in which it serves nobody. It may serve the incarnation of `row`, and no other one.
     ///
     /// # Errors
-    /// An error of SQLite.
+    /// [`StoreError::GivenAway`]; an error of SQLite.
     pub fn release_license(
         &self,
         row: &LicenseRow,
@@ -151,19 +151,24 @@ impl Tx<'_> {
         not_before: Option<DateTime<Utc>>,
         reason: Option<&Reason>,
     ) -> Result<(), StoreError> {
-        self.run(
+        let changed = self.execute(
             "UPDATE license SET state = ?3, life = NULL, key_before = NULL, domains = NULL, since = ?4, not_before = ?5, reason = ?6,
                  last_ip = CASE WHEN ip IS NULL OR ip = '0.0.0.0' THEN last_ip ELSE ip END
-             WHERE account = ?1 AND id = ?2",
+             WHERE account = ?1 AND id = ?2 AND (life IS NULL OR life IS ?7)",
             params![
                 row.account.0,
                 row.id.0,
                 state.word(),
                 self.now.timestamp(),
                 not_before.map(|moment| moment.timestamp()),
-                reason.map(ToString::to_string)
+                reason.map(ToString::to_string),
+                row.incarnation
             ],
-        )
+        )?;
+        if changed == 0 && self.knows_license(row.account, row.id)? {
+            return Err(StoreError::GivenAway(row.id));
+        }
+        Ok(())
     }
 
     /// Postpones the next attempt at something that was refused.
