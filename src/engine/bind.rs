@@ -173,7 +173,7 @@ impl Engine<'_> {
     /// Objections that only an operator may overrule.
     async fn no_objection(&mut self, found: &Found, options: &BindOptions) -> Result<(), ModuleError> {
         let (id, seen) = (found.item.id, &found.seen);
-        if let Some(mark) = mark_of_another(seen, &self.panel_id, &options.consent) {
+        if let Some(mark) = mark_of_another(seen, found.row.as_ref(), &self.panel_id, &options.consent) {
             return Err(another_installation(id, seen.id, &mark, found.replaced().is_some()));
         }
         if !options.by_operator {

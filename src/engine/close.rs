@@ -212,7 +212,7 @@ impl Engine<'_> {
         let Some(seen) = seen else { return Ok(()) };
         self.shown_again(row).await?;
         self.check_not_given_since(row, &seen).await?;
-        if is_taken_by_another(&seen, &self.panel_id, self.rules.pool_foreign) {
+        if is_taken_by_another(row, &seen, &self.panel_id, self.rules.pool_foreign) {
             return self.release(row, LicenseState::Stopped, None, &Reason::NotFree).await;
         }
         // Another client has another key.

@@ -277,7 +277,10 @@ impl Engine<'_> {
         row: &LicenseRow,
         seen: &License,
     ) -> Result<(), ModuleError> {
-        let marked = match seen.remoteid.mark_of(&self.panel_id) {
+        let mark = seen.remoteid.mark().filter(|mark| {
+            *mark.panel() == self.panel_id || row.mark.as_ref().is_some_and(|known| known.panel() == mark.panel())
+        });
+        let marked = match mark {
             Some(Mark::Order { item: marked, .. }) if marked != item.id => marked,
             Some(Mark::Order { .. } | Mark::Pool { .. }) | None => return Ok(()),
         };

@@ -8,7 +8,7 @@ use crate::model::ids::{ClientId, ItemId, LicenseId, Mark, PanelId, UpstreamPric
 use crate::model::item::Item;
 use crate::model::license::License;
 use crate::model::license_row::LicenseRow;
-use crate::plan::identity::Standing;
+use crate::plan::identity::{Standing, is_our_mark};
 
 /// The options that an operator gave to `bind`: what may happen besides the binding itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -95,9 +95,10 @@ pub fn source(item: &Item, license: LicenseId, row: Option<&LicenseRow>, by_oper
     }
 }
 
-/// The mark of another installation on a license, from which the operator did not agree to take it.
-pub fn mark_of_another(seen: &License, panel: &PanelId, consent: &Consent) -> Option<Mark> {
-    let is_allowed = |mark: &Mark| mark.panel() == panel || consent.take_from.as_ref() == Some(mark.panel());
+/// The mark of another installation on a license, from which the operator did not agree to take it. `row`: our row of
+/// the license.
+pub fn mark_of_another(seen: &License, row: Option<&LicenseRow>, panel: &PanelId, consent: &Consent) -> Option<Mark> {
+    let is_allowed = |mark: &Mark| is_our_mark(mark, row, panel) || consent.take_from.as_ref() == Some(mark.panel());
     seen.remoteid.mark().filter(|mark| !is_allowed(mark))
 }
 

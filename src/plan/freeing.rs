@@ -9,6 +9,7 @@ use crate::model::ids::{Mark, PanelId};
 use crate::model::license::{Expiry, FREE_NAME, License};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::rules::OnClose;
+use crate::plan::identity::is_our_mark;
 
 /// How long a license rests when no day is known from which the seller allows the change.
 pub const REST_HOURS: i64 = 24;
@@ -43,9 +44,9 @@ pub fn fate(on_close: OnClose, is_pooled: bool, expires: Expiry, has_modules: bo
 /// Whether another installation took a license in the meantime. Then it is not ours any more, and is never touched
 /// again (docs/money-safety.md 5). With `pool_foreign`, a license that another installation freed and that we took but
 /// could not mark yet is still free.
-pub fn is_taken_by_another(seen: &License, panel: &PanelId, pool_foreign: bool) -> bool {
+pub fn is_taken_by_another(row: &LicenseRow, seen: &License, panel: &PanelId, pool_foreign: bool) -> bool {
     let is_free = |mark: &Mark| pool_foreign && matches!(mark, Mark::Pool { .. }) && seen.looks_free();
-    seen.remoteid.mark().is_some_and(|mark| mark.panel() != panel && !is_free(&mark))
+    seen.remoteid.mark().is_some_and(|mark| !is_our_mark(&mark, Some(row), panel) && !is_free(&mark))
 }
 
 /// Whether a license without a mark shows anything of the service that gives it back: its address, the address of the
@@ -74,7 +75,7 @@ fn has_free_name(row: &LicenseRow) -> bool {
 /// frees it.
 pub fn state_when_used(row: &LicenseRow, seen: &License, panel: &PanelId) -> LicenseState {
     match seen.remoteid.mark() {
-        Some(mark) if mark.panel() == panel => state_to_return(row),
+        Some(mark) if is_our_mark(&mark, Some(row), panel) => state_to_return(row),
         None if seen.remoteid.is_silent() => LicenseState::Pool,
         Some(_) | None => LicenseState::Stopped,
     }
@@ -172,20 +173,25 @@ mod tests {
     #[test]
     fn a_license_with_the_mark_of_another_installation_is_not_ours() {
         let free = License { name: Some(FREE_NAME.into()), ip: Some(FREE_IP), ..test_license(5001) };
+        // Bought when the installation had another id than now.
+        let former = order(panel(2)).mark();
         for (case, remoteid, is_free, pool_foreign, want) in [
             ("no mark", RemoteId::Empty, false, false, false),
             ("words of somebody", RemoteId::Text("shop".into()), false, false, false),
             ("our order", order(panel(0)), false, false, false),
             ("our pool", pool(panel(0)), true, false, false),
+            ("our order under the former id", order(panel(2)), false, false, false),
+            ("our pool under the former id", pool(panel(2)), true, false, false),
             ("an order of another", order(panel(1)), false, true, true),
             ("an order of another, looks free", order(panel(1)), true, true, true),
             ("freed by another", pool(panel(1)), true, true, false),
             ("freed by another, not allowed", pool(panel(1)), true, false, true),
             ("marked free by another, used", pool(panel(1)), false, true, true),
         ] {
+            let row = LicenseRow { mark: former.clone(), ..test_row(5001) };
             let seen = if is_free { free.clone() } else { test_license(5001) };
             let seen = License { remoteid, ..seen };
-            assert_eq!(is_taken_by_another(&seen, &panel(0), pool_foreign), want, "{case}");
+            assert_eq!(is_taken_by_another(&row, &seen, &panel(0), pool_foreign), want, "{case}");
         }
     }
 

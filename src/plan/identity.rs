@@ -163,6 +163,15 @@ impl Pair<'_> {
     }
 }
 
+/// Whether this installation gave a license of ours its mark. It did if the mark has its id. The setting `panel_id` may
+/// have changed since, so it also did if the mark is the one that our state recorded, or if it says that the
+/// installation of that id freed the license. `row`: our row of the license.
+pub fn is_our_mark(mark: &Mark, row: Option<&LicenseRow>, panel: &PanelId) -> bool {
+    let freed_by = |id: &PanelId| matches!(mark, Mark::Pool { panel } if panel == id);
+    let recorded = row.and_then(|row| row.mark.as_ref());
+    mark.panel() == panel || recorded.is_some_and(|recorded| recorded == mark || freed_by(recorded.panel()))
+}
+
 /// Marks that our state gave to this incarnation: of its orders, and of the license that it holds or held last. A
 /// license at the seller with one of them belongs to this incarnation, whatever its number is. `rows`: licenses that
 /// serve or served the number; `last`: the license that the incarnation held last.

@@ -17,7 +17,7 @@ use crate::text;
 /// One group of choices: the top level of the file, or a `[module.ID]`. `None`: not set there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Layer {
-    panel_id: Option<PanelId>,
+    pub(super) panel_id: Option<PanelId>,
     replace_catalogue: Option<bool>,
     on_close: Option<OnClose>,
     /// Key and line of `on_close`, for an error that depends on the kind of seller.

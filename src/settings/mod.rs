@@ -198,6 +198,13 @@ impl Settings {
                 })?;
                 let table = field.table()?;
                 let layer = Layer::read(&table)?;
+                if layer.panel_id.is_some() {
+                    let what = text!(
+                        "one id holds for the whole installation: set panel_id at the top of the file, before the first [section]",
+                        "номер один на всю установку: задайте panel_id в начале файла, до первого [раздела]"
+                    );
+                    return Err(table.wrong("panel_id", what));
+                }
                 table.finish()?;
                 modules.insert(id, layer);
             }

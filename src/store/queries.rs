@@ -1,5 +1,7 @@
 //! Queries for people: lists, the journal, marks, and pruning. Nothing here decides anything about a license.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use rusqlite::params;
 
@@ -213,6 +215,25 @@ impl Store {
         let orders = self.intents("kind = 'order'", &[])?;
         let ordered = orders.iter().filter_map(|intent| intent.request.as_order());
         Ok((licenses, ordered.filter(|order| is_other(&order.mark)).count()))
+    }
+
+    /// The ids in the recorded marks of the licenses that exist, other than this one, ascending, each with the number of
+    /// its licenses.
+    ///
+    /// # Errors
+    /// An error of SQLite.
+    pub fn other_ids(&self, panel: &PanelId) -> Result<Vec<(PanelId, u32)>, StoreError> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT mark FROM license WHERE mark IS NOT NULL AND state <> 'deleted' ORDER BY account, id",
+        )?;
+        let marks = statement.query_map([], |row| row.get::<_, String>(0))?;
+        let mut found = BTreeMap::new();
+        for mark in marks {
+            if let Some(mark) = Mark::parse(&mark?).filter(|mark| mark.panel() != panel) {
+                *found.entry(mark.panel().clone()).or_insert(0) += 1;
+            }
+        }
+        Ok(found.into_iter().collect())
     }
 
     /// Intents of an item that wait for something, oldest first: without an ended outcome, or refused or not sent and

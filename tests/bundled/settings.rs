@@ -117,6 +117,51 @@ fn a_panel_id_pinned_later_keeps_what_was_bought_before() {
     assert!(test.cmd("open", 44).fails("config").message().contains("panel_id"));
 }
 
+/// A license that was marked under the former id is still ours: it is freed when its service is closed, binds without an
+/// option, and the pool gives it out. doctor says which id holds, and which licenses bear another one.
+#[test]
+fn licenses_of_a_former_id_are_freed_and_bound_as_before() {
+    let test = Test::new();
+    let former = |name: &str| crate::service::state(&test, &format!("SELECT value FROM meta WHERE name = '{name}'"));
+    for item in [42, 43, 44] {
+        test.soft_item(item, "55227", 12).ip(&crate::service::ip_of(item)).add();
+        test.cmd("open", item).ok();
+    }
+    let [first, second, third] = [42, 43, 44].map(|item| licid(&test, item));
+    let old = former("panel_id");
+    let doctor = |test: &Test| {
+        let checks: serde_json::Value = serde_json::from_str(&test.run(["doctor", "--json"]).stdout).unwrap();
+        let lines = checks["checks"].as_array().unwrap().iter().filter(|line| line["check"] == "panel_id");
+        lines.map(|line| format!("{} -> {}", line["what"], line["next"])).collect::<Vec<_>>().join("; ")
+    };
+    assert!(doctor(&test).contains(&format!("is {old}; only the state file")), "{}", doctor(&test));
+    // Freed before the id changes, all but the last step: the state does not know yet.
+    test.upstream.edit_license(second, |l| {
+        (l.licname, l.ip, l.remoteid) = ("free.lic".into(), "0.0.0.0".into(), format!("pml-{old}-free"));
+    });
+    test.settings("panel_id = \"abcd1234\"\n");
+    let told = doctor(&test);
+    assert!(
+        told.contains("abcd1234, pinned") && told.contains(&format!("with the mark of another id, {old}: 3")),
+        "{told}"
+    );
+    for (item, id) in [(42, first), (43, second)] {
+        test.upstream.age(id, 40);
+        test.cmd("close", item).ok();
+        let freed = test.upstream.license(id);
+        let now = (freed.status, freed.licname.as_str(), freed.remoteid.as_str());
+        assert_eq!(now, (3, "free.lic", "pml-abcd1234-free"), "{item}: {}", test.story());
+    }
+    test.run(["bind", "44", &third.to_string(), "--yes"]).ok();
+    assert!(test.upstream.license(third).remoteid.starts_with("pml-abcd1234-44-"), "{}", test.story());
+    test.soft_item(45, "55227", 1).ip("192.0.2.45").add();
+    test.upstream.age(first, 40);
+    test.cmd("open", 45).ok();
+    assert_eq!((licid(&test, 45), test.upstream.billed("soft.order.param")), (first, 3), "{}", test.story());
+    test.settings("[module.7]\npanel_id = \"abcd1234\"\n");
+    assert!(test.cmd("open", 45).fails("config").message().contains("module.7.panel_id"));
+}
+
 /// `[module.ID]`: choices and products of one module only; each license stays with its own account.
 #[test]
 fn settings_of_one_module_hold_for_that_module_only() {

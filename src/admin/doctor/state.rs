@@ -78,6 +78,7 @@ fn inside(desk: &Desk<'_>, store: &Store, checks: &mut Checks) -> Result<(), Mod
             text!("put a backup back: pmisplicense restore FILE", "верните копию: pmisplicense restore ФАЙЛ"),
         ),
     }
+    named(desk, store, checks)?;
     let known = store.home_machine().map_err(state_error)?;
     let machine = &desk.ctx.machine;
     if machine.is_empty() {
@@ -115,6 +116,49 @@ fn inside(desk: &Desk<'_>, store: &Store, checks: &mut Checks) -> Result<(), Mod
                 "состояние восстановлено или оказалось старым {when}: программа только читает"
             ),
             text!("run: pmisplicense reconcile --apply", "выполните: pmisplicense reconcile --apply"),
+        );
+    }
+    Ok(())
+}
+
+/// The id of this installation, and whether it survives the state file.
+fn named(desk: &Desk<'_>, store: &Store, checks: &mut Checks) -> Result<(), ModuleError> {
+    let id = store.panel_id().map_err(state_error)?;
+    let others = store.other_ids(&id).map_err(state_error)?;
+    let id = id.as_str();
+    if desk.ctx.settings.rules(None).panel_id.is_some() {
+        checks.ok(
+            "panel_id",
+            text!(
+                "the id of this installation is {id}, pinned by the setting panel_id",
+                "номер этой установки — {id}, он закреплён настройкой panel_id"
+            ),
+        );
+    } else {
+        checks.hint(
+            "panel_id",
+            text!(
+                "the id of this installation is {id}; only the state file knows it",
+                "номер этой установки — {id}, он записан только в файле состояния"
+            ),
+            text!(
+                "set panel_id = \"{id}\" in the settings, so that the id survives a loss of the file",
+                "задайте в настройках panel_id = \"{id}\", чтобы номер пережил потерю файла"
+            ),
+        );
+    }
+    for (other, licenses) in others {
+        let other = other.as_str();
+        checks.hint(
+            "panel_id",
+            text!(
+                "licenses of ours with the mark of another id, {other}: {licenses}. They stay ours, and get a mark of {id} when they are freed",
+                "наших лицензий с меткой другого номера, {other}: {licenses}. Они остаются нашими и при освобождении получат метку {id}"
+            ),
+            text!(
+                "if {id} was set by mistake, set panel_id = \"{other}\" in the settings; else nothing has to be done",
+                "если {id} задан по ошибке, задайте в настройках panel_id = \"{other}\"; иначе делать ничего не нужно"
+            ),
         );
     }
     Ok(())

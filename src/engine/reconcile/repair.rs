@@ -11,6 +11,7 @@ use crate::model::license::{Family, License};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::plan::change::differences;
 use crate::plan::choice::{Wanted, wanted};
+use crate::plan::identity::is_our_mark;
 use crate::plan::reason::state_words;
 use crate::ports::{LockName, PanelCall};
 use crate::text;
@@ -175,7 +176,7 @@ impl Engine<'_> {
         let row = self.store.license(self.account, license).map_err(errors::state)?;
         let row = row.ok_or_else(|| errors::license_gone(None, license))?;
         let seen = self.read(row.family, license).await?.ok_or_else(|| errors::license_gone(None, license))?;
-        if let Some(mark) = seen.remoteid.mark().filter(|mark| *mark.panel() != self.panel_id) {
+        if let Some(mark) = seen.remoteid.mark().filter(|mark| !is_our_mark(mark, Some(&row), &self.panel_id)) {
             return Err(marked_by_another(license, &mark));
         }
         self.no_autoprolong(&row).await?;

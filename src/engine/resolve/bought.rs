@@ -56,7 +56,9 @@ impl Engine<'_> {
         let Some(seen) = seen.filter(|seen| seen.status != LicenseStatus::Deleted) else {
             return Err(errors::license_gone(Some(item), license));
         };
-        if let Some(mark) = mark_of_another(&seen, &self.panel_id, consent) {
+        // The order may have been sent when the installation had another id.
+        let is_its_own = seen.remoteid.is(&order.mark);
+        if let Some(mark) = mark_of_another(&seen, row.as_ref(), &self.panel_id, consent).filter(|_| !is_its_own) {
             return Err(bought_elsewhere(intent, license, &mark, consent));
         }
         match seen.remoteid.mark() {

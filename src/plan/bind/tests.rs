@@ -68,8 +68,11 @@ fn a_license_is_taken_from_a_service_only_by_an_operator_for_the_service_that_sh
 fn a_mark_of_another_installation_needs_the_operators_consent() {
     let (ours, theirs) = (panel("abcdefgh"), panel("anotherp"));
     let take_from = |id: &str| Consent { take_from: Some(panel(id)), ..Consent::default() };
+    // Bought when the installation had another id than now.
+    let row = LicenseRow { mark: Mark::parse("pml-formerid-42-1"), ..test_row(LICENSE.0) };
     for (case, mark, consent, is_obstacle) in [
         ("none", "", Consent::default(), false),
+        ("ours, of a former id", "pml-formerid-42-1", Consent::default(), false),
         ("not a mark", "shop", Consent::default(), false),
         ("ours", "pml-abcdefgh-42-1", Consent::default(), false),
         ("theirs", "pml-anotherp-42-1", Consent::default(), true),
@@ -77,7 +80,7 @@ fn a_mark_of_another_installation_needs_the_operators_consent() {
         ("theirs, agreed", "pml-anotherp-42-1", take_from("anotherp"), false),
         ("theirs, agreed to a third", "pml-anotherp-42-1", take_from("thirdone"), true),
     ] {
-        let found = mark_of_another(&marked(mark), &ours, &consent);
+        let found = mark_of_another(&marked(mark), Some(&row), &ours, &consent);
         assert_eq!(found.map(|mark| mark.panel().clone()), is_obstacle.then(|| theirs.clone()), "{case}");
     }
 }

@@ -146,3 +146,24 @@ fn marks_belong_to_the_incarnation_that_they_were_given_to() {
     assert_eq!(of_rows(&[with(row(S::Deleted), 2)], None), none, "of a former incarnation");
     assert_eq!(of_rows(&[with(row(S::Pool), 3)], last), none, "given back");
 }
+
+/// A mark stays ours when the installation gets another id; nothing else of a former id is.
+#[test]
+fn a_mark_that_our_state_recorded_is_ours_under_any_id() {
+    let mark = |text: &str| Mark::parse(text).expect("a mark");
+    let row = LicenseRow { mark: Some(mark("pml-formerid-42-1")), ..test_row(5001) };
+    let panel = PanelId::parse("abcdefgh").expect("an id");
+    for (case, text, known, unknown) in [
+        ("the present id", "pml-abcdefgh-43-7", true, true),
+        ("the present id, freed", "pml-abcdefgh-free", true, true),
+        ("the recorded mark", "pml-formerid-42-1", true, false),
+        ("freed under the former id", "pml-formerid-free", true, false),
+        ("another order under the former id", "pml-formerid-42-2", false, false),
+        ("another installation", "pml-anotherp-42-1", false, false),
+        ("freed by another installation", "pml-anotherp-free", false, false),
+    ] {
+        let mark = mark(text);
+        let got = (is_our_mark(&mark, Some(&row), &panel), is_our_mark(&mark, None, &panel));
+        assert_eq!(got, (known, unknown), "{case}");
+    }
+}
