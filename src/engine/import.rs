@@ -13,6 +13,7 @@ use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::period::Period;
 use crate::pass_report::{PassReport, Scope};
 use crate::plan::doubt::is_candidate;
+use crate::plan::identity::{KeyFate, is_our_mark};
 use crate::plan::import::{Choice, Known, Search, choose};
 use crate::plan::outward;
 use crate::ports::{LockName, PanelCall, PanelError};
@@ -94,7 +95,7 @@ impl Engine<'_> {
                     }
                 };
                 match self.choice(seen, row.as_ref(), search)? {
-                    Choice::Import => chosen.push(seen.id),
+                    Choice::Import(_) => chosen.push(seen.id),
                     Choice::Leave(why) => done.left.push(why),
                     Choice::NotMeant => {}
                 }
@@ -115,7 +116,7 @@ impl Engine<'_> {
 
     fn choice(&self, seen: &License, row: Option<&LicenseRow>, search: &Search) -> Result<Choice, ModuleError> {
         let in_doubt = self.in_doubt(seen)?;
-        let mark = seen.remoteid.mark_of(&self.panel_id);
+        let mark = seen.remoteid.mark().filter(|mark| is_our_mark(mark, row, &self.panel_id));
         Ok(choose(seen, Known { row, mark: mark.as_ref(), in_doubt }, search))
     }
 
@@ -129,14 +130,14 @@ impl Engine<'_> {
         self.lock_license(id).await?;
         let Some(seen) = self.read(family, id).await? else { return Ok(None) };
         let row = self.store.license(self.account, id).map_err(errors::state)?;
-        match self.choice(&seen, row.as_ref(), search)? {
-            Choice::Import => {}
+        let key = match self.choice(&seen, row.as_ref(), search)? {
+            Choice::Import(key) => key,
             Choice::Leave(why) => {
                 done.left.push(why);
                 return Ok(None);
             }
             Choice::NotMeant => return Ok(None),
-        }
+        };
         let Some(code) = self.code_of(&seen, row.as_ref()) else {
             done.left.push(text!("the tariff of license {id} is not known", "тариф лицензии {id} неизвестен"));
             return Ok(None);
@@ -152,7 +153,10 @@ impl Engine<'_> {
         let before = self.store.last_import(self.account, id).map_err(errors::state)?;
         let sent = before.filter(|(event, _)| event == SENT).map(|(_, at)| at);
         let item = match (self.owners(id).await?.as_slice(), sent) {
-            ([], sent) => self.make_service(&seen, (family, &code), sent).await?,
+            ([], sent) => {
+                let seen = self.with_its_key(row.as_ref(), seen, key).await?;
+                self.make_service(&seen, (family, &code), sent).await?
+            }
             // An import of ours whose answer was lost.
             ([one], Some(_)) => *one,
             (owners, _) => {
@@ -168,6 +172,21 @@ impl Engine<'_> {
         self.held.clear();
         self.bind_imported(item, family, id, &code).await?;
         Ok(Some(item))
+    }
+
+    /// The license with the key that its new service may show. `row`: our row of the license.
+    ///
+    /// # Errors
+    /// `key_change_limit` and others: the seller refuses a new key; no service is made.
+    async fn with_its_key(
+        &mut self,
+        row: Option<&LicenseRow>,
+        seen: License,
+        key: KeyFate,
+    ) -> Result<License, ModuleError> {
+        let (Some(row), KeyFate::New) = (row, key) else { return Ok(seen) };
+        self.settle_license(row).await?;
+        self.key_for_another(row, seen).await
     }
 
     /// The internal name under which the panel knows the license's tariff.
@@ -260,7 +279,7 @@ impl Engine<'_> {
         let incarnation = self.incarnation_of(&item).await?;
         let row = self.store.license(self.account, id).map_err(errors::state)?;
         let held = self.store.license_of(&incarnation).map_err(errors::state)?;
-        let is_taken = row.is_some_and(|row| matches!(row.state, LicenseState::Bound | LicenseState::Claimed));
+        let is_taken = row.as_ref().is_some_and(|row| matches!(row.state, LicenseState::Bound | LicenseState::Claimed));
         if is_taken || held.is_some() || !item.is_ours() || item.module != Some(self.module) {
             return Err(not_bound(&item, id));
         }
@@ -269,7 +288,7 @@ impl Engine<'_> {
         let Some(pricelist) = pricelist else { return Err(not_bound(&item, id)) };
         let addon = self.rules.catalogue.get(code).and_then(|product| product.nodes_addon);
         let nodes = addon.and_then(|addon| seen.addons.get(&addon).copied());
-        let mark = seen.remoteid.mark_of(&self.panel_id);
+        let mark = seen.remoteid.mark().filter(|mark| is_our_mark(mark, row.as_ref(), &self.panel_id));
         let reason = text!("license {id} imported as service {}", "лицензия {id} импортирована как услуга {}", item.id);
         self.note(&reason);
         let (account, module, bound) = (self.account, self.module, seen.clone());

@@ -1,6 +1,6 @@
-//! Which licenses at the seller become services of the panel (docs/interface.md 3): ours that no item has, and foreign
-//! ones only when their numbers were named. Licenses that are pooled, that wait to be freed, or that an order in doubt
-//! may have bought are left alone.
+//! Which licenses at the seller become services of the panel (docs/interface.md 3): ours that no item has; foreign ones,
+//! and those that a closed service gave back, only when their numbers were named. Licenses that are pooled, that wait to
+//! be freed, or that an order in doubt may have bought are left alone.
 
 use std::collections::BTreeSet;
 
@@ -8,6 +8,7 @@ use crate::error::Text;
 use crate::model::ids::{LicenseId, Mark};
 use crate::model::license::{License, LicenseStatus};
 use crate::model::license_row::{LicenseRow, LicenseState};
+use crate::plan::identity::KeyFate;
 use crate::text;
 
 /// What `--param` selects.
@@ -67,8 +68,8 @@ pub struct Known<'r> {
 /// What happens to one license of the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Choice {
-    /// It becomes a service.
-    Import,
+    /// It becomes a service, after this was done about its key.
+    Import(KeyFate),
     /// It was asked for and cannot be imported; the reason.
     Leave(Text),
     /// It was not asked for.
@@ -86,10 +87,18 @@ pub fn is_unclaimed(seen: &License, known: Known<'_>) -> bool {
     !held && !free && seen.status != LicenseStatus::Deleted
 }
 
-/// Whether this installation bought or bound it.
+/// Whether this installation bought or bound it, and no service gave it back. A license that was given back keeps its
+/// mark.
 pub fn is_ours(known: Known<'_>) -> bool {
-    let given_up = known.row.is_some_and(|row| matches!(row.state, LicenseState::Stopped | LicenseState::Deleted));
-    (known.row.is_some() && !given_up) || known.mark.is_some()
+    known.row.map_or(known.mark.is_some(), |row| !is_given_back(row))
+}
+
+/// Whether a service had the license before and gave it back: the client of that service has its key.
+fn is_given_back(row: &LicenseRow) -> bool {
+    match row.state {
+        LicenseState::Stopped | LicenseState::Deleted => true,
+        LicenseState::Bound | LicenseState::Claimed | LicenseState::ToFree | LicenseState::Pool => false,
+    }
 }
 
 /// Decides about one license of the list.
@@ -124,7 +133,16 @@ pub fn choose(seen: &License, known: Known<'_>, search: &Search) -> Choice {
             "лицензию {id}, возможно, купил заказ, исход которого ещё неизвестен"
         ));
     }
-    Choice::Import
+    if !known.row.is_some_and(is_given_back) {
+        return Choice::Import(KeyFate::Kept);
+    }
+    if known.mark.is_none() && seen.remoteid.mark().is_some() {
+        return Choice::Leave(text!(
+            "license {id} bears the mark of another installation, whose client has its key",
+            "на лицензии {id} метка другой установки, её ключ у клиента той установки"
+        ));
+    }
+    Choice::Import(KeyFate::New)
 }
 
 fn pooled(id: LicenseId) -> Text {
@@ -135,7 +153,7 @@ fn pooled(id: LicenseId) -> Text {
 mod tests {
     use super::*;
     use crate::model::ids::{ItemId, PanelId};
-    use crate::model::license::test_license;
+    use crate::model::license::{RemoteId, test_license};
     use crate::model::license_row::test_row;
 
     /// docs/interface.md 3, import: ours by state or mark, foreign only by number, never what is in use, free or in
@@ -154,13 +172,16 @@ mod tests {
             row(LicenseState::Pool),
             row(LicenseState::ToFree),
             row(LicenseState::Stopped),
+            row(LicenseState::Deleted),
         ];
         let seen = License { name: Some("Shop.example".into()), ip: "192.0.2.10".parse().ok(), ..test_license(5001) };
         let free = License { name: Some("free.lic".into()), ip: "0.0.0.0".parse().ok(), ..seen.clone() };
+        let theirs = License { remoteid: RemoteId::Text("pml-anotherp-9-9".into()), ..seen.clone() };
         let unpaid = License { status: LicenseStatus::Ordered, ..seen.clone() };
         let nothing = || Known { row: None, mark: None, in_doubt: false };
         let marked = |mark| Known { mark: Some(mark), ..nothing() };
         let held = |index: usize| Known { row: rows.get(index), ..nothing() };
+        let given_back = |index: usize| Known { mark: Some(&order), ..held(index) };
         for (case, seen, known, search, want) in [
             ("marked, all", &seen, marked(&order), "", "import"),
             ("marked, part of the name", &seen, marked(&order), "shop", "import"),
@@ -175,15 +196,22 @@ mod tests {
             ("being taken", &seen, held(1), "5001", "leave"),
             ("pooled", &seen, held(2), "5001", "leave"),
             ("to be freed", &seen, held(3), "", "leave"),
-            ("stopped after its service", &seen, held(4), "", "not meant"),
-            ("stopped after its service, named", &seen, held(4), "5001", "import"),
+            ("stopped after its service", &seen, given_back(4), "", "not meant"),
+            ("stopped after its service, its address", &seen, given_back(4), "192.0.2", "not meant"),
+            ("stopped after its service, named", &seen, given_back(4), "5001", "import, new key"),
+            ("stopped, its mark is gone", &seen, held(4), "", "not meant"),
+            ("stopped, its mark is gone, named", &seen, held(4), "5001", "import, new key"),
+            ("stopped, taken by another installation, named", &theirs, held(4), "5001", "leave"),
+            ("gone by our state, and there", &seen, given_back(5), "", "not meant"),
+            ("gone by our state, and there, named", &seen, given_back(5), "5001", "import, new key"),
             ("pool mark", &seen, marked(&pool), "", "leave"),
             ("looks free, named", &free, nothing(), "5001", "leave"),
             ("unpaid", &unpaid, marked(&order), "", "leave"),
             ("in doubt", &seen, Known { in_doubt: true, ..marked(&order) }, "", "leave"),
         ] {
             let got = match choose(seen, known, &Search::parse(Some(search))) {
-                Choice::Import => "import",
+                Choice::Import(KeyFate::Kept) => "import",
+                Choice::Import(KeyFate::New) => "import, new key",
                 Choice::Leave(_) => "leave",
                 Choice::NotMeant => "not meant",
             };
@@ -197,11 +225,11 @@ mod tests {
         let unclaimed = |index: usize| is_unclaimed(&seen, held(index));
         assert_eq!([0, 1, 2, 3, 4].map(unclaimed), [false, false, false, false, true]);
         assert!(is_unclaimed(&seen, nothing()) && !is_unclaimed(&free, nothing()));
-        assert!(!is_unclaimed(&seen, marked(&pool)) && is_ours(marked(&order)) && !is_ours(held(4)));
+        assert!(!is_unclaimed(&seen, marked(&pool)) && is_ours(marked(&order)) && !is_ours(given_back(4)));
         assert_eq!(Search::parse(None), Search::parse(Some(" ")));
-        assert_eq!(choose(&seen, nothing(), &Search::everything()), Choice::Import);
+        assert_eq!(choose(&seen, nothing(), &Search::everything()), Choice::Import(KeyFate::Kept));
         let chosen = Search::of([LicenseId(5001)].into());
-        assert_eq!(choose(&seen, nothing(), &chosen), Choice::Import);
+        assert_eq!(choose(&seen, nothing(), &chosen), Choice::Import(KeyFate::Kept));
         assert_eq!(choose(&License { id: LicenseId(5002), ..seen.clone() }, marked(&order), &chosen), Choice::NotMeant);
     }
 }

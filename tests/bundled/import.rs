@@ -4,7 +4,7 @@ use crate::service::{alter_state, day, state};
 use crate::support::run::well_formed;
 use crate::support::upstream::dialect::Offers;
 use crate::support::upstream::{Country, Options};
-use crate::support::{MgrctlFault, MgrctlFaultKind, Setup, Test};
+use crate::support::{Fault, MgrctlFault, MgrctlFaultKind, Setup, Test};
 
 fn import(test: &Test, param: &str) -> crate::support::Output {
     let mut args = vec!["--command", "import", "--module", "7", "--itemtype", "soft"];
@@ -243,6 +243,62 @@ fn a_license_whose_tariff_changed_is_imported_as_what_it_is() {
     import(&test, &license.to_string()).ok();
     let line = imports(&test).pop().unwrap();
     assert!(line.contains(" status=3 service_status=3 ") && line.contains("import_pricelist_intname=55228 "), "{line}");
+}
+
+/// A license that a closed service gave back keeps its mark, and the client of that service has its key. It is imported
+/// only by its number, and its new service never sees that key.
+#[test]
+fn a_license_given_back_is_imported_only_by_its_number_and_with_a_new_key() {
+    for (name, kind) in [("55227", "soft"), ("9203", "softexternal")] {
+        let test = Test::new();
+        test.settings("on_close = \"stop\"\n");
+        test.tariff(name, 1);
+        let service = test.soft_item(42, name, 1).ip("192.0.2.42").licname("shop");
+        if kind == "soft" {
+            service.add()
+        } else {
+            service.external().add()
+        };
+        test.cmd("open", 42).ok();
+        let license = licid(&test, 42);
+        let (old, mark) = (test.upstream.license(license).key, test.upstream.license(license).remoteid);
+        test.cmd("close", 42).ok();
+        // The panel forgets what a deleted service had.
+        test.db.exec("DELETE FROM itemparam WHERE item = 42", ());
+        let import =
+            |param: &str| test.run(["--command", "import", "--module", "7", "--itemtype", kind, "--param", param]);
+        for search in ["", "shop", "192.0.2.42"] {
+            import(search).ok();
+        }
+        test.upstream.fault(Fault::on(&format!("{kind}.edit?newkey")).refused("key_change"));
+        import(&license.to_string()).fails("key_change_limit");
+        assert_eq!((imports(&test), test.upstream.license(license).remoteid), (Vec::new(), mark), "{}", test.story());
+        import(&license.to_string()).ok();
+        let new = test.upstream.license(license).key;
+        let line = imports(&test).pop().unwrap_or_else(|| panic!("{}", test.story()));
+        assert!(new != old && line.contains(&format!("lickey={new} ")), "{line}");
+        let item = services(&test, license)[0];
+        assert_eq!((test.item(item).param("lickey"), imports(&test).len()), (new.as_str(), 1));
+        assert_eq!(test.upstream.requests_of(&format!("{kind}.edit?newkey")).len(), 2, "one was refused");
+    }
+}
+
+/// Another installation took a license that a service of ours gave back. Then its client has the key.
+#[test]
+fn a_license_given_back_and_taken_by_another_installation_is_not_imported() {
+    let test = Test::new();
+    test.settings("on_close = \"stop\"\n");
+    test.tariff("55227", 1);
+    test.soft_item(42, "55227", 1).ip("192.0.2.42").add();
+    test.cmd("open", 42).ok();
+    let license = licid(&test, 42);
+    test.cmd("close", 42).ok();
+    test.db.exec("DELETE FROM itemparam WHERE item = 42", ());
+    test.upstream.edit_license(license, |l| l.remoteid = "pml-anotherp-9-9".into());
+    let key = test.upstream.license(license).key;
+    import(&test, &license.to_string());
+    assert_eq!((imports(&test), test.upstream.license(license).key), (Vec::new(), key), "{}", test.story());
+    assert!(test.log().contains("bears the mark of another installation"), "{}", test.log());
 }
 
 /// Another product type, and a module that is not ours.

@@ -50,7 +50,11 @@ impl Engine<'_> {
     ///
     /// # Errors
     /// `key_change_limit` and others: refused; nothing was bound.
-    async fn key_for_another(&mut self, row: &LicenseRow, seen: License) -> Result<License, ModuleError> {
+    pub(in crate::engine) async fn key_for_another(
+        &mut self,
+        row: &LicenseRow,
+        seen: License,
+    ) -> Result<License, ModuleError> {
         let row = self.remember_key_before(row, &seen).await?;
         if has_new_key(&row, &seen) {
             return Ok(seen);

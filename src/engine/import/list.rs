@@ -10,6 +10,7 @@ use crate::error::{ModuleError, Text};
 use crate::model::hosting::HostingOrder;
 use crate::model::ids::{ItemId, LicenseId, ModuleId};
 use crate::model::license::{Expiry, Family, License, LicenseStatus};
+use crate::plan::identity::is_our_mark;
 use crate::plan::import::{Choice, Known, Search, choose, is_ours, is_unclaimed};
 use crate::ports::CallError;
 use crate::text;
@@ -139,7 +140,7 @@ impl Engine<'_> {
                 return Ok(Some(Importable::new(self.module, family, listed).against(against)));
             }
         };
-        let mark = seen.remoteid.mark_of(&self.panel_id);
+        let mark = seen.remoteid.mark().filter(|mark| is_our_mark(mark, row.as_ref(), &self.panel_id));
         let known = Known { row: row.as_ref(), mark: mark.as_ref(), in_doubt: self.in_doubt(&seen)? };
         if !is_unclaimed(&seen, known) {
             return Ok(None);
@@ -147,7 +148,7 @@ impl Engine<'_> {
         let code = self.code_of(&seen, row.as_ref());
         let against = match choose(&seen, known, &Search::everything()) {
             Choice::Leave(why) => Some(why),
-            Choice::Import | Choice::NotMeant => shown
+            Choice::Import(_) | Choice::NotMeant => shown
                 .get(&seen.id)
                 .and_then(|items| items.first())
                 .map(|item| stands_on(*item, seen.id))
