@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
+use super::show::our_modules;
 use super::{Answer, Desk};
 use crate::cli::RefusedFor;
 use crate::engine::{Consent, Preview, Resolution, Verdict, run_to_end, state_error};
@@ -129,7 +130,8 @@ pub fn resolution(
 /// # Errors
 /// See [`Engine::unbind`](crate::engine::Engine::unbind).
 pub fn unbind(desk: &mut Desk<'_>, item: ItemId, yes: bool) -> Result<Answer, ModuleError> {
-    let module = match held_with(desk, item)? {
+    let modules = our_modules(desk)?;
+    let module = match held_with(desk, item)?.filter(|module| modules.contains(module)) {
         Some(module) => module,
         None => module_of_item(desk.ctx, item)?,
     };
@@ -141,8 +143,8 @@ pub fn unbind(desk: &mut Desk<'_>, item: ItemId, yes: bool) -> Result<Answer, Mo
 /// What `unbind` would do, in words.
 pub fn unbind_plan(item: ItemId) -> Text {
     text!(
-        "service {item} loses its license, and the panel no longer shows one. The license goes to the pool; a WHMCS license stays on its hosting order",
-        "услуга {item} лишится лицензии, и панель её больше не покажет. Лицензия уйдёт в пул; лицензия WHMCS останется у заказа хостинга"
+        "service {item} loses its license, and the panel no longer shows one. The license goes to the pool; a WHMCS license stays on its hosting order, and one of another account is written down as to be freed there",
+        "услуга {item} лишится лицензии, и панель её больше не покажет. Лицензия уйдёт в пул; лицензия WHMCS останется у заказа хостинга, а лицензия другой учётной записи будет отмечена к освобождению там"
     )
 }
 

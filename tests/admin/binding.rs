@@ -1,6 +1,7 @@
 //! bind and unbind when something is in the way: a mark of ours that is there already, an order in doubt, an account
 //! that the module no longer has. Also what reconcile does about licenses that nobody uses.
-use super::{difference, fine, in_state, json, opened, refused, troubled};
+use super::{difference, fine, in_state, json, opened, person, refused, troubled};
+use crate::service::state;
 use crate::support::{Fault, Test};
 
 /// Told in lines of sixty columns: on one line.
@@ -49,10 +50,10 @@ fn nothing_is_bound_or_taken_away_while_an_order_is_in_doubt() {
     assert_eq!((t.item(42).param("licid"), edits(&t)), ("", 0));
 }
 
-/// A number that the panel shows without a license of ours behind it is cleared. If a license of another account is
-/// behind it, everything stays.
+/// A number that the panel shows without a license of ours behind it is cleared. If a license of a former account is
+/// behind it, nothing is sent, and that license is written down as to be freed there.
 #[test]
-fn unbind_clears_what_is_only_shown_unless_another_account_has_it() {
+fn unbind_clears_what_is_shown_and_writes_down_what_another_account_has() {
     let mut t = Test::new();
     t.soft_item(42, "55227", 1).ip("192.0.2.10").active_until(&super::day_in(20)).param("licid", "777777").add();
     assert!(fine(&t, "unbind 42 --yes").contains("freed: -"));
@@ -61,13 +62,42 @@ fn unbind_clears_what_is_only_shown_unless_another_account_has_it() {
     t.soft_item(43, "55227", 1).ip("192.0.2.11").add();
     t.cmd("open", 43).ok();
     let shown = t.item(43).param("licid").to_owned();
+    let before = edits(&t);
     let elsewhere = crate::support::Upstream::start();
     elsewhere.with(|w| w.next_id = 9001);
     t.connect_module(7, &elsewhere.url());
     fine(&t, "doctor --accept-account 7 --other --yes");
-    let told = joined(&refused(&t, "unbind 43 --yes"));
-    assert!(told.contains("buys from another account now"), "{told}");
-    assert_eq!((t.item(43).param("licid"), json(&t, "list")["counts"]["bound"].as_u64()), (&*shown, Some(1)));
+    let told = joined(&fine(&t, "unbind 43 --yes"));
+    let want = format!("License {shown} of the account reseller at {}", t.upstream.url());
+    assert!(told.contains(&want) && told.contains("no module buys there: delete it in the seller's panel"), "{told}");
+    assert_eq!((t.item(43).param("licid"), edits(&t)), ("", before), "{}", t.story());
+    assert_eq!(state(&t, &format!("SELECT state FROM license WHERE id = {shown}")), "to_free");
+    assert!(joined(&fine(&t, "sync")).contains(&format!("License {shown} serves nobody and is paid for")), "named");
+}
+
+/// The seller allows one license an address, and the license of the former account has it: `move` says how the service
+/// gets out of that, and each step works.
+#[test]
+fn the_advice_of_a_move_that_its_own_old_license_prevents_leads_out() {
+    let mut t = opened();
+    t.set_item(42, "expiredate", &super::day_in(20));
+    let elsewhere = crate::support::Upstream::start();
+    elsewhere.with(|w| w.next_id = 9001);
+    t.connect_module(7, &elsewhere.url());
+    fine(&t, "doctor --accept-account 7 --other --yes");
+    elsewhere.fault(Fault::on("soft.order.param").refused("ip_busy").always());
+    let told = joined(&refused(&t, "move 42 --yes"));
+    for part in ["pmisplicense unbind 42.", "delete it in the seller's panel", "Then: pmisplicense reconcile --apply."]
+    {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    fine(&t, "unbind 42 --yes");
+    // The operator did what the advice says.
+    elsewhere.clear_faults();
+    t.upstream.edit_license(5001, |l| l.status = 4);
+    person(&t, "reconcile --apply --yes");
+    assert_eq!((t.item(42).param("licid"), elsewhere.billed("soft.order.param")), ("9001", 1), "{}", t.story());
+    assert_eq!(t.item(42).param("lickey"), elsewhere.license(9001).key);
 }
 
 /// A pooled license renews itself: that is switched off, unless another installation marked the license since.

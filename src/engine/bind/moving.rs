@@ -68,15 +68,51 @@ impl<'p> Engine<'p> {
         if holds.account == self.account {
             return self.end_move(&item, &incarnation, product, &holds).await;
         }
-        let old = holds.id;
-        let obtained = self.obtain_beside(&item, &incarnation, product, old).await;
-        let (row, seen) = obtained.map_err(|error| keeps(error, id, old))?;
+        let obtained = self.obtain_beside(&item, &incarnation, product, holds.id).await;
+        let (row, seen) = match obtained {
+            Ok(obtained) => obtained,
+            Err(error) => return Err(self.keeps(error, id, &holds)?),
+        };
         self.show_moved(&item, product, &row, seen, &holds).await?;
-        let new = row.id;
+        let (new, then) = (row.id, self.freed_elsewhere(&holds)?);
         Ok(text!(
-            "service {id} has license {new} now; {old} is freed by the sync of its own module",
-            "у услуги {id} теперь лицензия {new}; {old} освободит sync её модуля"
+            ["service {id} has license {new} now. {}", then.en],
+            ["у услуги {id} теперь лицензия {new}. {}", then.ru]
         ))
+    }
+
+    /// Adds to an error that the service still has its license, and how its address becomes free.
+    pub(super) fn keeps(&self, error: ModuleError, item: ItemId, old: &LicenseRow) -> Result<ModuleError, ModuleError> {
+        let license = old.id;
+        let way = if error.halt == Halt::AddressBusy {
+            let then = self.left_to_operator(old)?;
+            text!(
+                [
+                    " If the seller allows one license an address, give up {license} first; the service is without one until then: pmisplicense unbind {item}.{} Then: pmisplicense reconcile --apply.",
+                    then.en
+                ],
+                [
+                    " Если продавец допускает одну лицензию на IP, сначала откажитесь от {license}; до новой услуга останется без лицензии: pmisplicense unbind {item}.{} Затем: pmisplicense reconcile --apply.",
+                    then.ru
+                ]
+            )
+        } else {
+            text!("", "")
+        };
+        let words = text!(
+            ["{}. Service {item} keeps license {license} of its former account.{}", error.message.en, way.en],
+            ["{}. Услуга {item} сохраняет лицензию {license} прежней учётной записи.{}", error.message.ru, way.ru]
+        );
+        Ok(ModuleError { message: Box::new(words), ..error })
+    }
+
+    /// What an operator has to do at the seller with a license of an account that no module buys from.
+    fn left_to_operator(&self, old: &LicenseRow) -> Result<Text, ModuleError> {
+        if self.store.is_bought_from(old.account).map_err(errors::state)? {
+            return Ok(text!("", ""));
+        }
+        let then = self.freed_elsewhere(old)?;
+        Ok(text!([" {}.", then.en], [" {}.", then.ru]))
     }
 
     /// What a service that may be moved asks for, and the license that it holds.
@@ -228,21 +264,4 @@ impl<'p> Engine<'p> {
     fn left(&self, row: LicenseRow) -> Left {
         Left { row, until: self.now() + Duration::hours(REST_HOURS) }
     }
-}
-
-/// Adds to an error that the service still has its license.
-fn keeps(error: ModuleError, item: ItemId, old: LicenseId) -> ModuleError {
-    let way = if error.halt == Halt::AddressBusy {
-        text!(
-            " If the seller allows one license an address, give up {old} first; the service is without one until then: pmisplicense unbind {item}, then pmisplicense reconcile --apply.",
-            " Если продавец допускает одну лицензию на IP, сначала откажитесь от {old}; до новой услуга останется без лицензии: pmisplicense unbind {item}, затем pmisplicense reconcile --apply."
-        )
-    } else {
-        text!("", "")
-    };
-    let words = text!(
-        ["{}. Service {item} keeps license {old} of its former account.{}", error.message.en, way.en],
-        ["{}. Услуга {item} сохраняет лицензию {old} прежней учётной записи.{}", error.message.ru, way.ru]
-    );
-    ModuleError { message: Box::new(words), ..error }
 }

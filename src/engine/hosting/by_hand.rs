@@ -16,7 +16,7 @@ use crate::text;
 use super::look::unreadable;
 use super::wording;
 use crate::engine::bind::preview::{self, Face, Preview};
-use crate::engine::reconcile::wording::{closed, has_license, wants_nothing};
+use crate::engine::reconcile::wording::{changed_hands, closed, has_license, wants_nothing};
 use crate::engine::send::describe;
 use crate::engine::{Engine, errors};
 
@@ -238,8 +238,8 @@ impl Engine<'_> {
     /// An operator says that a service does not use its license. The license stays on its order: a removal is final,
     /// and nobody asked for one.
     pub(in crate::engine) async fn leave_addon(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
-        self.lock_license(row.id).await?;
-        let (order, row) = (row.id, row.clone());
+        let row = self.lock_as_read(row).await?.ok_or_else(|| changed_hands(row.id))?;
+        let order = row.id;
         let reason = text!(
             "an operator took the license of hosting order {order} from its service: it stays on the order",
             "оператор забрал лицензию заказа хостинга {order} у услуги: она остаётся у заказа"

@@ -186,6 +186,22 @@ impl Former {
     }
 }
 
+/// What happens to a license that its service gave up in another account. `is_bought_from`: a module buys from that
+/// account.
+pub(in crate::engine) fn freed_in(license: LicenseId, account: &Account, is_bought_from: bool) -> Text {
+    let Account { url, username, .. } = account;
+    if is_bought_from {
+        return text!(
+            "License {license} of the account {username} at {url} is to be freed: the next sync of its module does that",
+            "Лицензию {license} учётной записи {username} на {url} освободит следующий sync её модуля"
+        );
+    }
+    text!(
+        "License {license} of the account {username} at {url} is to be freed, and no module buys there: delete it in the seller's panel, or clear its address there",
+        "Лицензию {license} учётной записи {username} на {url} нужно освободить, а через неё не покупает ни один модуль: удалите её в панели продавца или снимите там её IP"
+    )
+}
+
 /// A license of an account that the module does not buy from now. `is_own`: the module itself bound it, so that the
 /// account may only have another name.
 pub fn other_account(

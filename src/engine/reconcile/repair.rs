@@ -14,10 +14,12 @@ use crate::plan::choice::{Wanted, wanted};
 use crate::plan::identity::is_our_mark;
 use crate::plan::reason::state_words;
 use crate::ports::{LockName, PanelCall};
+use crate::store::StoreError;
 use crate::text;
 
 use crate::engine::close::freed_later;
 use crate::engine::hosting::by_hand::left_on_orders;
+use crate::engine::identity::account::freed_in;
 use crate::engine::reconcile::wording::{
     changed_hands, marked_by_another, no_key, not_yet, order_open, serves_another, wants_nothing,
 };
@@ -33,10 +35,10 @@ impl Engine<'_> {
     }
 
     /// Takes its license from a service, whatever incarnation it is bound to: the license is freed, and the service no
-    /// longer shows it.
+    /// longer shows it. A license of another account is written down as to be freed there, as by a close.
     ///
     /// # Errors
-    /// `missed`: the service holds and shows no license; `config`: its license was bound with another account.
+    /// `missed`: the service holds and shows no license.
     pub async fn unbind(&mut self, item: ItemId) -> Result<Text, ModuleError> {
         self.check_restored()?;
         let result = self.unbind_locked(item).await;
@@ -49,21 +51,23 @@ impl Engine<'_> {
         self.no_open_order(id)?;
         let mut rows = self.store.licenses_of_item(id).map_err(errors::state)?;
         rows.retain(|row| row.incarnation.is_some());
-        if let Some(row) = rows.iter().find(|row| row.account != self.account) {
-            return Err(self.other_account(id, row)?);
-        }
-        let mut freed = Vec::new();
         for row in &rows {
-            self.check_no_heir(row).await?;
-        }
-        let is_addon = self.sells_addons();
-        for row in &rows {
-            if is_addon {
-                self.leave_addon(row).await?;
-            } else {
-                self.release_by_hand(row).await?;
+            if row.account == self.account {
+                self.check_no_heir(row).await?;
             }
-            freed.push(row.id.to_string());
+        }
+        let (mut freed, mut on_orders, mut elsewhere) = (Vec::new(), Vec::new(), Vec::new());
+        for row in &rows {
+            if row.family == Family::Orderbox {
+                self.leave_addon(row).await?;
+                on_orders.push(row.id.to_string());
+            } else if row.account == self.account {
+                self.release_by_hand(row).await?;
+                freed.push(row.id.to_string());
+            } else {
+                self.release_elsewhere(row).await?;
+                elsewhere.push(self.freed_elsewhere(row)?);
+            }
         }
         self.step("read item").await?;
         let item = self.ports.billdb.item(id).map_err(|error| errors::database(&error))?;
@@ -73,17 +77,43 @@ impl Engine<'_> {
             let call = PanelCall::SaveParams { item: item.id, values };
             self.panel_call(&call).await?.map_err(|error| errors::panel(&error, "service.saveparam", id))?;
         }
-        if freed.is_empty() && !shows {
+        if rows.is_empty() && !shows {
             return Err(errors::no_license(id));
         }
-        if is_addon && !freed.is_empty() {
-            return Ok(left_on_orders(id, &freed.join(", ")));
+        if !on_orders.is_empty() {
+            return Ok(left_on_orders(id, &on_orders.join(", ")));
         }
         let list = if freed.is_empty() { "-".to_owned() } else { freed.join(", ") };
-        Ok(text!(
+        let done = text!(
             "service {id} holds no license any more; freed: {list}",
             "у услуги {id} больше нет лицензии; освобождены: {list}"
-        ))
+        );
+        let and = |done: Text, more: &Text| text!(["{}. {}", done.en, more.en], ["{}. {}", done.ru, more.ru]);
+        Ok(elsewhere.iter().fold(done, and))
+    }
+
+    /// Writes down that a license of another account is to be freed there.
+    async fn release_elsewhere(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
+        let row = self.lock_as_read(row).await?.ok_or_else(|| changed_hands(row.id))?;
+        let reason = text!(
+            "license {} is to be freed in its account: an operator said so",
+            "лицензию {} освободить в её учётной записи: так решил оператор",
+            row.id
+        );
+        self.note(&reason);
+        self.commit("to free", move |tx| {
+            tx.release_license(&row, LicenseState::ToFree, None, None)?;
+            tx.note(row.item, Some((row.account, row.id)), "to_free", &reason)
+        })
+        .await
+    }
+
+    /// Who frees a license of another account, in words.
+    pub(in crate::engine) fn freed_elsewhere(&self, row: &LicenseRow) -> Result<Text, ModuleError> {
+        let is_bought_from = self.store.is_bought_from(row.account).map_err(errors::state)?;
+        let missing = || StoreError::Unusable("the account of a license is missing".to_owned());
+        let account = self.store.account(row.account).and_then(|found| found.ok_or_else(missing));
+        Ok(freed_in(row.id, &account.map_err(errors::state)?, is_bought_from))
     }
 
     /// Writes down that a license is to be freed, then frees it. If the seller refuses now, sync does it later.

@@ -14,10 +14,9 @@ use crate::plan::order::{check_nodes, terms};
 use crate::ports::LockName;
 use crate::text;
 
-use super::keeps;
-use crate::engine::Engine;
 use crate::engine::bind::preview::{Face, Preview, ShownKey};
 use crate::engine::order::{Asked, order_in_words};
+use crate::engine::{Engine, errors};
 
 /// The license that would take the place of the present one, and how it is obtained.
 struct Obtained {
@@ -45,10 +44,12 @@ impl<'p> Engine<'p> {
         if holds.account == self.account {
             return self.end_preview(&item, &holds);
         }
-        let obtained =
-            self.would_obtain(&item, &incarnation, product).await.map_err(|error| keeps(error, id, holds.id))?;
+        let obtained = match self.would_obtain(&item, &incarnation, product).await {
+            Ok(obtained) => obtained,
+            Err(error) => return Err(self.keeps(error, id, &holds)?),
+        };
         let mut changes = obtained.changes;
-        changes.push(Change::free(freed_later(&holds)));
+        changes.push(Change::free(self.freed_later(&holds)?));
         Ok(self.preview_of(&item, [self.face_of_row(&holds), obtained.then], changes))
     }
 
@@ -60,9 +61,15 @@ impl<'p> Engine<'p> {
             "лицензия {} уже получена; теперь услуга её покажет, ничего не покупается",
             holds.id
         );
-        let changes = vec![Change::free(shows), Change::free(freed_later(&old))];
+        let changes = vec![Change::free(shows), Change::free(self.freed_later(&old)?)];
         let now = Face { item: Some(item.id), ..self.face_of_row(&old) };
         Ok(self.preview_of(item, [now, self.face_of_row(holds)], changes))
+    }
+
+    /// What happens to the license that the service has now.
+    fn freed_later(&self, old: &LicenseRow) -> Result<Text, ModuleError> {
+        let is_bought_from = self.store.is_bought_from(old.account).map_err(errors::state)?;
+        if is_bought_from { Ok(freed_later(old)) } else { self.freed_elsewhere(old) }
     }
 
     fn preview_of(&self, item: &Item, faces: [Face; 2], changes: Vec<Change>) -> Preview {
