@@ -198,13 +198,6 @@ impl Settings {
                 })?;
                 let table = field.table()?;
                 let layer = Layer::read(&table)?;
-                if layer.panel_id.is_some() {
-                    let what = text!(
-                        "one id holds for the whole installation: set panel_id at the top of the file, before the first [section]",
-                        "номер один на всю установку: задайте panel_id в начале файла, до первого [раздела]"
-                    );
-                    return Err(table.wrong("panel_id", what));
-                }
                 table.finish()?;
                 modules.insert(id, layer);
             }
@@ -290,12 +283,19 @@ impl Settings {
         modules.map(|module| self.rules(module).upstream.settle_s).max().unwrap_or_default()
     }
 
+    /// The modules for which the file sets `panel_id`. It is not used there: one id holds for the whole installation.
+    pub fn modules_with_panel_id(&self) -> impl Iterator<Item = ModuleId> {
+        self.modules.iter().filter(|(_, layer)| layer.panel_id.is_some()).map(|(module, _)| *module)
+    }
+
     fn own_rules(&self, module: Option<ModuleId>) -> Rules {
         let mut rules = Rules::default();
         self.top.apply(&mut rules);
         if let Some(layer) = module.and_then(|module| self.modules.get(&module)) {
             layer.apply(&mut rules);
         }
+        // One id holds for the whole installation, whichever module opens the state.
+        rules.panel_id.clone_from(&self.top.panel_id);
         rules
     }
 

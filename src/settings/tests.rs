@@ -73,7 +73,6 @@ fn errors_name_key_and_line() {
         ("[upstream]\nsource_ip = \"here\"", "upstream.source_ip", "2"),
         ("[upstream]\nca_file = \"ca.pem\"", "upstream.ca_file", "2"),
         ("panel_id = \"ABC\"", "panel_id", "1"),
-        ("\n[module.7]\npanel_id = \"abcd1234\"", "module.7.panel_id", "3"),
         ("minimum_balance = \"lots\"", "minimum_balance", "1"),
         ("renew_before_days = -1", "renew_before_days", "1"),
         ("upstream_timezone = \"Mars\"", "upstream_timezone", "1"),

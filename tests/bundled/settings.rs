@@ -158,8 +158,12 @@ fn licenses_of_a_former_id_are_freed_and_bound_as_before() {
     test.upstream.age(first, 40);
     test.cmd("open", 45).ok();
     assert_eq!((licid(&test, 45), test.upstream.billed("soft.order.param")), (first, 3), "{}", test.story());
-    test.settings("[module.7]\npanel_id = \"abcd1234\"\n");
-    assert!(test.cmd("open", 45).fails("config").message().contains("module.7.panel_id"));
+    // The id of one module would become that of the whole installation at each run for it.
+    test.settings("panel_id = \"abcd1234\"\n[module.7]\npanel_id = \"wxyz1234\"\n");
+    test.soft_item(46, "55227", 1).ip("192.0.2.46").add();
+    test.cmd("open", 46).ok();
+    assert_eq!(former("panel_id"), "abcd1234");
+    assert!(doctor(&test).contains("in [module.7] is not used"), "{}", doctor(&test));
 }
 
 /// `[module.ID]`: choices and products of one module only; each license stays with its own account.

@@ -147,6 +147,19 @@ fn named(desk: &Desk<'_>, store: &Store, checks: &mut Checks) -> Result<(), Modu
             ),
         );
     }
+    for module in desk.ctx.settings.modules_with_panel_id() {
+        checks.hint(
+            "panel_id",
+            text!(
+                "the setting panel_id in [module.{module}] is not used: one id holds for the whole installation",
+                "настройка panel_id в [module.{module}] не действует: номер один на всю установку"
+            ),
+            text!(
+                "set panel_id at the top of the settings, before the first [section], or remove it",
+                "задайте panel_id в начале настроек, до первого [раздела], или удалите"
+            ),
+        );
+    }
     for (other, licenses) in others {
         let other = other.as_str();
         checks.hint(
