@@ -91,6 +91,7 @@ impl Engine<'_> {
             let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
             let had_nothing = known.and_then(|row| row.choice).as_deref() == Some(NOPANEL);
             if had_nothing || item.status == ItemStatus::Active {
+                self.check_may_obtain(item)?;
                 let (row, seen) = self.ensure_license(item, incarnation, product).await?;
                 self.hand_out(item, &row, product, seen).await?;
                 return self.settle_end(item).await;

@@ -29,6 +29,8 @@ pub(super) struct Withheld {
     pub(super) frees: bool,
     /// Whether stopping is held back.
     pub(super) stops: bool,
+    /// Whether obtaining a license in place of one that is gone is held back.
+    pub(super) orders: bool,
 }
 
 /// What a pass would do, by kind.
@@ -69,6 +71,7 @@ impl Engine<'_> {
         let withheld = Withheld {
             frees: holds(Kind::Frees, frees, named(freed))?,
             stops: holds(Kind::Stops, weight.stops.len(), services(&weight.stops))?,
+            orders: false,
             renewals: if renewals { weight.renewals } else { BTreeSet::new() },
         };
         self.withheld = withheld;

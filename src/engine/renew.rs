@@ -274,6 +274,7 @@ impl Engine<'_> {
             Some((row, seen)) => self.resume_license(item, &row, seen).await?,
             None => {
                 if let Wanted::Product(product) = wanted(item, &self.rules.panel_addons, &self.rules.catalogue)? {
+                    self.check_may_obtain(item)?;
                     let (row, seen) = self.ensure_license(item, &incarnation, product).await?;
                     let id = row.id;
                     self.warn(&text!(

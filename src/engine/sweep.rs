@@ -12,7 +12,7 @@ use crate::model::ids::{ItemId, LicenseId, ModuleId};
 use crate::model::item::{Item, ItemStatus};
 use crate::model::license::Family;
 use crate::pass_report::{PassReport, Scope, Why, named};
-use crate::plan::bundled::{Have, Plan, Step, plan};
+use crate::plan::bundled::{Have, Plan, Step, gone, plan};
 use crate::plan::choice::{Wanted, wanted};
 use crate::plan::guard::{Allow, Kind};
 use crate::ports::LockName;
@@ -303,17 +303,32 @@ impl Engine<'_> {
         let command = match step {
             Step::Open => ItemCommand::Open,
             Step::Suspend => ItemCommand::Suspend,
-            Step::Resume => ItemCommand::Resume,
+            Step::Resume | Step::Obtain => ItemCommand::Resume,
             Step::Close => ItemCommand::Close,
             Step::Drop | Step::Change => ItemCommand::Setparam,
         };
-        self.locked_item_command(command, id).await
+        self.withheld.orders = !step.obtains();
+        let done = self.locked_item_command(command, id).await;
+        self.withheld.orders = false;
+        done
+    }
+
+    /// Whether a service whose license is gone may get another one in this run. In a step of the sweep that was neither
+    /// counted as an order nor preceded by a look at the seller, it may not: the next sweep does both.
+    ///
+    /// # Errors
+    /// `license_gone`; nothing was ordered.
+    pub(super) fn check_may_obtain(&self, item: &Item) -> Result<(), ModuleError> {
+        if !self.withheld.orders {
+            return Ok(());
+        }
+        Err(self.last_license(item)?.map_or_else(|| errors::no_license(item.id), |license| gone(item.id, license)))
     }
 }
 
 fn would(step: Step, reason: &Text) -> Text {
     let (en, ru) = match step {
-        Step::Open => ("would order a license", "была бы заказана лицензия"),
+        Step::Open | Step::Obtain => ("would order a license", "была бы заказана лицензия"),
         Step::Suspend => ("would stop its license", "лицензия была бы остановлена"),
         Step::Resume => ("would start its license", "лицензия была бы запущена"),
         Step::Close | Step::Drop => ("would free its license", "лицензия была бы освобождена"),

@@ -8,7 +8,7 @@ use super::change::{Difference, Target, differences};
 use super::choice::{NoChoice, Wanted};
 use super::guard::Kind;
 use crate::error::{ErrorKind, ModuleError, Text};
-use crate::model::ids::LicenseId;
+use crate::model::ids::{ItemId, LicenseId};
 use crate::model::item::{Item, ItemStatus};
 use crate::model::license::License;
 use crate::model::license_row::LicenseRow;
@@ -23,6 +23,8 @@ pub enum Step {
     Suspend,
     /// The server is active, its license is stopped.
     Resume,
+    /// The server was resumed, and its license is gone: it gets another one.
+    Obtain,
     /// The server is closed.
     Close,
     /// No control panel is wanted any more.
@@ -35,11 +37,20 @@ impl Step {
     /// The kind that the guard of many changes counts (docs/money-safety.md 6); `None`: not counted.
     pub fn kind(self) -> Option<Kind> {
         match self {
-            Self::Open => Some(Kind::Orders),
+            Self::Open | Self::Obtain => Some(Kind::Orders),
             Self::Suspend => Some(Kind::Stops),
             Self::Close | Self::Drop => Some(Kind::Frees),
             Self::Change => Some(Kind::Changes),
             Self::Resume => None,
+        }
+    }
+
+    /// Whether the server gets a license that it did not have. Only such a step may buy one: it is counted as an order,
+    /// and made only after a look at the seller.
+    pub fn obtains(self) -> bool {
+        match self {
+            Self::Open | Self::Obtain => true,
+            Self::Suspend | Self::Resume | Self::Close | Self::Drop | Self::Change => false,
         }
     }
 }
@@ -123,25 +134,24 @@ fn without_license(item: &Item, have: Have<'_>) -> Plan {
             text!("server {id} is active and has no license", "сервер {id} активен, лицензии у него нет"),
         ),
         (ItemStatus::Active, Some(license)) if have.noted => Plan::Do(
-            Step::Resume,
+            Step::Obtain,
             text!("license {license} of server {id} is gone", "лицензии {license} сервера {id} больше нет"),
         ),
-        (ItemStatus::Active, Some(license)) => Plan::Fail(
-            ModuleError::new(
-                ErrorKind::LicenseGone,
-                "licid",
-                license,
-                text!("License {license} of server {id} is gone", "Лицензии {license} сервера {id} больше нет"),
-            )
-            .changed(text!("A sweep orders no new one", "Сверка новую не заказывает"))
-            .next(text!(
-                "resume the server, or run pmisplicense --command resume --item {id}",
-                "возобновите сервер или выполните pmisplicense --command resume --item {id}"
-            )),
-        ),
+        (ItemStatus::Active, Some(license)) => Plan::Fail(gone(id, license)),
         // A server that is not active gets no new license.
         _ => Plan::Nothing,
     }
+}
+
+/// The license of a server is gone, and this sweep gets it no other one.
+pub fn gone(server: ItemId, license: LicenseId) -> ModuleError {
+    let words = text!("License {license} of server {server} is gone", "Лицензии {license} сервера {server} больше нет");
+    ModuleError::new(ErrorKind::LicenseGone, "licid", license, words)
+        .changed(text!("A sweep orders no new one", "Сверка новую не заказывает"))
+        .next(text!(
+            "resume the server, or run pmisplicense --command resume --item {server}",
+            "возобновите сервер или выполните pmisplicense --command resume --item {server}"
+        ))
 }
 
 fn compare(item: &Item, row: &LicenseRow, target: &Target, today: NaiveDate, now: DateTime<Utc>) -> Plan {
@@ -237,6 +247,7 @@ mod tests {
             Plan::Do(Step::Open, _) => "open",
             Plan::Do(Step::Suspend, _) => "suspend",
             Plan::Do(Step::Resume, _) => "resume",
+            Plan::Do(Step::Obtain, _) => "obtain",
             Plan::Do(Step::Close, _) => "close",
             Plan::Do(Step::Drop, _) => "drop",
             Plan::Do(Step::Change, _) => "change",
@@ -293,7 +304,7 @@ mod tests {
             ("addon taken away", 2, no_addon(), Ok(same.clone()), has(&runs), "report"),
             ("no address yet", 2, lite(), no_ip(), none, "report"),
             ("license gone", 2, lite(), Ok(same.clone()), lost, "fail"),
-            ("license gone, resumed", 2, lite(), Ok(same.clone()), Have { noted: true, ..lost }, "resume"),
+            ("license gone, resumed", 2, lite(), Ok(same.clone()), Have { noted: true, ..lost }, "obtain"),
             ("unknown status", 9, lite(), Ok(same.clone()), has(&runs), "report"),
         ] {
             let item = Item { itemtype: "vds".into(), status: ItemStatus::from_number(status), ..test_item(42) };
@@ -302,13 +313,22 @@ mod tests {
         }
     }
 
-    /// The guard of many changes counts each step by its kind. Resuming takes nothing away and buys nothing, so it is
-    /// not counted.
+    /// The guard of many changes counts each step by its kind. Starting a license takes nothing away and buys nothing,
+    /// so it is not counted. A step that obtains a license is always counted as an order.
     #[test]
     fn every_step_but_a_resumption_is_counted_by_its_kind() {
-        let kinds = [Step::Open, Step::Suspend, Step::Close, Step::Drop, Step::Change, Step::Resume].map(Step::kind);
-        let freed = Some(Kind::Frees);
-        assert_eq!(kinds, [Some(Kind::Orders), Some(Kind::Stops), freed, freed, Some(Kind::Changes), None]);
+        for (step, kind) in [
+            (Step::Open, Some(Kind::Orders)),
+            (Step::Obtain, Some(Kind::Orders)),
+            (Step::Suspend, Some(Kind::Stops)),
+            (Step::Close, Some(Kind::Frees)),
+            (Step::Drop, Some(Kind::Frees)),
+            (Step::Change, Some(Kind::Changes)),
+            (Step::Resume, None),
+        ] {
+            assert_eq!(step.kind(), kind, "{step:?}");
+            assert_eq!(step.obtains(), kind == Some(Kind::Orders), "{step:?}");
+        }
     }
 
     /// The difference is named, and an error names its server.

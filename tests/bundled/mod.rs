@@ -5,6 +5,7 @@ mod additions;
 mod changes;
 mod compared;
 mod import;
+mod lost;
 mod money;
 mod noted;
 mod periods;

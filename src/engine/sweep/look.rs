@@ -7,7 +7,7 @@ use crate::error::{ModuleError, Text};
 use crate::model::ids::{ItemId, LicenseId};
 use crate::model::license::{Family, License, LicenseStatus, LicenseTariff};
 use crate::pass_report::Scope;
-use crate::plan::bundled::{Step, may_belong};
+use crate::plan::bundled::may_belong;
 use crate::plan::change::Target;
 use crate::plan::choice::{Wanted, wanted};
 use crate::text;
@@ -33,8 +33,7 @@ impl Engine<'_> {
     /// For a server without a license in our state, the seller is searched first. A license that is found is reported
     /// for take-over.
     pub(super) async fn leave_found(&mut self, steps: &mut Steps, swept: &mut Swept) -> Result<(), ModuleError> {
-        let opening: Vec<ItemId> =
-            steps.iter().filter(|(_, (step, _))| *step == Step::Open).map(|(id, _)| *id).collect();
+        let opening: Vec<ItemId> = steps.iter().filter(|(_, (step, _))| step.obtains()).map(|(id, _)| *id).collect();
         if opening.is_empty() {
             return Ok(());
         }
