@@ -74,7 +74,6 @@ impl Engine<'_> {
             ips.sort_by_key(|ip| ip.is_ipv6());
             ips.first().filter(|_| !item.is_license_type()).map(|ip| ip.to_string())
         });
-        let id = item.id;
         match own {
             Some(text) => {
                 let checked = check_ip(&text, Some(product))?;
@@ -83,14 +82,7 @@ impl Engine<'_> {
                 }
                 Ok(Some(checked.ip))
             }
-            None if product.needs_ip => Err(ModuleError::new(
-                ErrorKind::Missed,
-                "ip",
-                "",
-                text!("Service {id} has no IP address", "У услуги {id} нет IP-адреса"),
-            )
-            .changed(text!("Nothing was ordered", "Ничего не заказано"))
-            .next(text!("set the parameter ip of the service", "задайте параметр ip услуги"))),
+            None if product.needs_ip => Err(no_address(item)),
             None => Ok(None),
         }
     }
@@ -375,6 +367,25 @@ pub(super) fn order_in_words(item: &Item, terms: &Terms<'_>) -> Text {
         ["order of {name} for service {id}, {}", terms.reason.en],
         ["заказ {name} для услуги {id}, {}", terms.reason.ru]
     )
+}
+
+/// The product needs an address, and the service has none that it may have.
+fn no_address(item: &Item) -> ModuleError {
+    let id = item.id;
+    let words = match item.ips.is_empty() || item.is_license_type() {
+        true => text!("Service {id} has no IP address", "У услуги {id} нет IP-адреса"),
+        false => text!("Service {id} has no IPv4 address", "У услуги {id} нет адреса IPv4"),
+    };
+    let next = match item.is_license_type() {
+        true => text!("set the parameter ip of the service", "задайте параметр ip услуги"),
+        false => text!(
+            "give the server an IPv4 address, or set the parameter ip of the service",
+            "дайте серверу адрес IPv4 или задайте параметр ip услуги"
+        ),
+    };
+    ModuleError::new(ErrorKind::Missed, "ip", "", words)
+        .changed(text!("Nothing was ordered", "Ничего не заказано"))
+        .next(next)
 }
 
 /// The outward address of a service, beside its own address. It must be an IP address, and is passed on unchanged.

@@ -206,10 +206,8 @@ impl Engine<'_> {
                     swept.settled.insert(id);
                     swept.reports.push(text.into());
                 }
-                Ok(Plan::Fail(error)) => {
-                    swept.settled.insert(id);
-                    self.collect(&mut swept.report, Scope::Item(id), error).await?;
-                }
+                // A server that an event named keeps its note: what it lacks now may come a moment later.
+                Ok(Plan::Fail(error)) => self.collect(&mut swept.report, Scope::Item(id), error).await?,
                 Ok(Plan::UnknownName(name)) => {
                     swept.settled.insert(id);
                     unknown.entry(name).or_default().push(id.to_string());

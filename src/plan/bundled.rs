@@ -4,9 +4,10 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::change::{Difference, Target, differences};
+use super::change::{Difference, Switch, Target, differences, switch};
 use super::choice::{NoChoice, Wanted};
 use super::guard::Kind;
+use super::renew::is_paid;
 use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::ids::{ItemId, LicenseId};
 use crate::model::item::{Item, ItemStatus};
@@ -64,7 +65,8 @@ pub enum Plan {
     Do(Step, Text),
     /// An operator should know about it; nothing is done.
     Report(Text),
-    /// The server is paid for and has no working license, and no sweep will change that.
+    /// The server is paid for, and no sweep can give it what it needs: it has no license, or it is not known what it
+    /// asks of one.
     Fail(ModuleError),
     /// The catalogue does not have the chosen name. The server is skipped, and the name is listed with the other
     /// unknown ones.
@@ -104,21 +106,57 @@ pub fn plan(
             return Plan::Report(text!("server {id} has the status {number}", "сервер {id} в состоянии {number}"));
         }
     }
+    if let Ok(Wanted::Nopanel) = wanted {
+        return match have.row {
+            Some(_) => Plan::Do(
+                Step::Drop,
+                text!("server {id} needs no control panel", "серверу {id} не нужна панель управления"),
+            ),
+            None => Plan::Nothing,
+        };
+    }
+    // A license is stopped and started by status alone, whatever else about its server cannot be decided.
+    if let Some(step) = have.row.and_then(|row| switched(item, row, today)) {
+        return step;
+    }
     match wanted {
-        Ok(Wanted::Nopanel) if have.row.is_some() => {
-            Plan::Do(Step::Drop, text!("server {id} needs no control panel", "серверу {id} не нужна панель управления"))
-        }
-        Ok(Wanted::Nopanel) => Plan::Nothing,
         Ok(Wanted::Product(_)) => match (have.row, target) {
             (Some(row), Some(Ok(target))) => compare(item, row, target, today, now),
             (None, Some(Ok(_))) => without_license(item, have),
-            (_, Some(Err(error))) => Plan::Report(about(item, error)),
+            (_, Some(Err(error))) => undecided(item, error, today),
             (_, None) => Plan::Nothing,
         },
         Err(NoChoice::UnknownName(name, _)) => Plan::UnknownName(name.to_string()),
         Err(NoChoice::NotOurs(_)) if have.row.is_none() => Plan::Nothing,
-        Err(NoChoice::NotOurs(error) | NoChoice::Unclear(error)) => Plan::Report(about(item, error)),
+        Err(NoChoice::NotOurs(error)) => Plan::Report(about(item, error)),
+        Err(NoChoice::Unclear(error)) => undecided(item, error, today),
+        Ok(Wanted::Nopanel) => Plan::Nothing,
     }
+}
+
+/// What a server asks of its license cannot be decided. Where a client pays for it, that is a failure.
+fn undecided(item: &Item, error: &ModuleError, today: NaiveDate) -> Plan {
+    if is_paid(item, today) { Plan::Fail(error.clone()) } else { Plan::Report(about(item, error)) }
+}
+
+fn switched(item: &Item, row: &LicenseRow, today: NaiveDate) -> Option<Plan> {
+    let (id, license) = (item.id, row.id);
+    Some(match switch(item, &row.as_last_seen(), today)? {
+        Switch::Stop => Plan::Do(
+            Step::Suspend,
+            text!(
+                "server {id} is suspended, license {license} runs",
+                "сервер {id} приостановлен, лицензия {license} работает"
+            ),
+        ),
+        Switch::Start => Plan::Do(
+            Step::Resume,
+            text!(
+                "server {id} is active, license {license} is stopped",
+                "сервер {id} активен, лицензия {license} остановлена"
+            ),
+        ),
+    })
 }
 
 fn about(item: &Item, error: &ModuleError) -> Text {
@@ -160,24 +198,6 @@ fn compare(item: &Item, row: &LicenseRow, target: &Target, today: NaiveDate, now
     let waits = row.not_before.is_some_and(|until| until > now);
     let found = differences(item, target, row, &seen, today);
     let due = |difference: &&Difference| !(waits && matches!(difference, Difference::Ip(_)));
-    if found.contains(&Difference::Running) {
-        return Plan::Do(
-            Step::Suspend,
-            text!(
-                "server {id} is suspended, license {license} runs",
-                "сервер {id} приостановлен, лицензия {license} работает"
-            ),
-        );
-    }
-    if found.contains(&Difference::NotRunning) {
-        return Plan::Do(
-            Step::Resume,
-            text!(
-                "server {id} is active, license {license} is stopped",
-                "сервер {id} активен, лицензия {license} остановлена"
-            ),
-        );
-    }
     let names: Vec<&'static str> = found.iter().filter(due).map(name_of).collect();
     if names.is_empty() {
         return Plan::Nothing;
@@ -266,6 +286,8 @@ mod tests {
         let pro = || Ok(Wanted::Product(catalogue.get("55228").expect("Pro")));
         let not_ours = ModuleError::new(ErrorKind::UnsupportedModule, "item", 42, text!("no", "нет"));
         let no_addon = || Err(NoChoice::NotOurs(not_ours.clone()));
+        let several = ModuleError::new(ErrorKind::Missed, "panel_addons", "", text!("several", "несколько"));
+        let unclear = || Err(NoChoice::Unclear(several.clone()));
         let unknown = || Err(NoChoice::UnknownName("odd".into(), unknown_name("odd", &catalogue)));
         let now = DateTime::parse_from_rfc3339("2027-01-10T12:00:00Z").expect("a moment").to_utc();
         let (same, moved) = (target("55227", "192.0.2.10"), target("55227", "192.0.2.11"));
@@ -302,7 +324,20 @@ mod tests {
             ("unknown name", 2, unknown(), Ok(same.clone()), none, "unknown"),
             ("no addon", 2, no_addon(), Ok(same.clone()), none, "nothing"),
             ("addon taken away", 2, no_addon(), Ok(same.clone()), has(&runs), "report"),
-            ("no address yet", 2, lite(), no_ip(), none, "report"),
+            ("no address", 2, lite(), no_ip(), none, "fail"),
+            ("no address, its license runs", 2, lite(), no_ip(), has(&runs), "fail"),
+            ("no address, resumed", 2, lite(), no_ip(), has(&stopped), "resume"),
+            ("no address, its license ran out", 2, lite(), no_ip(), has(&over), "fail"),
+            ("no address, suspended", 3, lite(), no_ip(), has(&runs), "suspend"),
+            ("no address, suspended and stopped", 3, lite(), no_ip(), has(&stopped), "report"),
+            ("no address, suspended, never had one", 3, lite(), no_ip(), none, "report"),
+            ("no address, closed", 4, lite(), no_ip(), has(&runs), "close"),
+            ("choice unclear", 2, unclear(), Ok(same.clone()), none, "fail"),
+            ("choice unclear, resumed", 2, unclear(), Ok(same.clone()), has(&stopped), "resume"),
+            ("choice unclear, suspended", 3, unclear(), Ok(same.clone()), has(&runs), "suspend"),
+            ("unknown name, suspended", 3, unknown(), Ok(same.clone()), has(&runs), "suspend"),
+            ("unknown name, resumed", 2, unknown(), Ok(same.clone()), has(&stopped), "resume"),
+            ("addon taken away, suspended", 3, no_addon(), Ok(same.clone()), has(&runs), "suspend"),
             ("license gone", 2, lite(), Ok(same.clone()), lost, "fail"),
             ("license gone, resumed", 2, lite(), Ok(same.clone()), Have { noted: true, ..lost }, "obtain"),
             ("unknown status", 9, lite(), Ok(same.clone()), has(&runs), "report"),
@@ -311,6 +346,10 @@ mod tests {
             let got = plan(&item, &wanted, Some(&target), have, now.date_naive(), now);
             assert_eq!(step(&got), want, "{case}: {got:?}");
         }
+        // What no client pays for does not make a pass fail.
+        let overdue = Item { itemtype: "vds".into(), expires: Some(now.date_naive()), ..test_item(42) };
+        let got = plan(&overdue, &lite(), Some(&no_ip()), none, now.date_naive(), now);
+        assert_eq!(step(&got), "report", "{got:?}");
     }
 
     /// The guard of many changes counts each step by its kind. Starting a license takes nothing away and buys nothing,

@@ -95,13 +95,31 @@ pub fn differences(
     if seen.autoprolong == Some(true) {
         found.push(Difference::Autoprolong);
     }
+    found.extend(switch(item, seen, today).map(|switch| match switch {
+        Switch::Stop => Difference::Running,
+        Switch::Start => Difference::NotRunning,
+    }));
+    found
+}
+
+/// A license that runs or is stopped although its service is not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Switch {
+    /// It runs, and the service is suspended.
+    Stop,
+    /// It is stopped although it has time left, and the service is active.
+    Start,
+}
+
+/// Whether a license has to be stopped or started. The status of its service decides this alone, so it is known for a
+/// service whose address or choice is not.
+pub fn switch(item: &Item, seen: &License, today: NaiveDate) -> Option<Switch> {
     let has_time = !seen.expires.has_passed(today);
     match (item.status, seen.status) {
-        (ItemStatus::Suspended, LicenseStatus::Active) => found.push(Difference::Running),
-        (ItemStatus::Active, LicenseStatus::Stopped) if has_time => found.push(Difference::NotRunning),
-        _ => {}
+        (ItemStatus::Suspended, LicenseStatus::Active) => Some(Switch::Stop),
+        (ItemStatus::Active, LicenseStatus::Stopped) if has_time => Some(Switch::Start),
+        _ => None,
     }
-    found
 }
 
 #[cfg(test)]

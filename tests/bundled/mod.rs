@@ -12,6 +12,7 @@ mod periods;
 mod rules;
 mod settings;
 mod sweep;
+mod unserved;
 
 use crate::support::{Output, Test};
 
