@@ -18,8 +18,10 @@ use crate::model::catalogue::Product;
 use crate::model::ids::LicenseId;
 use crate::model::journal::{Incarnation, Intent, IntentStatus, OnceRequest, OrderRequest};
 use crate::model::license::{License, LicenseStatus, RemoteId};
+use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::name::is_same;
-use crate::model::period::add_months;
+use crate::model::period::{add_months, days_between};
+use crate::model::reason::Reason;
 use crate::text;
 
 /// Two clean looks lie at least this far apart, or `settle_s` if that is less.
@@ -344,9 +346,36 @@ impl Completeness {
         self.seen.contains(&id)
     }
 
+    /// The licenses that a complete list would show, and that this one does not show.
+    pub fn missing(&self, newest_known: Vec<LicenseId>) -> Vec<LicenseId> {
+        newest_known.into_iter().filter(|id| !self.contains(*id)).collect()
+    }
+
     /// Whether the list can be shown to be complete.
     pub fn is_complete(&self, newest_known: &[LicenseId]) -> bool {
         !self.broken && self.total == Some(self.rows) && newest_known.iter().all(|id| self.seen.contains(id))
+    }
+}
+
+/// The seller deletes a license so many days after it ran out (docs/licensing-rules.md 5).
+const DELETED_AFTER_DAYS: i64 = 30;
+
+/// Whether a pass looks at a license of ours that the list should show and does not show. A license that serves a
+/// service, and one whose time to be freed has come, is looked at anyway. One that another installation uses now is
+/// left to it, until the seller must have deleted it.
+pub fn is_looked_for(row: &LicenseRow, today: NaiveDate, now: DateTime<Utc>) -> bool {
+    let rests = row.not_before.is_some_and(|until| until > now);
+    let serves_nobody = match row.state {
+        LicenseState::Pool | LicenseState::Stopped => true,
+        LicenseState::ToFree => rests,
+        LicenseState::Bound | LicenseState::Claimed | LicenseState::Deleted => false,
+    };
+    match &row.reason {
+        Some(reason) if reason.is_doubt() && rests => false,
+        Some(Reason::NotFree) => {
+            serves_nobody && row.expires.day().is_some_and(|day| days_between(day, today) > DELETED_AFTER_DAYS)
+        }
+        Some(_) | None => serves_nobody,
     }
 }
 

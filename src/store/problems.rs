@@ -7,6 +7,7 @@ use rusqlite::{params, params_from_iter};
 use super::licenses::{SELECT, read_row};
 use super::queries::LicenseFilter;
 use super::{Store, StoreError, cell};
+use crate::model::catalogue::NOPANEL;
 use crate::model::ids::AccountId;
 use crate::model::license_row::{LicenseRow, LicenseState};
 
@@ -118,16 +119,18 @@ impl Store {
         )
     }
 
-    /// Licenses that are gone at the seller, while their service has not ended.
+    /// Licenses that are gone at the seller, while their service has not ended. A service that asks for no license gave
+    /// its last one back and misses nothing.
     ///
     /// # Errors
     /// An error of SQLite.
     pub fn gone_licenses(&self) -> Result<Vec<LicenseRow>, StoreError> {
         self.license_rows(
             "state = 'deleted' AND item IS NOT NULL
-             AND EXISTS (SELECT 1 FROM item i WHERE i.id = license.item AND i.last_license = license.id)
+             AND EXISTS (SELECT 1 FROM item i WHERE i.id = license.item AND i.last_license = license.id
+                 AND i.choice IS NOT ?1)
              ORDER BY account, id",
-            &[],
+            &[&NOPANEL],
         )
     }
 

@@ -84,11 +84,54 @@ fn nothing_is_ordered_beside_a_list_that_leaves_something_out() {
     server(&test, 51);
     event(&test, 51);
     let told = sweep(&test);
-    assert!(told.ok().stdout.contains("server 51: it is not certain"), "{}", told.stdout);
+    let words = "Server 51 has no license, and it is not certain that the seller's list of licenses is complete";
+    assert_eq!(told.code, Some(1), "a client pays for that server: {}", told.stdout);
+    assert!(told.stderr.contains(&format!("service 51: {words}: it leaves out {known}. Nothing was ordered")));
     assert_eq!((orders(&test), noted(&test)), (1, vec!["51".to_owned()]));
+    // What no client pays for is only reported.
+    test.set_item(51, "expiredate", &crate::service::day(0));
+    assert!(sweep(&test).ok().stdout.contains(words), "{}", test.story());
+    test.set_item(51, "expiredate", &crate::service::day(20));
     test.upstream.edit_license(known, |license| license.unlisted = false);
     sweep(&test).ok();
     assert_eq!((orders(&test), noted(&test).len()), (2, 0));
+}
+
+/// The seller deleted a license of the pool and shows it in no list any more. A pass of sync finds that out; a license
+/// that merely cannot be found is looked for twice, a settling time apart. Until then each run fails for a paid server,
+/// then the server gets its license.
+#[test]
+fn a_dead_license_of_the_pool_keeps_no_server_from_its_license() {
+    for is_found in [true, false] {
+        let test = adopted("bundled = [3]\n");
+        test.upstream.options(|options| options.list_deleted = false);
+        server(&test, 52);
+        sweep(&test).ok();
+        let dead = licid(&test, 50);
+        test.upstream.age(dead, 40);
+        test.set_item(50, "status", "4");
+        sweep(&test).ok();
+        assert_eq!(test.upstream.license(dead).licname, "free.lic");
+        test.upstream.with(|world| match is_found {
+            true => world.licenses.get_mut(&dead).unwrap().status = 4,
+            false => drop(world.licenses.remove(&dead)),
+        });
+        server(&test, 51);
+        assert_eq!((sweep(&test).code, orders(&test)), (Some(1), 2), "{is_found}: {}", test.story());
+        if !is_found {
+            for _ in 0..2 {
+                test.run(["--command", "sync"]).fails("bad_answer");
+            }
+            assert_eq!(state(&test, &format!("SELECT state FROM license WHERE id = {dead}")), ["pool"]);
+            crate::service::settle(&test);
+        }
+        test.run(["--command", "sync"]).ok();
+        assert_eq!(state(&test, &format!("SELECT state FROM license WHERE id = {dead}")), ["deleted"]);
+        assert_eq!((orders(&test), licid(&test, 51) > 0), (3, true), "{is_found}: {}", test.story());
+        // Its service is closed and misses nothing.
+        test.run(["--command", "sync"]).ok();
+        assert!(!admin(&test, &["list", "--problems"]).stdout.contains(&dead.to_string()), "{}", test.story());
+    }
 }
 
 /// Servers of two modules: each is compared by its own module's sweep, once.

@@ -3,21 +3,31 @@
 
 use std::collections::BTreeMap;
 
-use crate::error::{ModuleError, Text};
+use crate::error::{ErrorKind, Message, ModuleError, Text};
 use crate::model::ids::{ItemId, LicenseId};
 use crate::model::license::{Family, License, LicenseStatus, LicenseTariff};
 use crate::pass_report::Scope;
 use crate::plan::bundled::may_belong;
 use crate::plan::change::Target;
 use crate::plan::choice::{Wanted, wanted};
+use crate::plan::renew::is_paid;
 use crate::text;
 
 use super::{Steps, Swept};
 use crate::engine::pages::Pages;
 use crate::engine::{Engine, errors};
 
-/// Licenses that our state does not know, by the function of their family, and whether the list was whole.
-type Lists = BTreeMap<&'static str, (Vec<License>, bool)>;
+/// What a list of the seller shows.
+#[derive(Debug, Default)]
+struct Listed {
+    /// Licenses that our state does not know.
+    unknown: Vec<License>,
+    /// Why it cannot be shown to be complete: the licenses that it leaves out, or none where its pages do not add up.
+    gap: Option<Vec<LicenseId>>,
+}
+
+/// The lists, by the function of their family.
+type Lists = BTreeMap<&'static str, Listed>;
 
 /// What a look at the seller found for a server that has no license in our state.
 enum Found {
@@ -25,8 +35,8 @@ enum Found {
     Nothing,
     /// A license that may belong to the server.
     License(LicenseId),
-    /// The list was not complete, so this cannot be decided.
-    Unclear,
+    /// The list leaves out these licenses, or its pages do not add up, so this cannot be decided.
+    Unclear(Vec<LicenseId>),
 }
 
 impl Engine<'_> {
@@ -67,19 +77,16 @@ impl Engine<'_> {
                         .next(text!("pmisplicense bind {id} {license}", "pmisplicense bind {id} {license}")),
                     );
                 }
-                Ok(Found::Unclear) => {
+                Ok(Found::Unclear(left_out)) => {
                     steps.remove(&id);
-                    swept.reports.push(
-                        text!(
-                            "server {id}: it is not certain that the list of licenses is complete",
-                            "сервер {id}: нельзя убедиться, что список лицензий полон"
-                        )
-                        .changed(nothing_ordered())
-                        .next(text!(
-                            "nothing to do; the next sweep looks again",
-                            "ничего; следующая сверка посмотрит снова"
-                        )),
-                    );
+                    let unclear = incomplete(id, &left_out);
+                    let item = self.item(id).await?;
+                    if is_paid(&item, self.today()) {
+                        let error = ModuleError::new(ErrorKind::BadAnswer, "list", id, unclear);
+                        self.collect(&mut swept.report, Scope::Item(id), error).await?;
+                    } else {
+                        swept.reports.push(unclear);
+                    }
                 }
                 // Without the look nothing is ordered.
                 Err(error) => {
@@ -111,12 +118,12 @@ impl Engine<'_> {
         target: &Target,
         lists: &Lists,
     ) -> Result<Found, ModuleError> {
-        let Some((unknown, complete)) = lists.get(family.func()) else { return Ok(Found::Nothing) };
-        let near: Vec<License> = unknown.iter().filter(|seen| may_belong(seen, target)).cloned().collect();
-        Ok(match (self.first_of(family, near, target).await?, *complete) {
+        let Some(list) = lists.get(family.func()) else { return Ok(Found::Nothing) };
+        let near: Vec<License> = list.unknown.iter().filter(|seen| may_belong(seen, target)).cloned().collect();
+        Ok(match (self.first_of(family, near, target).await?, &list.gap) {
             (Some(seen), _) => Found::License(seen.id),
-            (None, true) => Found::Nothing,
-            (None, false) => Found::Unclear,
+            (None, None) => Found::Nothing,
+            (None, Some(left_out)) => Found::Unclear(left_out.clone()),
         })
     }
 
@@ -138,11 +145,11 @@ impl Engine<'_> {
         Ok(None)
     }
 
-    /// Licenses of the account that our state does not know, and whether the list was whole.
-    async fn unknown_licenses(&mut self, family: Family) -> Result<(Vec<License>, bool), ModuleError> {
+    /// Licenses of the account that our state does not know, and whether the list is complete.
+    async fn unknown_licenses(&mut self, family: Family) -> Result<Listed, ModuleError> {
         let mut unknown = Vec::new();
         if family == Family::Addition {
-            return Ok((unknown, true));
+            return Ok(Listed::default());
         }
         let mut pages = Pages::of(family);
         while let Some(page) = pages.next(self).await? {
@@ -154,8 +161,30 @@ impl Engine<'_> {
             }
         }
         let newest = self.store.newest_licenses(self.account, family).map_err(errors::state)?;
-        Ok((unknown, pages.list.is_complete(&newest)))
+        let gap = (!pages.list.is_complete(&newest)).then(|| pages.list.missing(newest));
+        Ok(Listed { unknown, gap })
     }
+}
+
+/// A list cannot be shown to be complete, so it cannot be decided whether the seller has a license for the server.
+fn incomplete(server: ItemId, left_out: &[LicenseId]) -> Message {
+    let words = text!(
+        "Server {server} has no license, and it is not certain that the seller's list of licenses is complete",
+        "У сервера {server} нет лицензии, и нельзя убедиться, что список лицензий продавца полон"
+    );
+    let list = left_out.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    if list.is_empty() {
+        return words.changed(nothing_ordered()).next(text!(
+            "nothing to do, the next sync looks again. If this stays, ask the seller whether its number of licenses is right",
+            "ничего, следующий sync посмотрит снова. Если это не пройдёт, спросите продавца, верно ли его число лицензий"
+        ));
+    }
+    text!(["{}: it leaves out {list}", words.en], ["{}: в нём нет {list}", words.ru]).changed(nothing_ordered()).next(
+        text!(
+            "nothing to do, the next sync looks at what is left out. If this stays, ask the seller why its list leaves it out",
+            "ничего, следующий sync проверит, чего в списке нет. Если это не пройдёт, спросите продавца, почему этого в списке нет"
+        ),
+    )
 }
 
 fn nothing_ordered() -> Text {

@@ -10,7 +10,7 @@ use crate::model::license::{Expiry, Family, License, LicenseStatus};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::period::days_between;
 use crate::pass_report::{PassReport, Scope, Why};
-use crate::plan::doubt::Completeness;
+use crate::plan::doubt::{Completeness, is_looked_for};
 use crate::plan::guard::Allow;
 use crate::ports::LockName;
 use crate::store::OpenIntent;
@@ -19,7 +19,7 @@ use crate::text;
 use crate::engine::guard::Withheld;
 use crate::engine::order::unclaimed::Stray;
 use crate::engine::pages::Pages;
-use crate::engine::{Engine, errors};
+use crate::engine::{Engine, errors, is_deleted};
 
 /// What a run over all licenses did.
 #[derive(Debug, Default)]
@@ -60,6 +60,8 @@ pub(in crate::engine) struct Work {
     pub(in crate::engine) unheld: BTreeSet<LicenseId>,
     unclaimed: Vec<(Family, LicenseId)>,
     doubts: BTreeSet<LicenseId>,
+    /// Licenses that a whole list would show, and that it does not show.
+    unlisted: BTreeSet<LicenseId>,
 }
 
 impl Work {
@@ -116,6 +118,10 @@ impl Engine<'_> {
         for id in work.doubts {
             let settled = self.settle_free(id).await;
             self.collected(&mut summary.report, Scope::License(id), settled).await?;
+        }
+        for id in work.unlisted {
+            let looked = self.look_at_unlisted(id).await;
+            self.collected(&mut summary.report, Scope::License(id), looked).await?;
         }
         let mut items: BTreeSet<ItemId> = work.items.into_keys().collect();
         let bereft: BTreeSet<ItemId> = self.bereft()?;
@@ -215,6 +221,28 @@ impl Engine<'_> {
         }
     }
 
+    /// Looks at a license that serves nobody and that the list does not show. Nothing else would find out that it is
+    /// gone, and until then no list could be shown to be complete (docs/money-safety.md 3).
+    async fn look_at_unlisted(&mut self, id: LicenseId) -> Result<(), ModuleError> {
+        self.begin_one();
+        self.lock_license(id).await?;
+        let row = self.store.license(self.account, id).map_err(errors::state)?;
+        let Some(row) = row.filter(|row| is_looked_for(row, self.today(), self.now())) else { return Ok(()) };
+        if !self.store.open_intents_of_license(self.account, id).map_err(errors::state)?.is_empty() {
+            // The look that settles the call in doubt decides.
+            return Ok(());
+        }
+        let seen = self.read(row.family, id).await?;
+        if is_deleted(&seen) {
+            return self.is_gone(&row, &seen, row.state).await.map(drop);
+        }
+        self.shown_again(&row).await?;
+        match seen {
+            Some(seen) => self.refresh(&row, &seen).await,
+            None => Ok(()),
+        }
+    }
+
     async fn free_one(&mut self, id: LicenseId) -> Result<(), ModuleError> {
         self.begin_one();
         self.lock_license(id).await?;
@@ -274,6 +302,8 @@ impl Engine<'_> {
                 self.commit("refresh page", refresh).await?;
             }
         }
+        let newest = self.store.newest_licenses(self.account, family).map_err(errors::state)?;
+        work.unlisted.extend(pages.list.missing(newest));
         self.collect_absent(family, &pages.list, work)
     }
 
@@ -340,12 +370,13 @@ impl Engine<'_> {
         let item = |id: &ItemId| LockName::Item(*id);
         let license = |id: &LicenseId| LockName::License(self.account, *id);
         let items = work.items.keys().map(item);
-        let licenses = work.unheld.iter().chain(&work.doubts).map(license);
+        let licenses = work.unheld.iter().chain(&work.doubts).chain(&work.unlisted).map(license);
         let locked = self.locked_elsewhere(items.chain(licenses))?;
         let left = work.items.keys().filter(|id| locked.contains(&item(id))).copied().collect();
         work.items.retain(|id, _| !locked.contains(&item(id)));
         work.unheld.retain(|id| !locked.contains(&license(id)));
         work.doubts.retain(|id| !locked.contains(&license(id)));
+        work.unlisted.retain(|id| !locked.contains(&license(id)));
         for name in locked {
             let scope = match name {
                 LockName::Item(item) => Scope::Item(item),

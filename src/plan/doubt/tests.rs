@@ -5,6 +5,7 @@ use crate::model::catalogue::Catalogue;
 use crate::model::ids::{AccountId, IntentId, ItemId, Mark, PanelId, UpstreamAddonId, UpstreamPricelistId};
 use crate::model::journal::{Incarnation, IntentStatus};
 use crate::model::license::{Expiry, Family, LicenseTariff, ends};
+use crate::model::license_row::test_row;
 use crate::model::period::{MonthCount, Period};
 
 const SETTLE_S: u32 = 900;
@@ -322,6 +323,36 @@ fn a_stopped_license_with_time_left_hides_its_renewal() {
     assert!(!hidden(LicenseStatus::Active, "2028-01-01"));
     assert!(hidden_since(None, LicenseStatus::Stopped, "2027-01-10"), "the seller's day is not known");
     assert!(!hidden_since(None, LicenseStatus::Active, "2027-01-10"), "it runs: its expiry tells");
+}
+
+/// A license that serves nobody, and that the list does not show, is looked at. Others have a look of their own, and
+/// one of another installation is left alone until the seller must have deleted it.
+#[test]
+fn a_license_that_serves_nobody_is_looked_for_when_no_list_shows_it() {
+    use LicenseState::{Bound, Claimed, Deleted, Pool, Stopped, ToFree};
+    let now = start();
+    let (today, later) = (now.date_naive(), Some(now + Duration::hours(1)));
+    let days_ago = |days| Expiry::On(today - chrono::Days::new(days));
+    let (taken, doubt) = (Some(Reason::NotFree), Some(Reason::ChangeInDoubt));
+    for (case, state, reason, not_before, expires, want) in [
+        ("pooled", Pool, None, None, days_ago(0), true),
+        ("pooled, rests", Pool, None, later, days_ago(0), true),
+        ("pooled, a change is in doubt", Pool, doubt.clone(), later, days_ago(0), false),
+        ("pooled, the doubt is over", Pool, doubt, Some(now), days_ago(0), true),
+        ("stopped", Stopped, Some(Reason::Stopped), None, days_ago(0), true),
+        ("missed once", Stopped, Some(Reason::Missing), later, days_ago(0), true),
+        ("another installation uses it", Stopped, taken.clone(), None, days_ago(30), false),
+        ("it used it", Stopped, taken.clone(), None, days_ago(31), true),
+        ("its end is not known", Stopped, taken, None, Expiry::Unknown, false),
+        ("to be freed later", ToFree, None, later, days_ago(0), true),
+        ("to be freed now", ToFree, None, None, days_ago(0), false),
+        ("serves", Bound, None, None, days_ago(40), false),
+        ("is being taken", Claimed, None, None, days_ago(40), false),
+        ("gone", Deleted, None, None, days_ago(40), false),
+    ] {
+        let row = LicenseRow { state, reason, not_before, expires, ..test_row(5001) };
+        assert_eq!(is_looked_for(&row, today, now), want, "{case}");
+    }
 }
 
 /// A list is complete only when it can be shown to be.
