@@ -40,6 +40,24 @@ fn no_key_yet(license: LicenseId) -> ModuleError {
     .next(text!("wait for the first key, then repeat", "дождитесь первого ключа и повторите"))
 }
 
+/// A module uses the key of its license.
+fn no_key_of_its_own(license: LicenseId) -> ModuleError {
+    ModuleError::new(
+        ErrorKind::NotSupported,
+        "licid",
+        license,
+        text!(
+            "License {license} is a module, which has no key of its own",
+            "Лицензия {license} — это модуль, своего ключа у него нет"
+        ),
+    )
+    .changed(text!("No new one was asked for", "Новый не запрошен"))
+    .next(text!(
+        "issue a new key for the license that the module belongs to",
+        "выпустите новый ключ для лицензии, к которой относится модуль"
+    ))
+}
+
 /// Differences that were not carried out.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
@@ -366,7 +384,7 @@ impl Engine<'_> {
         };
         let Some(done) = done else {
             if seen.key.is_none() {
-                return Err(no_key_yet(row.id));
+                return Err(if row.family.has_key() { no_key_yet(row.id) } else { no_key_of_its_own(row.id) });
             }
             self.check_no_heir(&row).await?;
             let seen = self.new_key(&row, &seen).await?.unwrap_or(seen);

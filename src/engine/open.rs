@@ -283,7 +283,7 @@ impl Engine<'_> {
             seen = self.start(row, seen).await?;
         }
         // A module of a license has no key: it uses the key of that license.
-        if seen.key.is_none() && row.family != Family::Addition {
+        if seen.key.is_none() && row.family.has_key() {
             self.ports.clock.sleep(KEY_WAIT);
             let again = self.read(row.family, row.id).await?;
             seen = again.ok_or_else(|| errors::license_gone(Some(item.id), row.id))?;

@@ -12,7 +12,7 @@ use crate::model::catalogue::{NOPANEL, Product};
 use crate::model::ids::ItemId;
 use crate::model::item::{Item, ItemStatus};
 use crate::model::journal::{Incarnation, Intent, IntentStatus};
-use crate::model::license::{Family, License};
+use crate::model::license::License;
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
 use crate::plan::choice::{Wanted, wanted};
@@ -174,7 +174,7 @@ impl Engine<'_> {
         seen: &License,
     ) -> Result<(), ModuleError> {
         let is_reported = row.reason == Some(Reason::KeyLate);
-        if row.family == Family::Addition {
+        if !row.family.has_key() {
             return Ok(());
         }
         if seen.key.is_some() && is_reported {

@@ -38,6 +38,14 @@ impl Family {
         }
     }
 
+    /// Whether a license of this family has a key of its own. A module uses the key of the license that it belongs to.
+    pub fn has_key(self) -> bool {
+        match self {
+            Self::Soft | Self::SoftExternal | Self::Orderbox => true,
+            Self::Addition => false,
+        }
+    }
+
     /// From the text of the settings file or of our state.
     pub fn parse(text: &str) -> Option<Self> {
         [Self::Soft, Self::SoftExternal, Self::Addition, Self::Orderbox]

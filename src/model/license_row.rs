@@ -124,6 +124,11 @@ pub struct Foreseen {
 }
 
 impl LicenseRow {
+    /// Whether its key has not come yet.
+    pub fn waits_for_key(&self) -> bool {
+        self.key.is_none() && self.family.has_key()
+    }
+
     /// Whether it serves an incarnation, or was claimed to replace the license of another account that serves it.
     pub fn is_of(&self, incarnation: &Incarnation) -> bool {
         let held = self.incarnation.as_ref();

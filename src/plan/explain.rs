@@ -199,12 +199,12 @@ fn license(q: &Question<'_>, row: &LicenseRow, seen: &License, lines: &mut Vec<C
             lines.push(change_with_cost(seen, &difference, moves_from, &q.rules.catalogue));
         }
     }
-    if seen.key.is_none() {
+    if seen.key.is_none() && row.family.has_key() {
         lines.push(Change::free(text!(
             "license {id} has no key yet: sync asks for it",
             "у лицензии {id} ещё нет ключа: sync его запросит"
         )));
-    } else if item.params.lickey != seen.key {
+    } else if seen.key.is_some() && item.params.lickey != seen.key {
         let words = text!("the key of license {id} is saved to the service", "ключ лицензии {id} сохранится в услугу");
         lines.push(Change::free(words));
     }

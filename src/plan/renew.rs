@@ -77,17 +77,20 @@ pub enum Renewal {
     CannotTell,
 }
 
+/// Whether a license runs out within so many days, or it is not known when. Such a license has to be looked at.
+pub fn ends_soon(expires: Expiry, today: NaiveDate, renew_before_days: u32) -> bool {
+    match expires {
+        Expiry::On(day) => days_between(today, day) <= i64::from(renew_before_days),
+        Expiry::Never => false,
+        Expiry::Unknown => true,
+    }
+}
+
 /// Whether a license may run out, or has run out, before the end of its paid service, and its expiry is near or not
 /// known. A service in its trial period gets no renewal.
 pub fn may_run_short(item: &Item, expires: Expiry, today: NaiveDate, renew_before_days: u32) -> bool {
-    let is_near = match expires {
-        Expiry::On(day) => {
-            need(item).is_none_or(|end| end > day) && days_between(today, day) <= i64::from(renew_before_days)
-        }
-        Expiry::Never => false,
-        Expiry::Unknown => true,
-    };
-    is_near && is_paid(item, today) && item.period != Period::Trial
+    let is_short = expires.day().is_none_or(|day| need(item).is_none_or(|end| end > day));
+    is_short && ends_soon(expires, today, renew_before_days) && is_paid(item, today) && item.period != Period::Trial
 }
 
 /// Whether sync renews a license, and for how long: the item is paid, its end lies beyond the license's expiry, and
@@ -142,6 +145,20 @@ mod tests {
 
     fn day(text: &str) -> NaiveDate {
         text.parse().expect("a date")
+    }
+
+    /// A pass reads a module only for this reason, because no list shows it.
+    #[test]
+    fn a_license_whose_end_is_near_or_not_known_ends_soon() {
+        for (expires, want) in [
+            (ends("2027-01-06"), false),
+            (ends("2027-01-05"), true),
+            (ends("2026-12-01"), true),
+            (Expiry::Never, false),
+            (Expiry::Unknown, true),
+        ] {
+            assert_eq!(ends_soon(expires, day("2027-01-04"), 1), want, "{expires}");
+        }
     }
 
     fn service(period: i32, status: i32, end: &str) -> Item {

@@ -84,6 +84,58 @@ fn a_pass_renews_a_module_whose_end_is_near() {
     assert_eq!(pass().1, 1, "{}", test.story());
 }
 
+/// The end of a module could not be read when it was seen last: each pass looks at it until it is known, and renews it.
+#[test]
+fn a_pass_looks_at_a_module_whose_end_is_not_known() {
+    let test = with_module();
+    test.cmd("open", 43).ok();
+    let id = licid(&test, 43);
+    ends_in(&test, id, 1);
+    alter_state(&test, &format!("UPDATE license SET expires = NULL WHERE id = {id}"));
+    test.set_item(43, "expiredate", &day(20));
+    test.run(["--command", "sync", "--module", "7"]).ok();
+    assert_eq!(test.upstream.billed("service.prolong"), 1, "{}", test.story());
+    forget(&test);
+    test.run(["--command", "sync", "--module", "7"]).ok();
+    assert_eq!(test.upstream.requests_of("addition.edit?read").len(), 0, "its end is known now");
+}
+
+/// The seller was away when the service of a module was closed: a later pass stops the module.
+#[test]
+fn a_module_closed_while_the_seller_was_away_is_freed_by_a_pass() {
+    let test = with_module();
+    test.cmd("open", 43).ok();
+    let id = licid(&test, 43);
+    test.upstream.fault(Fault::on("addition.edit?read").status(500).always());
+    test.cmd("close", 43).ok();
+    assert_eq!((test.upstream.license(id).status, test.log().contains("is freed later")), (2, true), "{}", test.log());
+    test.upstream.clear_faults();
+    settle(&test);
+    test.run(["--command", "sync", "--module", "7"]).ok();
+    assert_eq!(test.upstream.license(id).status, 3, "{}", test.story());
+    assert_eq!(state(&test, &format!("SELECT state FROM license WHERE id = {id}")), ["stopped"]);
+}
+
+/// A module without a key of its own uses that of its license: nobody waits for it, and no new one can be issued.
+#[test]
+fn a_module_without_a_key_of_its_own_is_not_late() {
+    let test = with_module();
+    test.cmd("open", 43).ok();
+    let id = licid(&test, 43);
+    test.upstream.edit_license(id, |license| license.key.clear());
+    alter_state(&test, &format!("UPDATE license SET lickey = NULL, since = since - 7200 WHERE id = {id}"));
+    test.run(["--command", "sync", "--module", "7"]).ok();
+    let found = super::admin(&test, &["reconcile", "--json"]).stdout;
+    let found: serde_json::Value = serde_json::from_str(&found).unwrap();
+    assert_eq!(found["differences"].as_array().map(Vec::len), Some(0), "{found:#}");
+    for command in [&["list", "--problems"][..], &["explain", "43"]] {
+        let told = super::admin(&test, command).stdout;
+        assert!(!told.contains("no key"), "{command:?}: {told}");
+    }
+    let refused = test.cmd("gen_key", 43);
+    assert!(refused.fails("not_supported").message().contains("issue a new key for the license"), "{}", test.story());
+}
+
 /// The license is given back: its modules end with it, and it is not for the next client.
 #[test]
 fn a_module_ends_with_its_license_which_is_not_pooled() {

@@ -1,8 +1,6 @@
 //! Modules of a license (family `addition`, docs/licensing-rules.md 1): a module is ordered for the license of the
 //! parent service, lives and dies with that license, and is never pooled. The seller has no list of them.
 
-use std::collections::BTreeSet;
-
 use crate::error::{ErrorKind, ModuleError};
 use crate::model::catalogue::Product;
 use crate::model::ids::{ItemId, LicenseId};
@@ -10,12 +8,13 @@ use crate::model::item::Item;
 use crate::model::journal::{Intent, OrderRequest};
 use crate::model::license::{Family, LicenseStatus, Money};
 use crate::model::license_row::{LicenseRow, LicenseState};
-use crate::model::period::{Period, days_between};
+use crate::model::period::Period;
 use crate::model::reason::Reason;
-use crate::plan::renew::is_paid;
+use crate::plan::renew::{ends_soon, is_paid};
 use crate::ports::{LockName, Refusal, RefusalKind, Upstream as _};
 use crate::text;
 
+use crate::engine::sync::pass::{Look, Work};
 use crate::engine::{Engine, errors};
 
 /// Rows of our state read at once.
@@ -156,28 +155,29 @@ impl Engine<'_> {
         Ok(item.filter(|item| is_paid(item, self.today())).map(|item| item.id))
     }
 
-    /// Services of modules whose end is near. No list shows modules, so these are read one by one.
-    pub(in crate::engine) fn modules_near_end(&self) -> Result<BTreeSet<ItemId>, ModuleError> {
-        let mut items = BTreeSet::new();
+    /// Collects the modules that need a call of their own, as the lists show it of other licenses: those that end soon
+    /// or are to be looked at, and those whose time to be freed has come. No list shows modules, so our rows decide.
+    pub(in crate::engine) fn collect_modules(&self, work: &mut Work) -> Result<(), ModuleError> {
+        let (today, days) = (self.today(), self.rules.renew_before_days);
         let mut after = LicenseId(0);
         loop {
-            let rows =
-                self.store.bound_licenses(self.account, Family::Addition, after, BATCH).map_err(errors::state)?;
-            let Some((last, _)) = rows.last() else { return Ok(items) };
+            let rows = self.held(Family::Addition, after, BATCH)?;
+            let Some((last, ..)) = rows.last() else { return Ok(()) };
             after = *last;
-            for (id, item) in rows {
-                let row = match self.store.license(self.account, id) {
+            for (id, item, state) in rows {
+                if state == LicenseState::ToFree {
+                    work.unheld.insert(id);
+                    continue;
+                }
+                let needs_look = match self.store.license(self.account, id) {
                     // It is reported, and nothing changed, when its service has its turn.
-                    Err(error) if error.is_of_one_row() => {
-                        items.extend(item);
-                        continue;
-                    }
-                    row => row.map_err(errors::state)?,
+                    Err(error) if error.is_of_one_row() => true,
+                    row => row
+                        .map_err(errors::state)?
+                        .is_some_and(|row| ends_soon(row.expires, today, days) || row.reason.is_some()),
                 };
-                let days = i64::from(self.rules.renew_before_days);
-                let expires = row.and_then(|row| row.expires.day());
-                if expires.is_some_and(|expires| days_between(self.today(), expires) <= days) {
-                    items.extend(item);
+                if let Some(item) = item.filter(|_| needs_look) {
+                    work.item(item, Look::Always);
                 }
             }
         }

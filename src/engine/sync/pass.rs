@@ -65,7 +65,7 @@ pub(in crate::engine) struct Work {
 }
 
 impl Work {
-    fn item(&mut self, item: ItemId, why: Look) {
+    pub(in crate::engine) fn item(&mut self, item: ItemId, why: Look) {
         let known = self.items.entry(item).or_insert(why);
         *known = (*known).max(why);
     }
@@ -152,17 +152,17 @@ impl Engine<'_> {
         Ok(self.store.items_without_license(self.account).map_err(errors::state)?.into_iter().collect())
     }
 
-    /// Collects the work that no list shows: modules of licenses near their end, licenses with a call in doubt, and
-    /// services for which the last pass failed, whose license is gone, or whose identity differs from our state.
+    /// Collects the work that no list shows: modules of licenses, licenses with a call in doubt, and services for which
+    /// the last pass failed, whose license is gone, or whose identity differs from our state.
     async fn collect_unlisted(&mut self, work: &mut Work, report: &mut PassReport) -> Result<(), ModuleError> {
-        let near = self.modules_near_end()?;
+        self.collect_modules(work)?;
         let gone = self.bereft()?;
         let troubled = self.troubled().await?;
         let suspects = self.suspects().await?;
         if let Some(left) = suspects.left_over() {
             report.left(self.module, Scope::Account, Why::UnknownLicense, left);
         }
-        for item in near.into_iter().chain(gone).chain(troubled).chain(suspects.items) {
+        for item in gone.into_iter().chain(troubled).chain(suspects.items) {
             work.item(item, Look::Always);
         }
         for OpenIntent { id, item, license } in self.store.open_intent_ids().map_err(errors::state)? {
@@ -359,7 +359,12 @@ impl Engine<'_> {
     }
 
     /// Licenses that serve a service, are being taken for one, or whose time to be freed has come.
-    fn held(&self, family: Family, after: LicenseId, limit: u32) -> Result<Vec<Held>, ModuleError> {
+    pub(in crate::engine) fn held(
+        &self,
+        family: Family,
+        after: LicenseId,
+        limit: u32,
+    ) -> Result<Vec<Held>, ModuleError> {
         self.store.held_licenses(self.account, family, after, limit, self.now()).map_err(errors::state)
     }
 

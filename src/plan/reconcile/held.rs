@@ -190,14 +190,14 @@ impl Comparison<'_> {
     /// Compares what the service shows its client.
     fn shown(&mut self, view: &ItemView, row: &LicenseRow) {
         let (item, id) = (view.item.id, row.id);
-        if row.key.is_none() {
+        if row.waits_for_key() {
             if row.age(self.ground.now) > chrono::Duration::hours(1) {
                 let what =
                     text!("license {id} has had no key for over an hour", "у лицензии {id} больше часа нет ключа");
                 let step = text!("ask for the key of license {id} again", "снова запросить ключ лицензии {id}");
                 self.add_with_step(Kind::KeyLate, (item, Some(id)), what, (Remedy::Look(item), step));
             }
-        } else if view.item.params.lickey != row.key {
+        } else if row.key.is_some() && view.item.params.lickey != row.key {
             let what = text!(
                 "the service does not show the key of license {id}",
                 "услуга показывает не тот ключ, что у лицензии {id}"

@@ -64,7 +64,7 @@ pub(super) fn of_license(row: &LicenseRow, is_late: bool) -> Vec<Problem> {
     let mut found = Vec::new();
     match row.state {
         LicenseState::Bound => {
-            if row.key.is_none() && is_late {
+            if row.waits_for_key() && is_late {
                 found.push(problem(
                     Kind::KeyLate,
                     text!(
