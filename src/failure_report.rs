@@ -39,10 +39,11 @@ pub struct Run<'r> {
     pub date: &'r str,
 }
 
-/// The error with one more sentence: the panel's own page also takes the answer that a request in doubt needs.
+/// The error with one more sentence: the panel's own page also takes the answer that a request in doubt needs. An error
+/// that is not about a request asks for no answer.
 fn with_page(error: &ModuleError, has_pages: bool) -> ModuleError {
     let mut error = error.clone();
-    if has_pages && error.kind == ErrorKind::OrderUnknown {
+    if has_pages && error.kind == ErrorKind::OrderUnknown && error.object == "wish" {
         let message = &mut error.message;
         **message = text!(
             [

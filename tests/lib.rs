@@ -54,6 +54,7 @@ mod settings;
 mod support;
 mod suspend;
 mod sync;
+mod taken_back;
 mod tidy;
 mod tour;
 mod wire;

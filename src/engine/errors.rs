@@ -4,8 +4,9 @@
 mod cluster;
 mod seller;
 
-use crate::error::{ErrorKind, Halt, ModuleError, Text};
+use crate::error::{ErrorKind, Halt, ModuleError, Text, counted};
 use crate::model::ids::{ItemId, LicenseId};
+use crate::model::journal::OnceRequest;
 use crate::ports::{DbError, LockName, PanelError};
 use crate::store::StoreError;
 use crate::text;
@@ -212,6 +213,42 @@ pub fn order_unknown(what: &Text, why: &Text, item: Option<ItemId>, intent: u32)
             "look at the seller's panel. If it was carried out: pmisplicense resolve {item} --wish {intent} --bought LICENSE. If not: pmisplicense resolve {item} --wish {intent} --not-bought",
             "проверьте в панели продавца. Если выполнено: pmisplicense resolve {item} --wish {intent} --bought ЛИЦЕНЗИЯ. Если нет: pmisplicense resolve {item} --wish {intent} --not-bought"
         ))
+}
+
+/// A call about a license was carried out, and the seller does not show it any more. It keeps its idempotency key, and
+/// nothing is in doubt: there is nothing to resolve. What is missing is made good in the seller's panel, and every run
+/// sees that.
+pub fn taken_back(what: &Text, request: &OnceRequest, license: LicenseId) -> ModuleError {
+    let message = text!(
+        ["{}: it was carried out, and the seller does not show it any more", what.en],
+        ["{}: это было выполнено, но продавец этого больше не показывает", what.ru]
+    );
+    let next = match request {
+        OnceRequest::Prolong { period, .. } => text!(
+            [
+                "if the renewal is missing in the seller's panel too, renew license {license} there for {}, then repeat the command; sync goes on by itself",
+                counted(period.0, "month")
+            ],
+            [
+                "если продления нет и в панели продавца, продлите там лицензию {license} на {} мес. и повторите команду; sync продолжит сам",
+                period.0
+            ]
+        ),
+        OnceRequest::Order(_)
+        | OnceRequest::ChangePricelist { .. }
+        | OnceRequest::SetNodes { .. }
+        | OnceRequest::NewKey { .. }
+        | OnceRequest::Delete { .. }
+        | OnceRequest::AddLicense(_)
+        | OnceRequest::RemoveLicense(_) => text!(
+            "if it is missing in the seller's panel too, do it there for license {license}, then repeat the command; sync goes on by itself",
+            "если этого нет и в панели продавца, сделайте это там для лицензии {license} и повторите команду; sync продолжит сам"
+        ),
+    };
+    ModuleError::new(ErrorKind::OrderUnknown, "licid", license, message)
+        .halted(Halt::HandedOver)
+        .changed(text!("It is not sent again", "Снова не отправляется"))
+        .next(next)
 }
 
 /// The panel's tool failed.

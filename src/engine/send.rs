@@ -64,23 +64,17 @@ impl Engine<'_> {
         self.step("intent recorded").await?;
         match recorded? {
             Recorded::Intent(recorded) => self.send_about(row, recorded, what).await,
-            Recorded::Existing(intent) => self.done_before(row, &intent, what).await,
+            Recorded::Existing(intent) => self.done_before(row, &intent).await,
         }
     }
 
-    /// The intent with this key was carried out before: sends nothing, and reads the license.
-    async fn done_before(&mut self, row: &LicenseRow, intent: &Intent, what: &Text) -> Result<Option<License>, Failed> {
+    /// The intent with this key was carried out before: sends nothing, and reads the license. When the seller does not
+    /// show what was done, it took that back, or the answer shows the past; no look can tell one from the other.
+    async fn done_before(&mut self, row: &LicenseRow, intent: &Intent) -> Result<Option<License>, Failed> {
         let seen = self.read(row.family, row.id).await?;
         match effect(&intent.request, seen.as_ref()) {
             Effect::Visible | Effect::CannotTell => Ok(seen),
-            Effect::NotVisible => Err(Failed::Other(self.cannot_tell(
-                intent,
-                what,
-                &text!(
-                    "it was carried out before, and the seller does not show it",
-                    "это уже было выполнено, но у продавца этого не видно"
-                ),
-            ))),
+            Effect::NotVisible => Err(Failed::Other(errors::taken_back(&describe(intent), &intent.request, row.id))),
         }
     }
 
@@ -88,12 +82,12 @@ impl Engine<'_> {
     /// that believed it would take the earlier renewal for its own.
     ///
     /// # Errors
-    /// `order_unknown`: the seller does not show a renewal that was carried out.
+    /// `order_unknown`: the seller does not show a renewal that was carried out, and an operator has to make it good.
     pub(super) async fn see_last_renewal(&mut self, row: &LicenseRow, seen: &mut License) -> Result<(), ModuleError> {
         let Some(before) = seen.expires.day() else { return Ok(()) };
         let key = IdempotencyKey::Renewal { account: row.account, license: row.id, before };
         let Some(done) = self.store.intent_by_key(&key.to_string()).map_err(errors::state)? else { return Ok(()) };
-        let now = self.done_before(row, &done, &describe(&done)).await?;
+        let now = self.done_before(row, &done).await?;
         *seen = now.ok_or_else(|| errors::license_gone(row.item, row.id))?;
         Ok(())
     }
