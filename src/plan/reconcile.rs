@@ -116,7 +116,8 @@ pub struct Comparison<'g> {
     heirs: BTreeMap<LicenseId, ItemId>,
     /// Licenses that could not be read.
     unreadable: BTreeSet<LicenseId>,
-    /// Licenses of closed services that the seller deleted.
+    /// Licenses that the seller deleted, and that serve no open service. A service that shows one is not named for it:
+    /// nothing could be taken from that service any more.
     dead: BTreeSet<LicenseId>,
     /// Licenses that their own service does not show.
     unshown: BTreeSet<LicenseId>,
