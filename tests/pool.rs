@@ -237,6 +237,39 @@ fn a_license_that_is_put_aside_is_stopped_again() {
     }
 }
 
+/// The license had to run for its new key, and the key's answer is lost. In these seconds another user of the account
+/// takes the license, before any of our looks at it. That license is not ours to stop, to rename or to move.
+#[test]
+fn a_license_that_somebody_takes_while_its_claim_fails_is_left_alone() {
+    for remoteid in ["", "1042"] {
+        for nth in 1..=6 {
+            let test = Test::new();
+            test.upstream.options(|o| o.newkey_needs_active = true);
+            let id = pooled(&test, 41, "55227", 40);
+            test.upstream.fault(Fault::on("soft.edit?newkey").nth(2).drop_before());
+            test.upstream.before("soft.edit?read", nth, move |w| {
+                let l = w.licenses.get_mut(&id).unwrap();
+                (l.licname, l.ip, l.key) = ("theirs".into(), "192.0.2.200".into(), "THEIR-KEY".into());
+                (l.status, l.remoteid) = (2, remoteid.into());
+            });
+            open(&test, 142, "55227", 1).ok();
+            let left = test.upstream.license(id);
+            if left.licname == "free.lic" {
+                assert!(nth > 4, "no more looks: {nth}");
+                continue;
+            }
+            for _ in 0..3 {
+                settle(&test);
+                test.run(["--command", "sync", "--module", "7"]);
+            }
+            let left = test.upstream.license(id);
+            let face = (left.licname.as_str(), left.ip.as_str(), left.key.as_str(), left.status);
+            assert_eq!(face, ("theirs", "192.0.2.200", "THEIR-KEY", 2), "{nth} {remoteid}: {}", test.story());
+            assert!(licid(&test, 142) != id && orders(&test) == 1, "{nth} {remoteid}: {}", test.story());
+        }
+    }
+}
+
 /// The key's answer is lost: seen by the look; not seen: put aside until it is settled, another one serves.
 #[test]
 fn a_license_whose_new_key_is_in_doubt_is_put_aside() {

@@ -14,7 +14,7 @@ use crate::model::period::{Period, add_period};
 use crate::model::reason::Reason;
 use crate::model::rules::a_month_after;
 use crate::plan::doubt::has_run_out;
-use crate::plan::freeing::state_to_return;
+use crate::plan::freeing::{Given, state_to_return};
 use crate::plan::halt::passes_over_license;
 use crate::plan::order::Terms;
 use crate::plan::outward;
@@ -179,7 +179,7 @@ impl Engine<'_> {
         row: &LicenseRow,
     ) -> Result<Taken, ModuleError> {
         let Some(product) = self.product_of(row) else {
-            self.give_back(row, None, &Reason::ProductUnknown).await?;
+            self.give_back(row, None, None, &Reason::ProductUnknown).await?;
             return Ok(None);
         };
         let asked = self.asked(item, product)?;
@@ -212,9 +212,11 @@ impl Engine<'_> {
             Taking::Free => {}
         }
         let row = self.remember_key_before(row, &seen).await?;
-        match self.renew_key(&row, seen, keeps_address).await? {
-            Some(seen) => self.give_address(item, incarnation, &row, asked, seen).await,
-            None => Ok(None),
+        let Some(seen) = self.renew_key(&row, seen, keeps_address).await? else { return Ok(None) };
+        // Another key may also mean that somebody else has taken the license.
+        match taking(&row, &seen, &asked.licname, asked.ip, keeps_address) {
+            Taking::NotFree => self.no_longer_free(&row, &seen).await.map(|()| None),
+            Taking::Given | Taking::Free => self.give_address(item, incarnation, &row, asked, seen).await,
         }
     }
 
@@ -246,7 +248,7 @@ impl Engine<'_> {
         let late = text!("new key of license {}", "новый ключ лицензии {}", row.id);
         if seen.key.is_none() && row.key_before.as_deref() == Some(NO_KEY) {
             // The seller shows no key at all: nobody could check that the new client gets another one.
-            self.give_back(row, None, &Reason::NoKeyShown).await?;
+            self.give_back(row, None, None, &Reason::NoKeyShown).await?;
             return Ok(None);
         }
         if seen.key.is_none() {
@@ -275,7 +277,7 @@ impl Engine<'_> {
                 }
                 Err(Failed::Refused(refusal, error)) => {
                     let from = seen.key_changed.map(a_month_after);
-                    self.give_back(row, from, &Reason::KeyRefused(refusal.to_string())).await?;
+                    self.give_back(row, None, from, &Reason::KeyRefused(refusal.to_string())).await?;
                     return if keeps_address { Err(self.busy_address(row, from, &error)) } else { Ok(None) };
                 }
                 Err(Failed::Other(error)) => {
@@ -325,6 +327,7 @@ impl Engine<'_> {
             no_autoprolong: seen.autoprolong == Some(true),
         };
         let change = Repeatable::Edit(edit);
+        let given = Some(Given { licname: &asked.licname, ip: asked.ip });
         for attempt in 0..2 {
             let answer = self.try_change(row, &change).await?;
             let after = self.read(row.family, row.id).await?;
@@ -341,7 +344,7 @@ impl Engine<'_> {
                 _ if arrived => return self.finish_taking(item, incarnation, row, asked, after).await.map(Some),
                 Err(CallError::Refused(refusal)) if refusal.kind == RefusalKind::IpBusy => {
                     let what = text!("taking license {}", "взятие лицензии {}", row.id);
-                    self.give_back(row, None, &Reason::AddressBusy).await?;
+                    self.give_back(row, given, None, &Reason::AddressBusy).await?;
                     return Err(errors::refused(
                         &refusal,
                         &what,
@@ -351,7 +354,7 @@ impl Engine<'_> {
                 }
                 Err(CallError::Refused(refusal)) => {
                     let from = after.ip_changed.map(a_month_after);
-                    self.give_back(row, from, &Reason::AddressRefused(refusal.to_string())).await?;
+                    self.give_back(row, given, from, &Reason::AddressRefused(refusal.to_string())).await?;
                     return Ok(None);
                 }
                 // The outcome is unknown and nothing is visible: the edit is repeated once. After that the claim is

@@ -61,6 +61,32 @@ pub fn is_untouched(row: &LicenseRow) -> bool {
     row.state == LicenseState::Claimed && row.key_before.is_none() && has_free_name(row)
 }
 
+/// What a claim asked the license to become: the name and the address of its service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Given<'g> {
+    /// The name.
+    pub licname: &'g str,
+    /// The address.
+    pub ip: Option<IpAddr>,
+}
+
+/// Whether a claimed license is still the one that its claim changed: it bears the mark of the claim, nobody uses it,
+/// or name and address are those of before or those that the claim sent. Otherwise another user of the account or
+/// another service has taken it since, and it is left alone. An address alone proves nothing: the license of the same
+/// server may be taken elsewhere too. `given`: what the claim sent, if it sent that.
+pub fn is_still_claimed(row: &LicenseRow, seen: &License, panel: &PanelId, given: Option<Given<'_>>) -> bool {
+    if row.mark.as_ref().is_some_and(|mark| seen.remoteid.is(mark)) {
+        return true;
+    }
+    let is_silent = seen.remoteid.is_silent();
+    let is_ours = is_silent || seen.remoteid.mark().is_some_and(|mark| mark.panel() == panel);
+    let is_as_before = is_ours && seen.ip == row.ip && row.keeps_name(&row.name, seen);
+    let is_as_given =
+        is_silent && given.is_some_and(|to| (seen.ip == to.ip || seen.ip == row.ip) && seen.may_be_named(to.licname));
+    let is_free = seen.looks_free() && (is_ours || !matches!(seen.remoteid.mark(), Some(Mark::Order { .. })));
+    is_free || is_as_before || is_as_given
+}
+
 /// The state of a claimed license that goes back. Without the name of a free license it still has to be freed.
 pub fn state_to_return(row: &LicenseRow) -> LicenseState {
     if has_free_name(row) { LicenseState::Pool } else { LicenseState::ToFree }
@@ -214,6 +240,42 @@ mod tests {
         ] {
             let seen = License { ip: ip(seen_ip), name: Some(seen_name.into()), ..test_license(5001) };
             assert_eq!(is_like_its_services(&row, &seen, ip("192.0.2.10"), name), want, "{case}");
+        }
+    }
+
+    /// After a lost answer a license is stopped only if nobody else has taken it: mark, name and address tell.
+    #[test]
+    fn a_claimed_license_that_somebody_else_took_is_not_stopped() {
+        let ip = |text: &str| text.parse::<IpAddr>().ok();
+        let mark = Mark::Order { panel: panel(0), item: ItemId(142), number: 2 };
+        let pooled =
+            LicenseRow { mark: Some(mark.clone()), name: FREE_NAME.into(), ip: Some(FREE_IP), ..test_row(5001) };
+        let kept = LicenseRow { mark: Some(mark.clone()), ..test_row(5001) };
+        let claims = RemoteId::Text(mark.to_string());
+        let text = RemoteId::Text("1042".into());
+        let given = Given { licname: "client", ip: ip("192.0.2.42") };
+        let free = (FREE_NAME, "0.0.0.0");
+        for (case, row, (name, address), remoteid, given, want) in [
+            ("as in the pool", &pooled, free, pool(panel(0)), None, true),
+            ("as in the pool, no marks", &pooled, free, RemoteId::Absent, None, true),
+            ("free, freed by another", &pooled, free, pool(panel(1)), None, true),
+            ("free, marked by another installation", &pooled, free, order(panel(1)), None, false),
+            ("given by the claim", &pooled, ("client", "192.0.2.42"), claims, Some(given), true),
+            ("given, no marks", &pooled, ("client", "192.0.2.42"), RemoteId::Empty, Some(given), true),
+            ("only the name arrived", &pooled, ("client", "0.0.0.0"), RemoteId::Absent, Some(given), true),
+            ("named alike, never given", &pooled, ("client", "192.0.2.42"), RemoteId::Absent, None, false),
+            ("taken by another user", &pooled, ("theirs", "192.0.2.99"), RemoteId::Empty, Some(given), false),
+            ("taken by another installation", &pooled, ("client", "192.0.2.42"), order(panel(1)), Some(given), false),
+            ("taken by another module", &pooled, ("client", "192.0.2.42"), text.clone(), Some(given), false),
+            ("taken by another service", &pooled, ("shop", "192.0.2.10"), order(panel(0)), Some(given), false),
+            ("waits to be freed", &kept, ("shop", "192.0.2.10"), order(panel(0)), None, true),
+            ("waits to be freed, no marks", &kept, ("shop", "192.0.2.10"), RemoteId::Absent, None, true),
+            ("its address, another name", &kept, ("theirs", "192.0.2.10"), RemoteId::Absent, None, false),
+            ("its name, another address", &kept, ("shop", "192.0.2.99"), RemoteId::Absent, None, false),
+            ("its name and address, another module", &kept, ("shop", "192.0.2.10"), text, None, false),
+        ] {
+            let seen = License { name: Some(name.into()), ip: ip(address), remoteid, ..test_license(5001) };
+            assert_eq!(is_still_claimed(row, &seen, &panel(0), given), want, "{case}");
         }
     }
 

@@ -4,7 +4,7 @@ use crate::error::ModuleError;
 use crate::model::license::{License, LicenseStatus};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
-use crate::plan::freeing::{is_untouched, state_to_return, state_when_used, try_again_at};
+use crate::plan::freeing::{Given, is_still_claimed, is_untouched, state_to_return, state_when_used, try_again_at};
 use crate::plan::halt::may_arrive_late;
 use crate::plan::reason::words;
 use crate::text;
@@ -33,8 +33,9 @@ impl Engine<'_> {
     /// Whether the key was changed is unknown: the candidate rests until this is settled, and the next one is tried.
     /// A license that cannot be stopped now has to be freed later.
     pub(super) async fn put_aside(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
-        let (state, why) = match self.stop_again(row).await {
-            Ok(()) => (state_to_return(row), Reason::KeyInDoubt),
+        let (state, why) = match self.stop_again(row, None).await {
+            Ok(Some(theirs)) => return self.no_longer_free(row, &theirs).await,
+            Ok(None) => (state_to_return(row), Reason::KeyInDoubt),
             Err(error) => {
                 self.warn(&freed_later(row.id, &error));
                 // The seller may still stop it, so not even a service with the same address gets it until then.
@@ -47,25 +48,35 @@ impl Engine<'_> {
         self.commit("put aside", move |tx| tx.release_license(&row, state, Some(until), Some(&why))).await
     }
 
-    /// Stops a license that this claim may have started.
-    async fn stop_again(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
-        let seen = self.read(row.family, row.id).await?;
-        if let Some(seen) = seen.filter(|seen| seen.status == LicenseStatus::Active) {
+    /// Stops a license that this claim may have started. If somebody else has taken it since, it is left alone and
+    /// returned. `given`: what this claim sent to it.
+    async fn stop_again(&mut self, row: &LicenseRow, given: Option<Given<'_>>) -> Result<Option<License>, ModuleError> {
+        let Some(seen) = self.read(row.family, row.id).await?.filter(|seen| seen.status != LicenseStatus::Deleted)
+        else {
+            return Ok(None);
+        };
+        if !is_still_claimed(row, &seen, &self.panel_id, given) {
+            return Ok(Some(seen));
+        }
+        if seen.status == LicenseStatus::Active {
             self.stop(row, seen).await?;
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Gives a claimed license back: stopped again if this claim has sent anything, with the reason and the day from
-    /// which it may be tried again.
+    /// which it may be tried again. `given`: the name and address that this claim sent.
     pub(super) async fn give_back(
         &mut self,
         row: &LicenseRow,
+        given: Option<Given<'_>>,
         from: Option<chrono::NaiveDate>,
         why: &Reason,
     ) -> Result<(), ModuleError> {
-        if !is_untouched(row) {
-            self.stop_again(row).await?;
+        if !is_untouched(row)
+            && let Some(theirs) = self.stop_again(row, given).await?
+        {
+            return self.no_longer_free(row, &theirs).await;
         }
         let until = try_again_at(from, self.now());
         let state = state_to_return(row);
