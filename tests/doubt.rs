@@ -418,6 +418,7 @@ fn a_license_of_another_kind_that_appears_between_two_looks_is_freed() {
         );
         assert_eq!((billed(&test), test.upstream.billed("soft.changepricelist")), (1, 0));
         assert_ne!(test.item(42).param("licid"), id.to_string());
+        assert!(test.cmd("open", 42).fails("order_unknown").message().contains("pmisplicense bind 42 LICENSE"));
     }
 }
 

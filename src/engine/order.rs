@@ -22,6 +22,7 @@ use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::plan::check::{check_ip, check_licname, clean_licname};
 use crate::plan::doubt::{Match, compare, mismatch};
 use crate::plan::order::Terms;
+use crate::plan::resolution::give_again;
 use crate::ports::{CallError, Outcome, RefusalKind, Upstream as _};
 use crate::store::{NewIntent, Recorded, RecordedIntent, StoreError};
 use crate::text;
@@ -135,7 +136,12 @@ impl Engine<'_> {
                 self.note(&what);
                 self.send_order(recorded, incarnation, before.as_ref(), &what).await
             }
-            Recorded::Existing(intent) if intent.status.is_ended() => Err(ordered_before(&intent, &what).into()),
+            Recorded::Existing(intent) if intent.status.is_ended() => {
+                let bought = intent.license.filter(|_| intent.account == self.account);
+                let row = bought.map(|license| self.store.license(self.account, license)).transpose();
+                let again = give_again(row.map_err(errors::state)?.flatten().as_ref(), terms.product);
+                Err(ordered_before(&intent, &what, again).into())
+            }
             Recorded::Existing(intent) if intent.account != self.account => {
                 // The order was sent with another account, so no list of the present account can show its result,
                 // however often the run is repeated.

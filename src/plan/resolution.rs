@@ -1,8 +1,10 @@
 //! resolve: what happens to the license that an order in doubt bought, when an operator has named it
 //! (docs/money-safety.md 3). `engine::resolve` reads the license and its service, and asks here.
 
+use crate::model::catalogue::Product;
 use crate::model::ids::LicenseId;
 use crate::model::journal::{Incarnation, IntentStatus};
+use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::plan::identity::Standing;
 
 /// What happens to the license that an order bought.
@@ -47,6 +49,26 @@ pub fn is_given_up(status: IntentStatus) -> bool {
     }
 }
 
+/// The license that an operator binds to a service whose order has ended. The order is not sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GiveAgain {
+    /// The license that the order bought: it is of the product that the service wants, and serves nobody.
+    Former(LicenseId),
+    /// Another one.
+    Another,
+}
+
+/// Judges which license an operator binds after an order that has ended. `row`: our row of the license that it bought,
+/// if this account has that license. `wanted`: the product that the service wants now.
+pub fn give_again(row: Option<&LicenseRow>, wanted: &Product) -> GiveAgain {
+    let fits = |row: &&LicenseRow| row.family == wanted.family && row.pricelist == wanted.pricelist;
+    let Some(row) = row.filter(fits) else { return GiveAgain::Another };
+    match row.state {
+        LicenseState::Pool | LicenseState::Stopped | LicenseState::ToFree => GiveAgain::Former(row.id),
+        LicenseState::Bound | LicenseState::Claimed | LicenseState::Deleted => GiveAgain::Another,
+    }
+}
+
 /// The service of the order, as it is now.
 #[derive(Debug)]
 pub struct Service {
@@ -81,7 +103,9 @@ pub fn fate(service: Service) -> Fate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::catalogue::Catalogue;
     use crate::model::ids::{ClientId, ItemId};
+    use crate::model::license_row::test_row;
 
     fn incarnation() -> Incarnation {
         Incarnation { item: ItemId(42), created: "2026-11-01".into(), closes: 0 }
@@ -130,6 +154,29 @@ mod tests {
             ),
         ] {
             assert_eq!(got, want, "{case}");
+        }
+    }
+
+    /// Only a license that `bind` takes for the service is advised.
+    #[test]
+    fn the_former_license_is_advised_only_if_it_fits() {
+        use LicenseState as S;
+        let catalogue = Catalogue::builtin();
+        let wanted = |name| catalogue.get(name).expect("a product");
+        let row = |state| LicenseRow { state, ..test_row(5001) };
+        let former = GiveAgain::Former(LicenseId(5001));
+        for (case, row, name, want) in [
+            ("to be freed", Some(row(S::ToFree)), "55227", former),
+            ("stopped", Some(row(S::Stopped)), "55227", former),
+            ("in the pool", Some(row(S::Pool)), "55227", former),
+            ("another tariff", Some(row(S::Pool)), "55228", GiveAgain::Another),
+            ("another family", Some(row(S::Pool)), "9203", GiveAgain::Another),
+            ("serves another service", Some(row(S::Bound)), "55227", GiveAgain::Another),
+            ("is taken for another service", Some(row(S::Claimed)), "55227", GiveAgain::Another),
+            ("gone", Some(row(S::Deleted)), "55227", GiveAgain::Another),
+            ("not known, or of another account", None, "55227", GiveAgain::Another),
+        ] {
+            assert_eq!(give_again(row.as_ref(), wanted(name)), want, "{case}");
         }
     }
 
