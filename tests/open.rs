@@ -357,6 +357,39 @@ fn a_late_key_is_not_shown_by_that_of_the_license_before() {
     assert_eq!((licid(&test, 42), test.item(42).param("lickey")), (id, key.as_str()));
 }
 
+/// A panel that refuses a parameter without a value: the number of the new license is saved anyway. That the former key
+/// is still shown is told once, and the new key takes its place.
+#[test]
+fn a_panel_that_clears_no_parameter_gets_the_number_anyway() {
+    let mut test = Test::new();
+    test.settings("on_close = \"stop\"\n");
+    let former = opened(&test, 42, "55227", 1);
+    let shown = test.item(42).param("lickey").to_owned();
+    test.cmd("close", 42).ok();
+    test.panel(|p| p.saveparam_refuses_empty = true);
+    test.upstream.options(|o| o.key_after_reads = u32::MAX);
+    test.set_item(42, "status", "1");
+    test.set_param(42, "ip", "192.0.2.142");
+    let problems = |test: &Test| told(test).iter().filter(|func| *func == "problems.register").count();
+    forget(&test);
+    test.cmd("open", 42).ok();
+    let id = licid(&test, 42);
+    assert_eq!((id != former, test.item(42).status, test.item(42).param("lickey")), (true, 2, shown.as_str()));
+    assert_eq!(problems(&test), 1, "{}", test.story());
+    assert!(test.log().contains("service 42 still shows the key of its former license"), "{}", test.story());
+    for _ in 0..2 {
+        test.cmd("sync_item", 42).ok();
+    }
+    assert_eq!((problems(&test), licid(&test, 42)), (1, id), "it is told once");
+    // A later run clears the key, once the panel does that.
+    test.panel(|p| p.saveparam_refuses_empty = false);
+    test.cmd("sync_item", 42).ok();
+    assert_eq!(test.item(42).param("lickey"), "", "{}", test.story());
+    test.upstream.issue_keys();
+    test.cmd("sync_item", 42).ok();
+    assert_eq!(test.item(42).param("lickey"), test.upstream.license(id).key);
+}
+
 /// reopen does what open would still have to do, and ends with a post-call of its own.
 #[test]
 fn reopen_does_what_open_left_and_ends_with_its_own_post_call() {

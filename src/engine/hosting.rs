@@ -17,7 +17,6 @@ mod wording;
 use crate::error::ModuleError;
 use crate::model::catalogue::NOPANEL;
 use crate::model::item::{Item, ItemStatus};
-use crate::model::license_row::LicenseRow;
 use crate::plan::choice::{Wanted, wanted};
 use crate::text;
 
@@ -87,7 +86,7 @@ impl Engine<'_> {
             && let (Some(paid), Some(ends)) = (payment.as_ref().map(|payment| payment.paid_end), seen.ends)
             && ends.date_naive() < paid
         {
-            self.tell_problem(item.id, &row, &wording::hosting_ends(item.id, &seen, paid)).await?;
+            self.tell_problem(item.id, (row.account, row.id), &wording::hosting_ends(item.id, &seen, paid)).await?;
         }
         self.finish_prolong(item, &incarnation, payment).await
     }
@@ -120,30 +119,5 @@ impl Engine<'_> {
             }
         }
         self.post(item, "service.postsetparam").await
-    }
-
-    /// Registers a problem with a license in the panel, once, even if later runs find it again. If the panel refuses
-    /// this, the command goes on.
-    async fn tell_problem(
-        &mut self,
-        item: crate::model::ids::ItemId,
-        row: &LicenseRow,
-        problem: &crate::error::Text,
-    ) -> Result<(), ModuleError> {
-        let license = (row.account, row.id);
-        if self.store.is_noted(license, "problem", problem).map_err(errors::state)? {
-            return Ok(());
-        }
-        self.warn(problem);
-        if let Err(error) = self.register_problem(problem, item).await {
-            let why = error.words();
-            self.warn(&text!(
-                ["the panel did not take this problem: {}", why.en],
-                ["панель не приняла эту проблему: {}", why.ru]
-            ));
-            return Ok(());
-        }
-        let problem = problem.clone();
-        self.commit("problem told", move |tx| tx.note(Some(item), Some(license), "problem", &problem)).await
     }
 }

@@ -3,14 +3,16 @@
 
 use std::collections::BTreeMap;
 
-use crate::error::ModuleError;
-use crate::model::ids::LicenseId;
+use crate::error::{ModuleError, Text};
+use crate::model::ids::{AccountId, ItemId, LicenseId};
 use crate::model::item::Item;
 use crate::model::license::License;
+use crate::model::license_row::LicenseRow;
 use crate::model::reason::Reason;
 use crate::model::rules::PostOpen;
 use crate::plan::check::without_mark;
 use crate::ports::{PanelCall, PanelError};
+use crate::text;
 
 use super::{Engine, errors};
 
@@ -18,13 +20,11 @@ impl Engine<'_> {
     /// Saves number, key and name of the license to the item. Only changed values are sent, and then read back. A value
     /// that has not arrived, or was answered with an error, is sent again in the older form.
     pub(super) async fn save_license(&mut self, item: &Item, seen: &License) -> Result<(), ModuleError> {
+        // Otherwise the client would take the key of the former license for the key of this one.
+        let is_former = seen.key.is_none() && self.shows_former_key(item, seen.id)?;
         let mut values = Vec::new();
-        match &seen.key {
-            Some(key) if item.params.lickey.as_ref() != Some(key) => values.push(("lickey", key.reveal().to_owned())),
-            Some(_) => {}
-            // Otherwise the client would take the key of the former license for the key of this one.
-            None if self.shows_former_key(item, seen.id)? => values.push(("lickey", String::new())),
-            None => {}
+        if let Some(key) = seen.key.as_ref().filter(|key| item.params.lickey.as_ref() != Some(*key)) {
+            values.push(("lickey", key.reveal().to_owned()));
         }
         if item.params.licid != Some(seen.id) {
             values.push(("licid", seen.id.to_string()));
@@ -37,18 +37,71 @@ impl Engine<'_> {
             let name = row.as_ref().map_or(seen.name.as_deref(), |row| row.name_meant(seen)).map(without_mark);
             values.extend(name.filter(|name| !name.is_empty()).map(|name| ("licname", name.to_owned())));
         }
-        self.save_params(item, &values).await
+        self.save_params(item, &values).await?;
+        if is_former { self.clear_key(item, seen.id).await } else { Ok(()) }
     }
 
     /// True if a service still shows the key of its former license, while the key of this license is late.
     fn shows_former_key(&self, item: &Item, license: LicenseId) -> Result<bool, ModuleError> {
-        let Some(former) = item.params.licid.filter(|former| *former != license) else { return Ok(false) };
-        let row = |id| self.store.license(self.account, id).map_err(errors::state);
+        let Some(shown) = &item.params.lickey else { return Ok(false) };
+        let known = self.store.license(self.account, license).map_err(errors::state)?;
+        if known.is_some_and(|row| row.key.is_some()) {
+            return Ok(false);
+        }
+        let others = self.store.licenses_of_item(item.id).map_err(errors::state)?;
+        let mut others = others.iter().filter(|row| row.id != license);
         // Under a new number it is the same license, whose key this look did not show.
-        let is_same = row(former)?.is_some_and(|row| row.reason == Some(Reason::Renumbered));
-        let is_known = row(license)?.is_some_and(|row| row.key.is_some());
-        let was_its = self.store.was_of_item(item.id, former).map_err(errors::state)?;
-        Ok(item.params.lickey.is_some() && was_its && !is_same && !is_known)
+        let is_same = |row: &LicenseRow| row.reason == Some(Reason::Renumbered);
+        if let Some(former) = item.params.licid.filter(|former| *former != license) {
+            let was_its = self.store.was_of_item(item.id, former).map_err(errors::state)?;
+            return Ok(was_its && !others.any(|row| row.id == former && is_same(row)));
+        }
+        // The number was saved, and the key was not cleared yet. A license that a hosting order gets again has the same
+        // number.
+        let removals = self.store.removals_of_license(self.account, license).map_err(errors::state)?;
+        let mut removed = removals.iter().filter_map(|intent| intent.request.as_removal());
+        Ok(others.any(|row| row.key.as_ref() == Some(shown) && !is_same(row))
+            || removed.any(|removal| removal.key == shown.fingerprint()))
+    }
+
+    /// Clears the key of the former license. If the panel refuses an empty parameter, the service has its license
+    /// anyway: the problem is reported, and the next run tries again.
+    async fn clear_key(&mut self, item: &Item, license: LicenseId) -> Result<(), ModuleError> {
+        let Err(error) = self.save_params(item, &[("lickey", String::new())]).await else { return Ok(()) };
+        let (id, why) = (item.id, error.words());
+        self.note(&text!(
+            ["the former key of service {id} is not cleared: {}", why.en],
+            ["прежний ключ услуги {id} не очищен: {}", why.ru]
+        ));
+        let problem = text!(
+            "service {id} still shows the key of its former license: the panel did not clear it. The key of license {license} takes its place as soon as it comes. Until then the client must not use the shown key",
+            "услуга {id} ещё показывает ключ прежней лицензии: панель его не очистила. Ключ лицензии {license} займёт его место, как только придёт. До этого клиенту нельзя использовать показанный ключ"
+        );
+        self.tell_problem(id, (self.account, license), &problem).await
+    }
+
+    /// Registers a problem with a license in the panel, once, even if later runs find it again. If the panel refuses
+    /// this, the command goes on.
+    pub(super) async fn tell_problem(
+        &mut self,
+        item: ItemId,
+        license: (AccountId, LicenseId),
+        problem: &Text,
+    ) -> Result<(), ModuleError> {
+        if self.store.is_noted(license, "problem", problem).map_err(errors::state)? {
+            return Ok(());
+        }
+        self.warn(problem);
+        if let Err(error) = self.register_problem(problem, item).await {
+            let why = error.words();
+            self.warn(&text!(
+                ["the panel did not take this problem: {}", why.en],
+                ["панель не приняла эту проблему: {}", why.ru]
+            ));
+            return Ok(());
+        }
+        let problem = problem.clone();
+        self.commit("problem told", move |tx| tx.note(Some(item), Some(license), "problem", &problem)).await
     }
 
     async fn save_params(&mut self, item: &Item, values: &[(&'static str, String)]) -> Result<(), ModuleError> {

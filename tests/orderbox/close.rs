@@ -397,6 +397,7 @@ fn a_license_bought_again_is_not_lost_while_its_key_is_late() {
     test.set_item(ITEM, "status", "1");
     test.cmd("reopen", ITEM).ok();
     assert_eq!((test.item(ITEM).status, test.orderbox().charges(ORDER)), (2, 2), "{}", test.story());
+    assert_eq!(test.item(ITEM).param("lickey"), "", "the order's number stays, its former key is not shown");
     sync(&test).ok();
     assert_ne!(state(&test, "SELECT coalesce(lickey, '') FROM license WHERE id = 4001"), former);
     test.cmd("close", ITEM).ok();

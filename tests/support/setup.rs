@@ -177,6 +177,7 @@ fn panel(db: &Database, tcp: bool) -> Panel {
         post_moves_end: true,
         task_type: "6".to_owned(),
         saveparam_refuses_names: false,
+        saveparam_refuses_empty: false,
         replay: None,
         access: BTreeMap::new(),
         typed_import: false,

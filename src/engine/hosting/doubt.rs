@@ -169,7 +169,7 @@ impl Engine<'_> {
         if row.age(self.now()) < chrono::Duration::minutes(KEY_LATE_MINUTES) {
             return Ok(false);
         }
-        self.tell_problem(item, row, &wording::key_is_late(item, row)).await.map(|()| true)
+        self.tell_problem(item, (row.account, row.id), &wording::key_is_late(item, row)).await.map(|()| true)
     }
 
     /// A license that was bought before, serves no service, and has not shown its key yet. No other one is bought while

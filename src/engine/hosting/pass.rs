@@ -201,7 +201,7 @@ impl Engine<'_> {
     ) -> Result<(), ModuleError> {
         if seen.key.is_some() && is_renewed_soon(seen.recurring, seen.ends, self.now()) {
             let problem = wording::renewed_unpaid(item.id, seen, self.cost_of_months(1).as_ref());
-            self.tell_problem(item.id, row, &problem).await?;
+            self.tell_problem(item.id, (row.account, row.id), &problem).await?;
         }
         Ok(())
     }
@@ -226,7 +226,7 @@ impl Engine<'_> {
         let seen = self.order_now(line, row.id).await?;
         if seen.key.is_none() && row.key.is_some() {
             let error = wording::addon_gone(item.id, row.id);
-            self.tell_problem(item.id, row, &error.message).await?;
+            self.tell_problem(item.id, (row.account, row.id), &error.message).await?;
             return Err(error);
         }
         self.save_addon(item, row, &seen).await?;
@@ -238,7 +238,7 @@ impl Engine<'_> {
             self.tell_late_key(item.id, row).await?;
         }
         if !seen.is_active() {
-            self.tell_problem(item.id, row, &wording::hosting_not_active(item.id, &seen)).await?;
+            self.tell_problem(item.id, (row.account, row.id), &wording::hosting_not_active(item.id, &seen)).await?;
         }
         if item.status == ItemStatus::Suspended || !is_paid(item, self.today()) {
             self.tell_unpaid_renewal(item, row, &seen).await?;

@@ -191,8 +191,12 @@ impl Engine<'_> {
         let row = self.store.license(row.account, row.id).map_err(errors::state)?.unwrap_or(row);
         if keeps {
             if let Some(seen) = self.try_look(&row).await? {
-                self.tell_problem(item.id, &row, &wording::kept(item.id, &seen, self.cost_of_months(1).as_ref()))
-                    .await?;
+                self.tell_problem(
+                    item.id,
+                    (row.account, row.id),
+                    &wording::kept(item.id, &seen, self.cost_of_months(1).as_ref()),
+                )
+                .await?;
             }
             return Ok(());
         }
@@ -257,7 +261,7 @@ impl Engine<'_> {
         }
         if self.rules.hosting.remove_call.is_empty() {
             let price = self.cost_of_months(1);
-            self.tell_problem(item, &row, &wording::to_remove(item, &seen, price.as_ref())).await?;
+            self.tell_problem(item, (row.account, row.id), &wording::to_remove(item, &seen, price.as_ref())).await?;
             return self.ask_operator(item).await.map(|()| Some(seen));
         }
         let pending = self.pending_actions(row.id).await?.map_err(|error| unreadable(&error, row.id))?;
@@ -343,7 +347,7 @@ impl Engine<'_> {
                     KeyNow::Same => {
                         self.write_event(&intent, IntentEvent::Refused { reason: refusal.to_string() }, &what).await?;
                         let problem = wording::removal_refused(item, row.id, &refusal);
-                        self.tell_problem(item, row, &problem).await?;
+                        self.tell_problem(item, (row.account, row.id), &problem).await?;
                         Err(errors::refused(&refusal, &what, "licid", row.id))
                     }
                 },

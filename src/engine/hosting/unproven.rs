@@ -136,7 +136,7 @@ impl Engine<'_> {
         let (error, why) = (question.error(intent, row.id), question.reason());
         self.write_event(intent, IntentEvent::HandedOver { reason: why.en.clone() }, &why).await?;
         if let Some(item) = intent.item {
-            self.tell_problem(item, row, &error.message).await?;
+            self.tell_problem(item, (row.account, row.id), &error.message).await?;
         }
         Ok(error)
     }

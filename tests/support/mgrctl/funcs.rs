@@ -132,6 +132,11 @@ impl Desk<'_> {
     fn save(&mut self) -> Done {
         let elid = self.item()?;
         let crypted = self.call.get("crypted") == Some("on");
+        if self.panel.saveparam_refuses_empty
+            && let Some((name, _)) = self.call.args.iter().find(|(_, value)| value.is_empty())
+        {
+            return Err(Failure::new("missed", name, &format!("The required field {name} is empty")));
+        }
         if let Some(name) = self.call.get("name").map(str::to_owned) {
             let value = self.call.get("value").map(str::to_owned);
             return self.save_one(&elid, &name, value, crypted);

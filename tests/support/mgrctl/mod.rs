@@ -27,6 +27,9 @@ pub struct Panel {
     pub task_type: String,
     /// Form (b) of service.saveparam is answered with an error, as by an older panel.
     pub saveparam_refuses_names: bool,
+    /// service.saveparam refuses a parameter without a value, in either form.
+    #[serde(default)]
+    pub saveparam_refuses_empty: bool,
     /// An import must name the type of its service, and the service's status beside the status.
     #[serde(default)]
     pub typed_import: bool,

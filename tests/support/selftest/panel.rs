@@ -108,6 +108,9 @@ fn parameters_are_saved_in_both_forms() {
     assert_eq!(t.item(42).param("licname"), "");
     t.panel(|p| p.saveparam_refuses_names = true);
     no(&t, &["service.saveparam", "sok=ok", "elid=42", "licid=5002"], "missed/name");
+    t.panel(|p| (p.saveparam_refuses_names, p.saveparam_refuses_empty) = (false, true));
+    no(&t, &["service.saveparam", "sok=ok", "elid=42", "licid=5002", "lickey="], "missed/lickey");
+    assert_eq!(t.item(42).param("licid"), "5001");
     let call = t.mgrctl_calls().remove(0);
     assert_eq!((call.by_env, call.ssh_connection.as_deref()), (vec!["lickey".to_owned()], Some("pmisplicense")));
     assert!(
