@@ -70,7 +70,7 @@ pub fn words(desk: &Desk<'_>, line: &JournalLine) -> String {
 /// A word of the journal for people. `None`: the reason beside it says the same.
 fn event_word(word: &str) -> Option<Text> {
     Some(match word {
-        "seen" | "bound" | "claimed" | "pool" | "imported" | "given_to" | "client" | "problem" => return None,
+        "seen" | "bound" | "claimed" | "pool" | "imported" | "given_to" | "client" | "problem" | "left" => return None,
         "renumbered" | "name_kept" | "doubled" => return None,
         "recorded" => text!("recorded", "записано"),
         "done" => text!("done", "выполнено"),

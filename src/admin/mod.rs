@@ -12,6 +12,7 @@ pub mod forecast;
 pub mod history;
 pub mod identity;
 pub mod import;
+pub mod leave;
 pub mod list;
 pub mod metrics;
 pub mod monthly;

@@ -27,14 +27,14 @@ const fn change(what: &'static str, seen: &'static str, run: &'static str) -> Ch
 }
 
 /// The changes, the likeliest first.
-pub fn changes(lang: Lang) -> &'static [Change; 17] {
+pub fn changes(lang: Lang) -> &'static [Change; 18] {
     match lang {
         Lang::En => &ENGLISH,
         Lang::Ru => &russian::CHANGES,
     }
 }
 
-const ENGLISH: [Change; 17] = [
+const ENGLISH: [Change; 18] = [
     change(
         "the panel copied a service under another number (its tool *Service import*, to hand it to another client); the old one is closed",
         "type `state` from every command of the copy; `sync` ends with 1; finding `shown`",
@@ -89,6 +89,11 @@ const ENGLISH: [Change; 17] = [
         "two open services show one license",
         "finding `two_items`",
         "`unbind ITEM` for the one whose license it is not",
+    ),
+    change(
+        "another user of the account took a license from our pool",
+        "finding `not_free`; `doctor`",
+        "`state leave LICENSE`; if a service of ours uses it: `bind ITEM LICENSE`",
     ),
     change(
         "the seller renamed its host or the account's user",

@@ -2,8 +2,8 @@
 
 use clap::Subcommand;
 
-use super::values::panel_id;
-use crate::model::ids::PanelId;
+use super::values::{number, panel_id};
+use crate::model::ids::{LicenseId, PanelId};
 
 /// `state …`
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
@@ -23,6 +23,16 @@ pub enum StateCommand {
         /// Only show what would change
         #[arg(long, conflicts_with = "yes")]
         dry_run: bool,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Leave a pooled license that somebody else uses to its user: it is not named any more (see `list --problems`)
+    #[command(after_help = "Example:\n  pmisplicense state leave 5001")]
+    Leave {
+        /// The license's number at the seller
+        #[arg(value_name = "LICENSE", value_parser = number::<LicenseId>)]
+        license: LicenseId,
         /// Do not ask
         #[arg(long, short)]
         yes: bool,

@@ -213,7 +213,7 @@ impl Engine<'_> {
         self.shown_again(row).await?;
         self.check_not_given_since(row, &seen).await?;
         if is_taken_by_another(row, &seen, &self.panel_id, self.rules.pool_foreign) {
-            return self.release(row, LicenseState::Stopped, None, &Reason::NotFree).await;
+            return self.release(row, LicenseState::Stopped, None, &Reason::TakenElsewhere).await;
         }
         // Another client has another key.
         let is_its_own = was_in_use && seen.key.is_some() && seen.key == row.key;

@@ -42,8 +42,12 @@ pub enum Reason {
     ReplacedByHand,
     /// Its service buys from another module's account now.
     Moved,
-    /// A free license that somebody else changed.
+    /// A license that we gave up or wanted to take, and that somebody else uses. An operator decides.
     NotFree,
+    /// It bears the mark of another installation, which took it.
+    TakenElsewhere,
+    /// As [`Self::NotFree`]; an operator left it to whoever uses it.
+    LeftToItsUser,
     /// The seller gave it another number.
     Renumbered,
     /// Its product is not in the catalogue any more.
@@ -68,7 +72,7 @@ const ADDRESS_REFUSED: &str = "its address was refused: ";
 
 impl Reason {
     /// The reasons without words of the seller.
-    const PLAIN: [Self; 22] = [
+    const PLAIN: [Self; 24] = [
         Self::ChangeInDoubt,
         Self::KeyInDoubt,
         Self::JustAppeared,
@@ -87,6 +91,8 @@ impl Reason {
         Self::ReplacedByHand,
         Self::Moved,
         Self::NotFree,
+        Self::TakenElsewhere,
+        Self::LeftToItsUser,
         Self::Renumbered,
         Self::ProductUnknown,
         Self::NoKeyShown,
@@ -114,6 +120,8 @@ impl Reason {
             Self::ReplacedByHand => "replaced by hand",
             Self::Moved => "its service moved to another module",
             Self::NotFree => "it is not free any more",
+            Self::TakenElsewhere => "another installation took it",
+            Self::LeftToItsUser => "left to its user by hand",
             Self::Renumbered => "it has another number at the seller",
             Self::ProductUnknown => "its product is not in the catalogue",
             Self::NoKeyShown => "the seller shows no key of it",

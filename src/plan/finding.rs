@@ -228,7 +228,7 @@ impl Kind {
             Self::KeyLate => text!("late key", "ключ опаздывает"),
             Self::KeyNumber => text!("key of another license", "ключ другой лицензии"),
             Self::ToFree => text!("to be freed", "к освобождению"),
-            Self::NotFree => text!("pooled and in use", "в пуле, но занята"),
+            Self::NotFree => text!("in use by somebody", "занята кем-то"),
             Self::FormerAccount => text!("former account", "прежняя учётная запись"),
             Self::Unreadable => text!("cannot be read", "не читается"),
         }

@@ -8,6 +8,7 @@ use chrono::{DateTime, Duration, NaiveDate, Utc};
 use crate::model::ids::{Mark, PanelId};
 use crate::model::license::{Expiry, FREE_NAME, License};
 use crate::model::license_row::{LicenseRow, LicenseState};
+use crate::model::reason::Reason;
 use crate::model::rules::OnClose;
 use crate::plan::identity::is_our_mark;
 
@@ -96,14 +97,15 @@ fn has_free_name(row: &LicenseRow) -> bool {
     row.name == FREE_NAME
 }
 
-/// The state of a claimed license that somebody uses now. With the mark of another installation it is not ours any
-/// more. Without any mark nothing proves that its user is ours: it stays in the pool, reconcile names it, and nothing
-/// frees it.
-pub fn state_when_used(row: &LicenseRow, seen: &License, panel: &PanelId) -> LicenseState {
+/// The state of a license that somebody uses now, and why. With the mark of another installation it is not ours any
+/// more. Without any mark nothing proves that its user is ours: it stays in the pool, and nothing frees it. The program
+/// names such a license until an operator decides; the mark of another installation needs no decision.
+pub fn state_when_used(row: &LicenseRow, seen: &License, panel: &PanelId) -> (LicenseState, Reason) {
     match seen.remoteid.mark() {
-        Some(mark) if is_our_mark(&mark, Some(row), panel) => state_to_return(row),
-        None if seen.remoteid.is_silent() => LicenseState::Pool,
-        Some(_) | None => LicenseState::Stopped,
+        Some(mark) if is_our_mark(&mark, Some(row), panel) => (state_to_return(row), Reason::NotFree),
+        Some(_) => (LicenseState::Stopped, Reason::TakenElsewhere),
+        None if seen.remoteid.is_silent() => (LicenseState::Pool, Reason::NotFree),
+        None => (LicenseState::Stopped, Reason::NotFree),
     }
 }
 
@@ -295,12 +297,12 @@ mod tests {
             assert_eq!((is_untouched(row), state_to_return(row)), (untouched, state), "{case}");
         }
         for (case, row, remoteid, want) in [
-            ("our mark, free name", &begun, order(panel(0)), LicenseState::Pool),
-            ("our mark, named", &named, order(panel(0)), LicenseState::ToFree),
-            ("no mark", &named, RemoteId::Empty, LicenseState::Pool),
-            ("no remoteid", &named, RemoteId::Absent, LicenseState::Pool),
-            ("another installation", &begun, order(panel(1)), LicenseState::Stopped),
-            ("words of somebody", &begun, RemoteId::Text("shop".into()), LicenseState::Stopped),
+            ("our mark, free name", &begun, order(panel(0)), (LicenseState::Pool, Reason::NotFree)),
+            ("our mark, named", &named, order(panel(0)), (LicenseState::ToFree, Reason::NotFree)),
+            ("no mark", &named, RemoteId::Empty, (LicenseState::Pool, Reason::NotFree)),
+            ("no remoteid", &named, RemoteId::Absent, (LicenseState::Pool, Reason::NotFree)),
+            ("another installation", &begun, order(panel(1)), (LicenseState::Stopped, Reason::TakenElsewhere)),
+            ("words of somebody", &begun, RemoteId::Text("shop".into()), (LicenseState::Stopped, Reason::NotFree)),
         ] {
             let seen = License { remoteid, ..test_license(5001) };
             assert_eq!(state_when_used(row, &seen, &panel(0)), want, "{case}");

@@ -28,6 +28,8 @@ pub fn words(reason: &Reason) -> Text {
         Reason::Moved => "её услуга перенесена в другой модуль",
         Reason::Renumbered => "у продавца она под другим номером",
         Reason::NotFree => "она больше не свободна",
+        Reason::TakenElsewhere => "её взяла другая установка",
+        Reason::LeftToItsUser => "оставлена её пользователю вручную",
         Reason::ProductUnknown => "её продукта нет в каталоге",
         Reason::NoKeyShown => "продавец не показывает её ключ",
         Reason::AddressBusy => "IP занят",

@@ -53,14 +53,20 @@ fn command(words: impl std::fmt::Display) -> Remedy {
     Remedy::Operator(format!("pmisplicense {words}"))
 }
 
-/// The remedy for a pooled license that is in use: the service that its name tells, else an operator has to look.
-fn used_by(seen: &License) -> Remedy {
+/// The remedy for a license of nobody that is in use: the service that its name tells, else an operator has to look. An
+/// operator may also leave it to its user.
+fn used_by(seen: &License) -> (Remedy, Text) {
     let id = seen.id;
     let named = named(seen, &BTreeSet::new());
-    match named.keys().next() {
-        Some(item) => command(format_args!("bind {item} {id}")),
-        None => command(format_args!("show license:{id}")),
-    }
+    let first = match named.keys().next() {
+        Some(item) => format!("pmisplicense bind {item} {id}"),
+        None => format!("pmisplicense show license:{id}"),
+    };
+    let step = text!(
+        "you decide: {first}. If another user of the account has it: pmisplicense state leave {id}",
+        "решать вам: {first}. Если её занял другой пользователь учётной записи: pmisplicense state leave {id}"
+    );
+    (Remedy::Operator(first), step)
 }
 
 /// What the comparison keeps of a license at the seller that our state does not know.

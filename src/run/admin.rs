@@ -299,6 +299,9 @@ fn dispatch(desk: &mut Desk<'_>, command: &AdminCommand) -> Result<Answer, Modul
         AdminCommand::State { command: StateCommand::Adopt { panel, dry_run, yes } } => {
             admin::adopt::adopt(desk, panel, After::options(*yes, *dry_run))
         }
+        AdminCommand::State { command: StateCommand::Leave { license, yes } } => {
+            admin::leave::leave(desk, *license, *yes)
+        }
         AdminCommand::State { command: StateCommand::BeginAnew { yes } } => admin::state_file::begin_anew(desk, *yes),
     }
 }

@@ -9,7 +9,9 @@ use super::queries::LicenseFilter;
 use super::{Store, StoreError, cell};
 use crate::model::catalogue::NOPANEL;
 use crate::model::ids::AccountId;
+use crate::model::license::{FREE_IP, FREE_NAME};
 use crate::model::license_row::{LicenseRow, LicenseState};
+use crate::model::reason::Reason;
 
 /// The order of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +73,11 @@ pub struct Figure {
     pub days_left: u32,
 }
 
+/// The condition for a license that serves nobody although somebody uses it. The parameters are the word for "not
+/// free", and the name and the address of a free license.
+pub(super) const USED_BY_OTHERS: &str = "(state = 'pool' OR (state = 'stopped' AND reason = ?1)) AND status <> 4
+     AND (name <> ?2 OR (ip IS NOT NULL AND ip <> ?3))";
+
 impl Store {
     /// Counts licenses by product and state, in one query. `due`: the days by which they may run out.
     ///
@@ -131,6 +138,18 @@ impl Store {
                  AND i.choice IS NOT ?1)
              ORDER BY account, id",
             &[&NOPANEL],
+        )
+    }
+
+    /// Licenses that serve nobody, and that somebody else uses: in the pool, or put aside. Those whose end has passed
+    /// are left out.
+    ///
+    /// # Errors
+    /// An error of SQLite.
+    pub fn used_by_others(&self, today: NaiveDate) -> Result<Vec<LicenseRow>, StoreError> {
+        self.license_rows(
+            &[USED_BY_OTHERS, " AND NOT (expires LIKE '____-__-__' AND expires < ?4) ORDER BY account, id"].concat(),
+            params![Reason::NotFree.word(), FREE_NAME, FREE_IP.to_string(), today.to_string()],
         )
     }
 

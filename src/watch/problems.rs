@@ -18,7 +18,7 @@ use crate::plan::reason::asked;
 use crate::store::{Store, WaitsFor};
 use crate::text;
 
-use wording::{former, gone, of_intent, of_license, sync_fails};
+use wording::{former, gone, of_intent, of_license, sync_fails, used_by_others};
 
 /// A key, a payment or the end of a claim that is missing for this long needs an operator.
 const LATE_HOURS: i64 = 1;
@@ -49,11 +49,13 @@ pub enum Kind {
     Claimed,
     /// A license was to be freed long ago.
     ToFree,
+    /// A license in the pool, or one that was put aside, is in use.
+    NotFree,
 }
 
 impl Kind {
     /// All kinds, the worst first.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::HandedOver,
         Self::SyncFails,
         Self::Gone,
@@ -64,6 +66,7 @@ impl Kind {
         Self::Refused,
         Self::Claimed,
         Self::ToFree,
+        Self::NotFree,
     ];
 
     /// The stable word.
@@ -79,6 +82,7 @@ impl Kind {
             Self::Refused => "refused",
             Self::Claimed => "claimed",
             Self::ToFree => "to_free",
+            Self::NotFree => "not_free",
         }
     }
 
@@ -89,7 +93,7 @@ impl Kind {
             Self::HandedOver | Self::SyncFails | Self::Gone | Self::KeyLate | Self::Unpaid | Self::FormerAccount => {
                 true
             }
-            Self::Doubt | Self::Refused | Self::Claimed | Self::ToFree => false,
+            Self::Doubt | Self::Refused | Self::Claimed | Self::ToFree | Self::NotFree => false,
         }
     }
 }
@@ -138,6 +142,9 @@ impl Problems {
         let late = Duration::hours(LATE_HOURS);
         for row in store.waiting_licenses(now, late, Duration::hours(OVERDUE_HOURS)).map_err(state_error)? {
             of_license(&row, row.age(now) > late).into_iter().for_each(|problem| all.add(problem));
+        }
+        for row in store.used_by_others(now.date_naive()).map_err(state_error)? {
+            all.add(used_by_others(&row));
         }
         let mut without: BTreeSet<ItemId> = BTreeSet::new();
         for row in store.gone_licenses().map_err(state_error)? {

@@ -1,6 +1,7 @@
 //! The list of problems is the same wherever it is read. Tables never cut a number, and lists may have any length.
 use super::fleet::measured;
-use super::{day_in, fine, in_state, json, opened, person, troubled};
+use super::{day_in, fine, in_state, json, opened, person, refused, troubled};
+use crate::pool::{open, pooled};
 use crate::support::{Fault, Test};
 use serde_json::Value;
 
@@ -33,6 +34,48 @@ fn an_order_in_doubt_is_named_by_list_show_and_doctor() {
     assert!(fine(&t, "list --problems").contains("0 problems, 0 licenses"));
 }
 
+/// Another user of the account takes a license from our pool, just before a service gets it. It is named until an
+/// operator leaves it to that user, and is never touched. The mark of another installation is proof enough: nobody is
+/// asked.
+#[test]
+fn a_license_that_somebody_else_uses_is_named_until_an_operator_leaves_it() {
+    for (remoteid, is_named) in [("", true), ("1042", true), ("pml-anotherp-7-1", false)] {
+        let t = Test::new();
+        let id = pooled(&t, 41, "55227", 40);
+        t.upstream.before("soft.edit?read", 1, move |w| {
+            let l = w.licenses.get_mut(&id).unwrap();
+            (l.licname, l.ip, l.key) = ("theirs".into(), "192.0.2.200".into(), "THEIR-KEY".into());
+            (l.status, l.remoteid) = (2, remoteid.into());
+        });
+        open(&t, 142, "55227", 1).ok();
+        let named = |when: &str, want: bool| {
+            let found = json(&t, "reconcile");
+            let is_difference = found["differences"].as_array().unwrap().iter().any(|one| one["kind"] == "not_free");
+            let is_warning = words(&person(&t, "doctor").stdout).contains("somebody uses it: name theirs");
+            let is_problem = kinds(&t) == ["not_free"];
+            assert_eq!((is_difference, is_problem, is_warning), (want, want, want), "{remoteid} {when}: {}", t.story());
+        };
+        named("at once", is_named);
+        for _ in 0..2 {
+            t.run(["--command", "sync", "--module", "7"]).ok();
+        }
+        named("after sync", is_named);
+        let command = format!("state leave {id}");
+        if is_named {
+            let text = words(&troubled(&t, "reconcile"));
+            assert!(text.contains("is in use: name theirs, address 192.0.2.200"), "{text}");
+            assert!(text.contains(&format!("pmisplicense {command}")), "{text}");
+            assert!(refused(&t, &command).contains("--yes"), "asked first");
+            assert!(fine(&t, &format!("{command} --yes")).contains("is left to its user"));
+            t.run(["--command", "sync", "--module", "7"]).ok();
+            named("after the decision", false);
+        }
+        assert!(words(&refused(&t, &format!("{command} --yes"))).contains("list --problems"), "{remoteid}");
+        let left = t.upstream.license(id);
+        assert_eq!((left.licname.as_str(), left.key.as_str(), left.status), ("theirs", "THEIR-KEY", 2), "{remoteid}");
+    }
+}
+
 /// Each command that a problem begins with is understood as it is, and is no circle: it is not the list itself.
 #[test]
 fn every_problem_names_one_command_that_can_be_pasted() {
@@ -56,6 +99,7 @@ fn every_problem_names_one_command_that_can_be_pasted() {
     copies(5103, "claimed", "2, lickey, expires, since - 7200");
     copies(5104, "to_free", "2, lickey, expires, since - 10000");
     copies(5105, "deleted", "4, lickey, expires, since");
+    copies(5106, "pool", "2, lickey, expires, since");
     in_state(&t, "INSERT INTO item (id, created, client, last_license) VALUES (5105, '2026-01-01', 5, 5105)");
     in_state(&t, "INSERT INTO trouble (item, module, since, times, en, ru) VALUES (42, 7, 1, 3, 'no', 'нет')");
     let note = "INSERT INTO journal (at, item, event, en, ru) VALUES (1, 77, 'waits_nomoney', 'no money', 'нет денег')";
@@ -64,7 +108,7 @@ fn every_problem_names_one_command_that_can_be_pasted() {
     let list = found["problems"].as_array().unwrap();
     let kind = |one: &Value| one["kind"].as_str().unwrap().to_owned();
     let named: Vec<String> = list.iter().map(kind).collect();
-    let all = ["handed_over", "sync_fails", "gone", "key_late", "unpaid", "refused", "claimed", "to_free"];
+    let all = ["handed_over", "sync_fails", "gone", "key_late", "unpaid", "refused", "claimed", "to_free", "not_free"];
     assert_eq!(named, all, "{found:#}");
     for one in list {
         let command = one["command"].as_str().unwrap();
@@ -75,7 +119,7 @@ fn every_problem_names_one_command_that_can_be_pasted() {
     }
     let russian = t.program(["list", "--problems", "--lang", "ru"]).env("COLUMNS", "70").run();
     assert_eq!(russian.code, Some(1));
-    assert!(russian.stdout.contains("проблем: 8"), "{}", russian.stdout);
+    assert!(russian.stdout.contains("проблем: 9"), "{}", russian.stdout);
     // The state's own words are for programs only.
     for word in ["bound", "to_free", "claimed", "deleted"] {
         assert!(!russian.stdout.contains(word), "{word}: {}", russian.stdout);

@@ -427,6 +427,10 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "Подтвердить, что панель навсегда переехала на эту машину и что файл состояния отныне принадлежит ей",
     ),
     (
+        "Leave a pooled license that somebody else uses to its user: it is not named any more (see `list --problems`)",
+        "Оставить лицензию из пула, которую занял кто-то другой: больше она не называется (см. `list --problems`)",
+    ),
+    (
         "Go on with an empty state, when the present one cannot be used and there is no backup; the present one is kept",
         "Начать с пустого состояния, когда нынешним нельзя пользоваться и копии нет; нынешнее сохраняется",
     ),

@@ -13,18 +13,20 @@ use crate::engine::Engine;
 use crate::engine::close::freed_later;
 
 impl Engine<'_> {
-    /// The license was changed elsewhere in between. It rests, so that the next one is tried.
+    /// The license was changed elsewhere in between. It rests, so that the next one is tried. Our state keeps what was
+    /// seen, so that every list names its user.
     pub(in crate::engine) async fn no_longer_free(
         &mut self,
         row: &LicenseRow,
         seen: &License,
     ) -> Result<(), ModuleError> {
-        let state = state_when_used(row, seen, &self.panel_id);
+        let (state, reason) = state_when_used(row, seen, &self.panel_id);
         let why = text!("license {} is not free any more", "лицензия {} больше не свободна", row.id);
         self.warn(&why);
-        let (row, until) = (row.clone(), try_again_at(None, self.now()));
+        let (row, seen, until) = (row.clone(), seen.clone(), try_again_at(None, self.now()));
         self.commit("no longer free", move |tx| {
-            tx.release_license(&row, state, Some(until), Some(&Reason::NotFree))?;
+            tx.release_license(&row, state, Some(until), Some(&reason))?;
+            tx.refresh_license(row.account, &seen)?;
             tx.note(row.item, Some((row.account, row.id)), state.word(), &why)
         })
         .await

@@ -35,11 +35,14 @@ impl Comparison<'_> {
     fn unheld(&mut self, row: &LicenseRow, seen: Option<&License>) {
         let Some(seen) = seen.filter(|seen| is_alive(seen)) else { return };
         let id = row.id;
-        if row.state == LicenseState::Stopped && row.reason == Some(Reason::NotFree) {
-            // It belongs to another installation now.
+        let is_of_another = seen.remoteid.mark().is_some_and(|mark| *mark.panel() != self.ground.panel);
+        let is_stopped = row.state == LicenseState::Stopped;
+        if is_stopped && (is_of_another || row.reason == Some(Reason::LeftToItsUser)) {
+            // It belongs to another installation now, or to whoever an operator left it to.
             return;
         }
-        let is_taken = row.state == LicenseState::Pool && seen.looks_used();
+        let is_put_aside = row.reason == Some(Reason::NotFree);
+        let is_taken = (row.state == LicenseState::Pool || (is_stopped && is_put_aside)) && seen.looks_used();
         if seen.autoprolong == Some(true) && !is_taken {
             let what = text!(
                 "unused license {id} is renewed by the seller itself",
@@ -49,11 +52,22 @@ impl Comparison<'_> {
         }
         if is_taken {
             let (name, ip) = (seen.shown_name(), seen.ip.map_or_else(|| "-".to_owned(), |ip| ip.to_string()));
-            let what = text!(
-                "pooled license {id} is in use: name {name}, address {ip}",
-                "лицензия {id} из пула занята: имя {name}, IP {ip}"
-            );
-            self.add(Kind::NotFree, None, Some(id), what, used_by(seen));
+            let what = if is_stopped {
+                text!(
+                    "license {id}, which was put aside, is in use: name {name}, address {ip}",
+                    "отложенная лицензия {id} занята: имя {name}, IP {ip}"
+                )
+            } else {
+                text!(
+                    "pooled license {id} is in use: name {name}, address {ip}",
+                    "лицензия {id} из пула занята: имя {name}, IP {ip}"
+                )
+            };
+            let (remedy, step) = used_by(seen);
+            self.add(Kind::NotFree, None, Some(id), what, remedy);
+            if let Some(finding) = self.list.last_mut() {
+                finding.step = Some(step);
+            }
         }
     }
 

@@ -351,8 +351,11 @@ fn a_license_that_serves_nobody_is_freed_or_named() {
         [(Kind::NotFree, "person")],
         "not ours to change"
     );
-    let gone = LicenseRow { reason: Some(Reason::NotFree), ..free(LicenseState::Stopped) };
-    assert_eq!(found(&[], &[gone], &[theirs]), [], "another installation's by now");
+    let aside =
+        |reason, seen| found(&[], &[LicenseRow { reason: Some(reason), ..free(LicenseState::Stopped) }], &[seen]);
+    assert_eq!(aside(Reason::NotFree, theirs), [], "another installation's by now");
+    assert_eq!(aside(Reason::NotFree, seen(5001, "shop 7")), [(Kind::NotFree, "person")], "put aside, in use");
+    assert_eq!(aside(Reason::LeftToItsUser, seen(5001, "shop 7")), [], "left to its user");
 }
 
 /// Findings in short form, with the command for an operator.

@@ -5,9 +5,10 @@ use rusqlite::params;
 
 use crate::model::ids::{AccountId, ItemId, LicenseId, LicenseKey, Mark, ModuleId, UpstreamPricelistId};
 use crate::model::journal::Incarnation;
-use crate::model::license::{FREE_IP, Family, License};
+use crate::model::license::{FREE_IP, FREE_NAME, Family, License};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
+use crate::store::problems::USED_BY_OTHERS;
 use crate::store::{StoreError, Tx, cell};
 
 /// The values that a license is bound with.
@@ -169,6 +170,28 @@ impl Tx<'_> {
             return Err(StoreError::GivenAway(row.id));
         }
         Ok(())
+    }
+
+    /// Leaves a license that serves nobody to whoever uses it. `false`: nobody else uses it any more.
+    ///
+    /// # Errors
+    /// An error of SQLite.
+    pub fn leave_license(&self, account: AccountId, id: LicenseId) -> Result<bool, StoreError> {
+        let set = "UPDATE license SET state = 'stopped', since = ?6, not_before = NULL, reason = ?7
+             WHERE account = ?4 AND id = ?5 AND ";
+        let changed = self.execute(
+            &[set, USED_BY_OTHERS].concat(),
+            params![
+                Reason::NotFree.word(),
+                FREE_NAME,
+                FREE_IP.to_string(),
+                account.0,
+                id.0,
+                self.now.timestamp(),
+                Reason::LeftToItsUser.word()
+            ],
+        )?;
+        Ok(changed == 1)
     }
 
     /// Postpones the next attempt at something that was refused.

@@ -120,6 +120,29 @@ pub(super) fn of_license(row: &LicenseRow, is_late: bool) -> Vec<Problem> {
     found
 }
 
+/// A license that serves nobody, and that somebody else uses. Which service had it last does not matter any more.
+pub(super) fn used_by_others(row: &LicenseRow) -> Problem {
+    let (id, name) = (row.id, &row.name);
+    let ip = row.ip.map_or_else(|| "-".to_owned(), |ip| ip.to_string());
+    let command = format!("pmisplicense show license:{id}");
+    Problem {
+        kind: Kind::NotFree,
+        item: None,
+        license: Some((row.account, id)),
+        intent: None,
+        since: None,
+        what: text!(
+            "license {id} serves no service of ours, but somebody uses it: name {name}, address {ip}",
+            "лицензия {id} не служит ни одной нашей услуге, но её кто-то занял: имя {name}, IP {ip}"
+        ),
+        next: text!(
+            "look at it: {command}. If a service of ours uses it: pmisplicense bind ITEM {id}. If another user of the account does: pmisplicense state leave {id}",
+            "посмотрите её: {command}. Если её занимает наша услуга: pmisplicense bind УСЛУГА {id}. Если другой пользователь учётной записи: pmisplicense state leave {id}"
+        ),
+        command,
+    }
+}
+
 /// A license that is gone at the seller.
 pub(super) fn gone(row: &LicenseRow) -> Problem {
     let (id, item, since) = (row.id, dash(row.item), moment(row.since));

@@ -1,0 +1,59 @@
+//! `state leave`: an operator leaves a license of the pool, or one that was put aside, to whoever uses it
+//! (docs/money-safety.md 5).
+
+use super::{Answer, Desk};
+use crate::engine::{check_machine, state_error};
+use crate::error::{ErrorKind, ModuleError};
+use crate::model::ids::{AccountId, LicenseId};
+use crate::session::open_state;
+use crate::text;
+
+/// `state leave LICENSE`
+///
+/// # Errors
+/// `missed`: no license of that number serves nobody and is in use, or the operator did not agree. Then nothing was
+/// changed.
+pub fn leave(desk: &mut Desk<'_>, license: LicenseId, yes: bool) -> Result<Answer, ModuleError> {
+    let store = open_state(desk.ctx)?;
+    check_machine(&store, &desk.ctx.machine)?;
+    let used = store.used_by_others(desk.ctx.clock.today()).map_err(state_error)?;
+    let accounts: Vec<AccountId> = used.iter().filter(|row| row.id == license).map(|row| row.account).collect();
+    if accounts.is_empty() {
+        return Err(not_used(license));
+    }
+    let plan = text!(
+        "License {license} stays with whoever uses it now. It is neither stopped, renewed nor given to a service, and is not named any more. To undo it: pmisplicense bind ITEM {license}",
+        "Лицензия {license} останется у того, кто её занимает. Она не будет остановлена, продлена или выдана услуге, и больше не будет называться. Отменить: pmisplicense bind УСЛУГА {license}"
+    );
+    desk.confirm(&plan, yes)?;
+    let done = text!("License {license} is left to its user.", "Лицензия {license} оставлена её пользователю.");
+    let written = store.write(desk.ctx.clock.now(), |tx| {
+        let mut is_left = false;
+        for account in &accounts {
+            if tx.leave_license(*account, license)? {
+                tx.note(None, Some((*account, license)), "left", &done)?;
+                is_left = true;
+            }
+        }
+        Ok(is_left)
+    });
+    if written.map_err(state_error)? {
+        Ok(Answer::sentence("state", desk.ctx.lang, &done))
+    } else {
+        // Its user freed it, or a run gave it to a service, in between.
+        Err(not_used(license))
+    }
+}
+
+fn not_used(license: LicenseId) -> ModuleError {
+    let words = text!(
+        "License {license} is not one that serves no service of ours and is in use",
+        "Лицензия {license} не из тех, что не служат нашим услугам и кем-то заняты"
+    );
+    ModuleError::new(ErrorKind::Missed, "license", license, words)
+        .changed(text!("Nothing was changed", "Ничего не изменено"))
+        .next(text!(
+            "see which licenses are: pmisplicense list --problems",
+            "посмотрите, какие это лицензии: pmisplicense list --problems"
+        ))
+}
