@@ -6,7 +6,7 @@ use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
 use crate::plan::change::{Difference, differences};
 use crate::plan::explain::change;
-use crate::plan::identity::serves;
+use crate::plan::identity::{is_our_mark, serves};
 use crate::text;
 
 use super::{Comparison, ItemView, Kind, Remedy, Want, command, is_alive, used_by};
@@ -35,7 +35,7 @@ impl Comparison<'_> {
     fn unheld(&mut self, row: &LicenseRow, seen: Option<&License>) {
         let Some(seen) = seen.filter(|seen| is_alive(seen)) else { return };
         let id = row.id;
-        let is_of_another = seen.remoteid.mark().is_some_and(|mark| *mark.panel() != self.ground.panel);
+        let is_of_another = seen.remoteid.mark().is_some_and(|mark| !is_our_mark(&mark, Some(row), &self.ground.panel));
         let is_stopped = row.state == LicenseState::Stopped;
         if is_stopped && (is_of_another || row.reason == Some(Reason::LeftToItsUser)) {
             // It belongs to another installation now, or to whoever an operator left it to.
