@@ -16,7 +16,7 @@ use super::doubt::Verdict;
 use crate::model::hosting::{AddLicense, HostingOrder, OrderAction};
 use crate::model::ids::{LicenseId, LicenseKey};
 use crate::model::item::{Item, ItemStatus};
-use crate::model::journal::Intent;
+use crate::model::journal::{Intent, IntentEvent};
 use crate::model::period::Period;
 use crate::text;
 
@@ -71,6 +71,17 @@ pub fn mistakable(finished: &[OrderAction], now: DateTime<Utc>) -> Vec<String> {
     finished.iter().filter(is_young).map(|action| action.id.clone()).collect()
 }
 
+/// Whether an action was known when the purchase was written down.
+fn is_known(action: &OrderAction, add: &AddLicense) -> bool {
+    action.id == add.action_before || add.ended_before.contains(&action.id)
+}
+
+/// Whether an action was asked for after the purchase was sent, by the seller's own clock. Only such a one is the
+/// purchase's.
+fn is_after_sending(action: &OrderAction, add: &AddLicense) -> bool {
+    action.added.zip(add.seller_time).is_some_and(|(added, sent)| added >= sent)
+}
+
 /// Reads the actions on an order. `add`: the purchase inside the intent.
 pub fn trace(pending: &[OrderAction], finished: &[OrderAction], intent: &Intent, add: &AddLicense) -> Trace {
     if !pending.is_empty() {
@@ -79,18 +90,42 @@ pub fn trace(pending: &[OrderAction], finished: &[OrderAction], intent: &Intent,
     // The seller dates its actions by its own clock. The earlier of the two moments excludes fewer actions.
     let sent = add.seller_time.map_or(intent.recorded_at, |theirs| theirs.min(intent.recorded_at));
     let since = sent - Duration::minutes(CLOCKS_APART_MIN);
-    let is_known = |action: &OrderAction| action.id == add.action_before || add.ended_before.contains(&action.id);
-    // An action without a date may have been requested after the sending.
-    let is_young = |action: &&OrderAction| action.added.is_none_or(|added| added >= since) && !is_known(action);
-    // An action may enter the list some time after it ended, so an action that was not known before may still be an
-    // earlier one. Only an action that was requested after the sending, by the seller's own clock, is this purchase's.
-    let is_ours = |action: &OrderAction| action.added.zip(add.seller_time).is_some_and(|(added, sent)| added >= sent);
+    // One without a date may be as young as any.
+    let is_young = |action: &&OrderAction| action.added.is_none_or(|added| added >= since) && !is_known(action, add);
+    // An action may enter the list some time after it ended, so one that nobody knew may still be an earlier one.
+    let is_ours = |action: &OrderAction| is_after_sending(action, add);
     let young: Vec<&OrderAction> = finished.iter().filter(is_young).collect();
     match young.iter().any(|action| !action.has_failed()) {
         true => Trace::Ended,
         false if young.iter().any(|action| is_ours(action)) => Trace::Failed,
         false => Trace::Nothing,
     }
+}
+
+/// What is missing for a license to count as bought by us, although its order showed a key after our purchase.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unconfirmed {
+    /// The seller answered that it did not accept the purchase.
+    Declined,
+    /// No answer came. The seller's list of actions may still confirm the purchase.
+    Unanswered,
+}
+
+/// Reads the events of a purchase that is done. `None`: the seller answered that it accepted it.
+pub fn unconfirmed(events: &[IntentEvent]) -> Option<Unconfirmed> {
+    use IntentEvent as E;
+    if events.iter().any(|event| matches!(event, E::Unknown { declined: true, .. })) {
+        return Some(Unconfirmed::Declined);
+    }
+    let is_accepted = events.iter().any(|event| matches!(event, E::Done { .. }));
+    (!is_accepted).then_some(Unconfirmed::Unanswered)
+}
+
+/// Whether the seller's list confirms a purchase without an answer: an action of the order ended well, and was asked
+/// for after the sending, by the seller's own clock. If somebody else bought the license just before, only his action
+/// is in the list, and it is older.
+pub fn is_confirmed(finished: &[OrderAction], add: &AddLicense) -> bool {
+    finished.iter().any(|action| !action.has_failed() && is_after_sending(action, add) && !is_known(action, add))
 }
 
 /// Whether an open service wants the very license again that it gave back: it shows number and key. `asks_for`: the
@@ -256,6 +291,42 @@ mod tests {
         assert_eq!(failed(just_before, sent), Trace::Nothing);
         assert_eq!(failed(None, sent), Trace::Nothing);
         assert_eq!(failed(sent, None), Trace::Nothing, "the seller gave no time");
+    }
+
+    /// A purchase without an answer is confirmed by nothing but an action of its own that ended well.
+    #[test]
+    fn a_purchase_without_an_answer_is_confirmed_only_by_its_own_action() {
+        let sent = Some("2027-01-10T12:00:00Z");
+        let confirmed = |seller_time: Option<&str>, id: &str, added: Option<&str>, status: &str| {
+            let action = OrderAction { id: id.into(), added: added.map(at), status: status.into() };
+            is_confirmed(&[action], &purchase(seller_time))
+        };
+        assert!(!is_confirmed(&[], &purchase(sent)));
+        assert!(confirmed(sent, "9", sent, "Success"));
+        assert!(confirmed(sent, "9", Some("2027-01-10T14:00:00Z"), "Odd"));
+        assert!(!confirmed(sent, "9", sent, "Failed"));
+        assert!(!confirmed(sent, "9", Some("2027-01-10T11:59:59Z"), "Success"), "somebody else's, a moment before");
+        assert!(!confirmed(sent, "9", None, "Success"), "without a date it may be older");
+        assert!(!confirmed(None, "9", sent, "Success"), "the seller gave no time");
+        assert!(!confirmed(sent, "6", sent, "Success"), "it had ended before");
+        assert!(!confirmed(sent, "7", sent, "Success"), "it was the newest before");
+    }
+
+    /// A refusal outweighs the key that shows afterwards; without an answer the list has to confirm the purchase.
+    #[test]
+    fn the_answer_to_a_purchase_says_whether_it_is_confirmed() {
+        use IntentEvent as E;
+        let (lost, refused) = (E::unknown("lost".into()), E::declined("no money".into()));
+        let (done, adopted) = (E::Done { license: Some(LicenseId(12)) }, E::Adopted { license: LicenseId(12) });
+        for (events, want) in [
+            (vec![E::Recorded, done], None),
+            (vec![E::Recorded, adopted.clone()], Some(Unconfirmed::Unanswered)),
+            (vec![E::Recorded, lost.clone(), E::CleanLook, adopted.clone()], Some(Unconfirmed::Unanswered)),
+            (vec![E::Recorded, refused.clone(), adopted.clone()], Some(Unconfirmed::Declined)),
+            (vec![E::Recorded, lost, refused, adopted], Some(Unconfirmed::Declined)),
+        ] {
+            assert_eq!(unconfirmed(&events), want, "{events:?}");
+        }
     }
 
     /// Only an open service that shows this very key and asks for this order wants the license again.

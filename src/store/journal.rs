@@ -208,6 +208,14 @@ impl Store {
         self.intents("item = ?1 AND kind = 'add'", params![item.0])
     }
 
+    /// Every addition to a hosting order that was ever recorded, oldest first, whatever service it was for.
+    ///
+    /// # Errors
+    /// An error of SQLite.
+    pub fn additions_of_license(&self, account: AccountId, license: LicenseId) -> Result<Vec<Intent>, StoreError> {
+        self.intents("account = ?1 AND target = ?2 AND kind = 'add'", params![account.0, license.0])
+    }
+
     /// Intents about a license without an ended outcome, oldest first.
     ///
     /// # Errors

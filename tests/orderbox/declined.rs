@@ -1,8 +1,8 @@
-//! A purchase that the seller did not accept, and an order that shows a key nevertheless: the purchase was carried out
-//! after all, or the client bought the license himself at that moment. The service gets it. Nothing removes it before
-//! an operator has said whose it is.
+//! A purchase that the seller did not accept, or that neither its answer nor its list of actions confirms, and an order
+//! that shows a key nevertheless: the purchase was carried out, or the client bought the license himself at that
+//! moment. The service gets it. Nothing removes it before an operator has said whose it is.
 use super::*;
-use crate::service::state;
+use crate::service::{settle, state};
 use crate::support::Fault;
 use crate::support::orderbox::Repeat;
 
@@ -35,7 +35,10 @@ fn declined_and_done(settings: &str, words: &str) -> Test {
 
 /// The client buys the license in the moment between our last look and our request, which is refused for that reason.
 fn client_was_faster(settings: &str) -> Test {
-    let test = with_settings(settings);
+    client_bought_before(with_settings(settings))
+}
+
+fn client_bought_before(test: Test) -> Test {
     test.orderbox().before(ADD, 1, |world| {
         if let Some(order) = world.orders.get_mut(&ORDER) {
             order.key = OWN.into();
@@ -46,12 +49,42 @@ fn client_was_faster(settings: &str) -> Test {
     test
 }
 
+/// The same, and the answer is lost, whatever it was: a refusal, or a confirmation of the license that is there.
+fn client_was_faster_and_no_answer_came(settings: &str, repeat: Repeat) -> Test {
+    let test = shop_with(|o| o.repeat = repeat);
+    test.settings(settings);
+    test.orderbox().fault(Fault::on(ADD).drop_after());
+    client_bought_before(test)
+}
+
+/// Our purchase is carried out, and its answer is lost.
+fn bought_without_answer(change: impl FnOnce(&mut Options)) -> Test {
+    let test = shop_with(change);
+    test.settings(REMOVING);
+    test.orderbox().fault(Fault::on(ADD).drop_after());
+    test.cmd("open", ITEM).ok();
+    served(&test);
+    test
+}
+
+fn hide_actions(test: &Test, is_hidden: bool) {
+    test.orderbox().with(|world| world.actions.iter_mut().for_each(|action| action.is_hidden = is_hidden));
+}
+
+fn is_removed_once(test: &Test) {
+    assert_eq!((row(test).as_str(), test.orderbox().removals(ORDER)), ("deleted", 1), "{}", test.story());
+}
+
 /// Nothing was removed, and the next pass and each list of an operator put the question.
 fn is_asked_about(test: &Test) {
+    is_asked_because(test, "did not accept the purchase");
+}
+
+fn is_asked_because(test: &Test, reason: &str) {
     let output = sync(test);
     let message = output.fails("order_unknown").message();
     let (no, yes) = ("pmisplicense resolve 42 --wish 2 --not-bought", "pmisplicense resolve 42 --wish 2 --bought 4001");
-    for words in [no, yes, "pmisplicense bind 42 4001", "did not accept the purchase", "somebody else bought"] {
+    for words in [no, yes, "pmisplicense bind 42 4001", reason, "somebody else bought"] {
         assert!(message.contains(words), "{words}: {message}");
     }
     for line in ["list --problems", "doctor", "reconcile", "show 42"] {
@@ -60,7 +93,7 @@ fn is_asked_about(test: &Test) {
         assert!(text.contains("resolve 42 --wish 2"), "{line}: {text}");
     }
     let problems = test.panel_changes().into_iter().filter(|line| line.starts_with("problems.register"));
-    assert_eq!(problems.filter(|line| line.contains("did not accept")).count(), 1, "{}", test.story());
+    assert_eq!(problems.filter(|line| line.contains(reason)).count(), 1, "{}", test.story());
     assert_eq!((row(test).as_str(), test.orderbox().requests_of(REMOVE).len()), ("to_free", 0), "{}", test.story());
 }
 
@@ -125,4 +158,79 @@ fn an_accepted_purchase_is_removed_unasked() {
     let test = opened_with(REMOVING, |_| {});
     test.cmd("close", ITEM).ok();
     assert_eq!((row(&test).as_str(), test.orderbox().removals(ORDER)), ("deleted", 1), "{}", test.story());
+}
+
+const UNANSWERED: &str = "does not show the purchase";
+
+/// The list shows no action of ours, even after the settling time: nothing says that our purchase brought the key.
+#[test]
+fn a_license_that_the_client_bought_while_our_answer_was_lost_is_never_removed() {
+    for (settings, repeat) in [(REMOVING, Repeat::Refused), (REMOVING, Repeat::Free), ("", Repeat::Refused)] {
+        let test = client_was_faster_and_no_answer_came(settings, repeat);
+        test.cmd("close", ITEM).ok();
+        sync(&test).fails("client");
+        settle(&test);
+        is_asked_because(&test, UNANSWERED);
+        assert_eq!(said(&test, "resolve 42 --bought 4001").code, Some(0), "{}", test.story());
+        sync(&test).ok();
+        assert_eq!((row(&test).as_str(), key(&test).as_str()), ("deleted", OWN), "{settings}: {}", test.story());
+        assert_eq!(test.orderbox().requests_of(REMOVE).len(), 0);
+    }
+}
+
+/// A lost answer alone is no reason to ask: the list shows the action of our purchase.
+#[test]
+fn a_purchase_without_answer_that_the_list_confirms_is_removed_unasked() {
+    let test = bought_without_answer(|_| {});
+    test.cmd("close", ITEM).ok();
+    is_removed_once(&test);
+    // The action enters the list only after the close.
+    let test = bought_without_answer(|_| {});
+    hide_actions(&test, true);
+    test.cmd("close", ITEM).ok();
+    sync(&test).fails("client");
+    assert_eq!(test.orderbox().requests_of(REMOVE).len(), 0, "{}", test.story());
+    hide_actions(&test, false);
+    sync(&test).ok();
+    is_removed_once(&test);
+}
+
+/// At a seller whose list never shows it, an operator says once that it is ours.
+#[test]
+fn a_purchase_that_nothing_confirms_is_removed_once_an_operator_says_so() {
+    let test = bought_without_answer(|o| o.old_answer = true);
+    hide_actions(&test, true);
+    test.cmd("close", ITEM).ok();
+    settle(&test);
+    is_asked_because(&test, UNANSWERED);
+    assert_eq!(said(&test, "resolve 42 --not-bought").code, Some(0), "{}", test.story());
+    sync(&test).ok();
+    is_removed_once(&test);
+    sync(&test).ok();
+}
+
+/// An answer of success needs no list.
+#[test]
+fn an_accepted_purchase_that_the_list_does_not_show_is_removed_unasked() {
+    let test = opened_with(REMOVING, |o| o.old_answer = true);
+    hide_actions(&test, true);
+    test.cmd("close", ITEM).ok();
+    is_removed_once(&test);
+}
+
+/// The question goes with the license when another service of the client has taken it over.
+#[test]
+fn a_license_that_changed_its_service_is_asked_about_too() {
+    let test = declined_and_done(REMOVING, "no_money");
+    test.whmcs_item(43, 1, ORDER).add();
+    // The seller is away when the first service gives the license back, so nobody is asked yet.
+    test.orderbox().stop_listening();
+    test.choose(ITEM, "nopanel");
+    test.cmd("setparam", ITEM).ok();
+    test.orderbox().listen_again();
+    test.cmd("open", 43).ok();
+    test.cmd("close", 43).ok();
+    assert_eq!(row(&test), "to_free", "{}", test.story());
+    assert!(sync(&test).fails("order_unknown").message().contains("did not accept the purchase"), "{}", test.story());
+    assert_eq!(test.orderbox().requests_of(REMOVE).len(), 0);
 }

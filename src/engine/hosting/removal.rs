@@ -256,8 +256,8 @@ impl Engine<'_> {
             None => self.refresh(&row, &seen.as_license()).await?,
         }
         self.check_not_wanted_again(&row, key).await?;
-        if self.may_be_anothers(&row)? {
-            return Err(self.ask_before_removal(item, &row, line, fingerprint, Question::WhoBought).await?);
+        if let Some(question) = self.question_before_removal(&row).await? {
+            return Err(self.ask_before_removal(item, &row, line, fingerprint, question).await?);
         }
         if self.rules.hosting.remove_call.is_empty() {
             let price = self.cost_of_months(1);

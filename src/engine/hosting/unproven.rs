@@ -1,6 +1,6 @@
 //! A removal that is in doubt: the proof that it happened, and an operator's answers about it. An order without a key
 //! proves it. Another key does not: the seller may have issued the key of the same license anew. Nor is a license
-//! removed unasked if the seller did not accept our purchase of it: somebody else may have bought it.
+//! removed unasked if nothing but its key confirms our purchase of it: somebody else may have bought it.
 
 use chrono::{DateTime, Utc};
 
@@ -11,7 +11,7 @@ use crate::model::journal::{Intent, IntentEvent, IntentStatus};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
 use crate::plan::doubt::Verdict;
-use crate::plan::hosting::{KeyNow, after_empty_look, key_now, may_be_old};
+use crate::plan::hosting::{KeyNow, Unconfirmed, after_empty_look, is_confirmed, key_now, may_be_old, unconfirmed};
 use crate::text;
 
 use super::look::unreadable;
@@ -24,8 +24,8 @@ use crate::engine::{Engine, Verdict as Answer, errors};
 pub(super) enum Question {
     /// The order shows another key than the one that we hold.
     WhoseKey,
-    /// The seller did not accept our purchase, and the order showed a key nevertheless.
-    WhoBought,
+    /// The order showed a key after our purchase, and the seller has not said that it accepted the purchase.
+    WhoBought(Unconfirmed),
 }
 
 impl Engine<'_> {
@@ -52,10 +52,10 @@ impl Engine<'_> {
             }
             (KeyNow::Gone, _) => return self.removed(row, intent).await,
             (KeyNow::Other, true) => return Err(Question::WhoseKey.error(intent, remove.order)),
-            (KeyNow::Same, true) if self.may_be_anothers(row)? => {
-                return Err(Question::WhoBought.error(intent, remove.order));
-            }
             (KeyNow::Same, true) => {
+                if let Some(question) = self.question_before_removal(row).await? {
+                    return Err(question.error(intent, remove.order));
+                }
                 let why = text!("an operator must look", "решить должен оператор");
                 return Err(errors::order_unknown(&what, &why, intent.item, intent.id.0));
             }
@@ -97,18 +97,43 @@ impl Engine<'_> {
         may_be_old(there, now, self.rules.upstream.settle_s)
     }
 
-    /// True if somebody else may have bought the license that a service gave back: the seller did not accept our
-    /// purchase, and the order showed a key nevertheless. After an operator let the license be removed, or bound it,
-    /// it counts as ours.
-    pub(super) fn may_be_anothers(&self, row: &LicenseRow) -> Result<bool, ModuleError> {
-        let Some(purchase) = self.purchase_of(row)? else { return Ok(false) };
+    /// The purchase of a license that a service gave back, if the seller has not answered that it accepted it, although
+    /// the order showed a key afterwards. Somebody else may have bought that license. After an operator let it be
+    /// removed, or bound it, it counts as ours.
+    fn unconfirmed_purchase(&self, row: &LicenseRow) -> Result<Option<(Intent, Unconfirmed)>, ModuleError> {
+        // The service that has it now may have taken it over from the one that it was bought for.
+        let bought = self.store.additions_of_license(row.account, row.id).map_err(errors::state)?;
+        let Some(purchase) = bought.into_iter().rev().find(|intent| intent.status == IntentStatus::Done) else {
+            return Ok(None);
+        };
         let events = self.store.events(purchase.id).map_err(errors::state)?;
-        if !events.iter().any(|event| matches!(event, IntentEvent::Unknown { declined: true, .. })) {
-            return Ok(false);
-        }
         let removals = self.store.removals_of_license(row.account, row.id).map_err(errors::state)?;
         let is_answer = |removal: &Intent| removal.id > purchase.id && removal.status == IntentStatus::NotHappened;
-        Ok(!removals.iter().any(is_answer))
+        let missing = unconfirmed(&events).filter(|_| !removals.iter().any(is_answer));
+        Ok(missing.map(|missing| (purchase, missing)))
+    }
+
+    /// The question that an operator has to answer before a license is removed, because somebody else may have bought
+    /// it. A purchase without an answer raises none when the seller's list of actions confirms it.
+    ///
+    /// # Errors
+    /// `upstream`: an action is under way, or the list cannot be read; `client`: the list may still come to confirm it.
+    pub(super) async fn question_before_removal(&mut self, row: &LicenseRow) -> Result<Option<Question>, ModuleError> {
+        let Some((purchase, missing)) = self.unconfirmed_purchase(row)? else { return Ok(None) };
+        if let (Unconfirmed::Unanswered, Some(add)) = (missing, purchase.request.as_addition()) {
+            let pending = self.pending_actions(row.id).await?.map_err(|error| unreadable(&error, row.id))?;
+            if !pending.is_empty() {
+                return Err(wording::busy_order(row.id));
+            }
+            let finished = self.finished_actions(row.id).await?.map_err(|error| unreadable(&error, row.id))?;
+            if is_confirmed(&finished, add) {
+                return Ok(None);
+            }
+            if !self.is_settled(&purchase) {
+                return Err(self.still_in_doubt(&purchase, &describe(&purchase)));
+            }
+        }
+        Ok(Some(Question::WhoBought(missing)))
     }
 
     /// Asks an operator about a license that is to be removed. Nothing is sent: the removal is written down as one that
@@ -234,7 +259,7 @@ impl Engine<'_> {
             (Err(_), Answer::Bought(_)) => return Ok(None),
         };
         let row = self.store.license(intent.account, order).map_err(errors::state)?;
-        let is_others = row.map_or(Ok(false), |row| self.may_be_anothers(&row))?;
+        let is_others = row.map_or(Ok(false), |row| self.unconfirmed_purchase(&row).map(|found| found.is_some()))?;
         match (key_now(&seen, &key), answer) {
             (KeyNow::Gone, Answer::NotBought) => Err(removed_after_all(order)),
             (KeyNow::Same, Answer::Bought(_)) if !is_others => Err(not_removed(intent, order)),
@@ -284,9 +309,13 @@ impl Question {
     fn reason(self) -> Text {
         match self {
             Self::WhoseKey => text!("the order shows another key", "у заказа другой ключ"),
-            Self::WhoBought => text!(
+            Self::WhoBought(Unconfirmed::Declined) => text!(
                 "the purchase was not accepted, so somebody else may have bought the license",
                 "покупка не была принята, так что лицензию мог купить кто-то другой"
+            ),
+            Self::WhoBought(Unconfirmed::Unanswered) => text!(
+                "no answer and no action of the order confirms the purchase, so somebody else may have bought the license",
+                "покупку не подтверждает ни ответ, ни действие заказа, так что лицензию мог купить кто-то другой"
             ),
         }
     }
@@ -294,6 +323,10 @@ impl Question {
     /// The error that puts the question, with the command for each answer.
     fn error(self, removal: &Intent, order: LicenseId) -> ModuleError {
         let (item, id) = (removal.item.map_or_else(|| "ITEM".to_owned(), |item| item.to_string()), removal.id);
+        let if_bought = text!(
+            "look in the seller's panel who bought it. If it was bought for service {item} and is to be removed",
+            "посмотрите в панели продавца, кто её купил. Если она куплена для услуги {item} и её нужно снять"
+        );
         let (problem, if_ours) = match self {
             Self::WhoseKey => (
                 text!(
@@ -305,15 +338,19 @@ impl Question {
                     "посмотрите заказ в панели продавца. Если ключ перевыпущен и лицензию нужно снять"
                 ),
             ),
-            Self::WhoBought => (
+            Self::WhoBought(Unconfirmed::Declined) => (
                 text!(
-                    "The seller did not accept the purchase for service {item}, and hosting order {order} showed a license key nevertheless. Either the purchase was carried out after all, or somebody else bought the license that the service gave back",
-                    "Продавец не принял покупку для услуги {item}, но у заказа хостинга {order} появился ключ лицензии. Либо покупка всё же выполнена, либо лицензию, возвращённую услугой, купил кто-то другой"
+                    "The seller did not accept the purchase of the license that service {item} gave back, and hosting order {order} showed its key nevertheless. Either the purchase was carried out after all, or somebody else bought the license",
+                    "Продавец не принял покупку лицензии, возвращённой услугой {item}, но её ключ появился у заказа хостинга {order}. Либо покупка всё же выполнена, либо лицензию купил кто-то другой"
                 ),
+                if_bought,
+            ),
+            Self::WhoBought(Unconfirmed::Unanswered) => (
                 text!(
-                    "look in the seller's panel who bought it. If it was bought for service {item} and is to be removed",
-                    "посмотрите в панели продавца, кто её купил. Если она куплена для услуги {item} и её нужно снять"
+                    "The answer to the purchase of the license that service {item} gave back was lost, and the seller's list of actions on hosting order {order} does not show the purchase. Either it was carried out, or somebody else bought the license at that moment",
+                    "Ответ на покупку лицензии, возвращённой услугой {item}, потерян, а среди действий заказа хостинга {order} продавец её не показывает. Либо она выполнена, либо в тот же момент лицензию купил кто-то другой"
                 ),
+                if_bought,
             ),
         };
         ModuleError::new(ErrorKind::OrderUnknown, "wish", id, problem)

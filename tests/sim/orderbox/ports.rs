@@ -13,7 +13,7 @@ use pmisplicense::model::ids::{
     ClientId, ItemId, LicenseId, LicenseKey, ModuleId, RunningOperationId, UpstreamPricelistId,
 };
 use pmisplicense::model::item::{Item, ItemStatus};
-use pmisplicense::model::journal::{Intent, IntentStatus};
+use pmisplicense::model::journal::{Intent, IntentStatus, OnceRequest};
 use pmisplicense::model::license::{Family, License, Money};
 use pmisplicense::model::period::{AlignmentRule, Period};
 use pmisplicense::ports::{
@@ -22,6 +22,7 @@ use pmisplicense::ports::{
 };
 use pmisplicense::store::RecordedIntent;
 
+use super::shop::Purchase;
 use super::stage::{Shared, World};
 use super::wire::unreachable;
 use crate::faults::{Class, Fault};
@@ -140,6 +141,14 @@ impl World {
         }
     }
 
+    /// The order of a purchase by a run that was shown the order as it was before somebody else bought its license,
+    /// and when the purchase is sent by the seller's clock.
+    fn unseen_license(&self, run: usize, request: &OnceRequest) -> Option<(u32, i64)> {
+        let add = request.as_addition().filter(|_| self.runs[run].misled)?;
+        let license = self.shop.order(add.order.0)?.license.as_ref()?;
+        license.charge.is_none().then_some((add.order.0, add.seller_time?.timestamp_millis()))
+    }
+
     /// The services of the panel that show a license.
     fn showing(&self) -> Vec<(ItemId, LicenseId)> {
         let own = self.services.iter().filter_map(|one| Some((one.item.id, one.item.params.licid?)));
@@ -157,7 +166,13 @@ impl World {
 
 impl Upstream for Port {
     fn send_once(&mut self, recorded: RecordedIntent) -> Outcome {
-        self.0.borrow_mut().send(self.1, recorded.request())
+        let mut world = self.0.borrow_mut();
+        let unseen = world.unseen_license(self.1, recorded.request());
+        let outcome = world.send(self.1, recorded.request());
+        if let Some((order, sent_ms)) = unseen {
+            world.shop.took(order, Purchase { sent_ms, is_accepted: matches!(outcome, Outcome::Done(_)) });
+        }
+        outcome
     }
 
     fn change(&mut self, _: Family, _: LicenseId, _: &Repeatable) -> Result<(), CallError> {

@@ -71,7 +71,18 @@ pub struct License {
     pub key: String,
     /// The charge that it was bought with; `None`: by somebody else.
     pub charge: Option<usize>,
+    /// A purchase of ours that it looks to have come of.
+    taken_by: Option<Purchase>,
     shown_from_ms: i64,
+}
+
+/// A purchase by a run that was shown the order as it was before somebody else bought the license.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Purchase {
+    /// When it was sent, by the seller's clock.
+    pub sent_ms: i64,
+    /// The seller answered it with success.
+    pub is_accepted: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -187,10 +198,29 @@ impl Shop {
         self.actions.iter().any(|action| action.order == order && action.ended.is_none())
     }
 
+    /// A run that did not see the license of an order, which is somebody else's, has sent a purchase.
+    pub fn took(&mut self, id: u32, purchase: Purchase) {
+        if let Some(license) = self.order_mut(id).and_then(|order| order.license.as_mut()) {
+            license.taken_by = Some(purchase);
+        }
+    }
+
+    /// Whether nothing that can be read tells somebody else's license from one of ours: the seller accepted a purchase
+    /// of ours, or its list shows another action since then (docs/money-safety.md 3).
+    pub fn looks_like_ours(&self, id: u32) -> bool {
+        let license = self.order(id).and_then(|order| order.license.as_ref());
+        license.and_then(|license| license.taken_by).is_some_and(|purchase| {
+            let is_younger = |one: &Action| self.its_time(one.added_ms) >= purchase.sent_ms;
+            let is_one = |one: &&Action| one.order == id && one.work != Work::Remove && is_younger(one);
+            purchase.is_accepted || self.actions.iter().any(|one| is_one(&one))
+        })
+    }
+
     fn fresh_license(&mut self, charge: Option<usize>) -> License {
         self.keys += 1;
         let late_ms = if charge.is_some() { self.habits.key_late_s * 1000 } else { 0 };
-        License { key: format!("WHMCS-{}", self.keys), charge, shown_from_ms: self.now_ms + late_ms }
+        let key = format!("WHMCS-{}", self.keys);
+        License { key, charge, taken_by: None, shown_from_ms: self.now_ms + late_ms }
     }
 
     fn begin(&mut self, order: u32, work: Work, queue_s: i64) {
