@@ -6,7 +6,6 @@ mod seller;
 
 use crate::error::{ErrorKind, Halt, ModuleError, Text, counted};
 use crate::model::ids::{ItemId, LicenseId};
-use crate::model::item::Item;
 use crate::model::journal::OnceRequest;
 use crate::ports::{DbError, LockName, PanelError};
 use crate::store::StoreError;
@@ -97,17 +96,6 @@ pub fn no_item(item: ItemId) -> ModuleError {
     ModuleError::new(ErrorKind::Missed, "item", item, words)
         .changed(text!("Nothing was done", "Ничего не сделано"))
         .next(text!("check the number", "проверьте номер"))
-}
-
-/// An operation that is older than the close of its service.
-pub fn closed(item: &Item) -> ModuleError {
-    let id = item.id;
-    ModuleError::new(ErrorKind::Missed, "item", id, text!("Service {id} is closed", "Услуга {id} закрыта"))
-        .changed(text!("No license was started or ordered for it", "Лицензия для неё не запущена и не заказана"))
-        .next(text!(
-            "end this operation in the panel. If the client needs a license, order a new service there",
-            "завершите эту операцию в панели. Если клиенту нужна лицензия, закажите там новую услугу"
-        ))
 }
 
 fn locked(name: LockName) -> (&'static str, String) {

@@ -50,7 +50,6 @@ use crate::model::license_row::LicenseRow;
 use crate::model::period::AlignmentRule;
 use crate::model::rules::Rules;
 pub use crate::plan::bind::Consent;
-use crate::plan::closed::comes_too_late;
 pub use crate::plan::guard::Allow;
 use crate::ports::{
     BillDb, CallError, Clock, LockGuard, LockName, Locks, ModuleAccess, Notes, Page, Panel, RefusalKind, Upstream as _,
@@ -184,9 +183,6 @@ impl<'p> Engine<'p> {
 
     async fn locked_item_command(&mut self, command: ItemCommand, item: ItemId) -> Result<(), ModuleError> {
         let item = self.item(item).await?;
-        if comes_too_late(command, item.status) {
-            return Err(errors::closed(&item));
-        }
         if self.sells_addons() {
             return Box::pin(self.addon_command(command, &item)).await;
         }

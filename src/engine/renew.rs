@@ -22,7 +22,7 @@ use crate::text;
 
 use super::open::running;
 use super::{Engine, errors, is_deleted};
-use wording::{end_moves, no_period, not_paid, product_unknown, trial_is_over, trial_runs_out};
+use wording::{end_moves, is_closed, no_period, not_paid, product_unknown, trial_is_over, trial_runs_out};
 
 impl Engine<'_> {
     /// The money step: one period for a license whose expiry was read under its lock. The key is that expiry, so a
@@ -266,6 +266,9 @@ impl Engine<'_> {
     /// deleted.
     pub(super) async fn resume(&mut self, item: &Item) -> Result<(), ModuleError> {
         let incarnation = self.incarnation_of(item).await?;
+        if item.status == ItemStatus::Deleted {
+            return Err(is_closed(item));
+        }
         self.settle_orders(item, &incarnation, None).await?;
         match self.present_license(item, &incarnation).await? {
             Some((row, seen)) => self.resume_license(item, &row, seen).await?,

@@ -7,7 +7,6 @@ pub mod bundled;
 pub mod change;
 pub mod check;
 pub mod choice;
-pub mod closed;
 pub mod cost;
 pub mod doubt;
 pub mod explain;

@@ -328,21 +328,6 @@ fn a_service_that_is_opened_again_gets_a_new_license() {
     assert_eq!(test.orderbox().charges(ORDER), 2);
 }
 
-/// The panel repeats an operation that is older than the close: nobody pays for the service any more.
-#[test]
-fn an_operation_older_than_the_close_buys_no_license() {
-    let test = opened_with(REMOVING, |_| {});
-    test.cmd("close", ITEM).ok();
-    forget(&test);
-    for command in ["open", "reopen", "resume"] {
-        let output = test.cmd(command, ITEM);
-        let message = output.fails("missed").message();
-        assert!(message.contains("end this operation in the panel"), "{command}: {message}");
-    }
-    assert_eq!((test.item(ITEM).status, test.orderbox().charges(ORDER)), (4, 1), "{}", test.story());
-    assert_eq!(test.orderbox().posts(), Vec::<String>::new());
-}
-
 /// A service goes on with another order: the license that it gave back is removed anyway, and nothing else.
 #[test]
 fn a_license_is_removed_although_its_service_has_that_of_another_order() {

@@ -28,6 +28,17 @@ pub(super) fn no_period(item: &Item) -> ModuleError {
     ))
 }
 
+/// An operation that is older than the close of its service.
+pub(super) fn is_closed(item: &Item) -> ModuleError {
+    let id = item.id;
+    ModuleError::new(ErrorKind::Missed, "item", id, text!("Service {id} is closed", "Услуга {id} закрыта"))
+        .changed(text!("No license was started or ordered for it", "Лицензия для неё не запущена и не заказана"))
+        .next(text!(
+            "open the service again in the panel, or end this operation there",
+            "снова откройте услугу в панели или завершите там эту операцию"
+        ))
+}
+
 /// The end of a service differs between two reads of one run, and only this run moves it. So one of the reads was out
 /// of date, or a call of the panel that was given up is still under way.
 pub(super) fn end_moves(item: &Item, fresh: &Item) -> ModuleError {
