@@ -18,6 +18,8 @@ fn main() {
     println!("cargo:rustc-env=PMISPLICENSE_COMMIT={}", commit.as_deref().unwrap_or("unknown"));
     println!("cargo:rustc-env=PMISPLICENSE_TARGET={}", std::env::var("TARGET").unwrap_or_default());
     println!("cargo:rustc-link-arg-bin=pmisplicense=-no-pie");
+    // The tests start the sandbox's mgrctl thousands of times.
+    println!("cargo:rustc-link-arg-examples=-no-pie");
     link_libgcc_statically();
 }
 
