@@ -9,6 +9,7 @@ use super::modes;
 use super::orderbox::OrderBox;
 use super::run::{Output, Program, Running};
 use super::setup::Setup;
+use super::story::Story;
 use super::upstream::{Country, Upstream};
 use base64::Engine;
 use chrono::{Months, NaiveDate};
@@ -346,13 +347,7 @@ impl Test {
 
     /// The course of the test, for the message of a failing assertion.
     pub fn story(&self) -> String {
-        let sent = self.upstream.requests();
-        let sent: Vec<String> = sent.iter().map(|r| format!("  {} -> {} {:?}", r.line(), r.outcome, r.fault)).collect();
-        let calls: Vec<String> = self.mgrctl_calls().iter().map(|c| format!("  {} {:?}", c.line(), c.fault)).collect();
-        let orders = self.orderbox.iter().flat_map(OrderBox::requests);
-        let orders: Vec<String> = orders.map(|r| format!("  {} -> {} {:?}", r.line(), r.outcome, r.fault)).collect();
-        let orders = if orders.is_empty() { String::new() } else { format!("OrderBox:\n{}\n", orders.join("\n")) };
-        format!("upstream:\n{}\n{orders}mgrctl:\n{}\nlog:\n{}", sent.join("\n"), calls.join("\n"), self.log())
+        Story::of(self).to_string()
     }
 }
 

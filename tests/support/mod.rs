@@ -22,6 +22,7 @@ pub mod scratch;
 #[cfg(test)]
 pub mod selftest;
 pub mod setup;
+pub mod story;
 pub mod upstream;
 pub mod viewer;
 

@@ -1,11 +1,14 @@
 //! Starts the program under test as the panel does (a fresh process, root as working folder) and judges how it ended:
 //! exact exit code, exact stdout, and an error document of the promised form.
 use super::harness::Test;
+use super::story::Story;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub struct Program<'t> {
     test: &'t Test,
@@ -86,9 +89,16 @@ impl<'t> Program<'t> {
     pub fn run(self) -> Output {
         let test = self.test;
         let mut output = self.spawn().wait();
-        output.story = test.story();
+        output.story = Story::of(test);
         output
     }
+}
+
+/// Sleeps until the process ends: whoever asks again and again takes time from the others.
+fn ends_within(child: &Child, limit: Duration) -> bool {
+    let process = pidfd_open(Pid::from_child(child), PidfdFlags::empty()).expect("our child");
+    let limit = Timespec::try_from(limit).expect("a limit");
+    poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&limit)).expect("the end of a process") > 0
 }
 
 fn collect(mut from: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
@@ -149,19 +159,11 @@ impl Running {
     }
 
     pub fn wait(mut self) -> Output {
-        let start = Instant::now();
-        let mut pause = Duration::from_micros(200);
-        let status = loop {
-            if let Some(status) = self.child.try_wait().expect("our child") {
-                break status;
-            }
-            if start.elapsed() > self.limit {
-                let _ = self.child.kill();
-                panic!("the program did not end within {:?}", self.limit);
-            }
-            thread::sleep(pause);
-            pause = (pause * 2).min(Duration::from_millis(1));
-        };
+        if !self.ended() && !ends_within(&self.child, self.limit) {
+            let _ = self.child.kill();
+            panic!("the program did not end within {:?}", self.limit);
+        }
+        let status = self.child.wait().expect("our child");
         let text = |pipe: Option<JoinHandle<Vec<u8>>>| {
             let bytes = pipe.and_then(|p| p.join().ok()).unwrap_or_default();
             String::from_utf8_lossy(&bytes).into_owned()
@@ -170,7 +172,7 @@ impl Running {
             code: status.code(),
             stdout: text(self.stdout.take()),
             stderr: text(self.stderr.take()),
-            story: String::new(),
+            story: Story::default(),
         }
     }
 }
@@ -182,7 +184,7 @@ pub struct Output {
     pub stdout: String,
     pub stderr: String,
     /// The course of the run, for messages.
-    pub story: String,
+    pub story: Story,
 }
 
 impl Output {

@@ -5,6 +5,7 @@ pub mod faults;
 mod funcs;
 
 use faults::{Fault, Kind};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -86,7 +87,10 @@ pub fn journal_path(root: &Path) -> PathBuf {
 }
 
 pub fn read_journal(root: &Path) -> Vec<Call> {
-    let text = std::fs::read_to_string(journal_path(root)).unwrap_or_default();
+    parse_journal(&std::fs::read_to_string(journal_path(root)).unwrap_or_default())
+}
+
+pub fn parse_journal<T: DeserializeOwned>(text: &str) -> Vec<T> {
     // A call that is killed while it writes leaves half a line: it told nobody anything.
     let whole = text.lines().filter(|line| line.ends_with('}'));
     whole.map(|line| serde_json::from_str(line).expect("a line of the journal")).collect()
@@ -209,10 +213,16 @@ fn parse(argv: &[String]) -> Result<(Call, String, String), String> {
     Ok((call, manager, output))
 }
 
+/// What of an earlier call decides the number of a new one.
+#[derive(Deserialize)]
+struct Earlier {
+    func: String,
+}
+
 /// Numbers the call, finds its fault, appends it to the journal: all before anything happens.
 fn note(root: &Path, call: &mut Call) -> Option<Fault> {
     let _lock = lock(root);
-    let before = read_journal(root);
+    let before: Vec<Earlier> = parse_journal(&std::fs::read_to_string(journal_path(root)).unwrap_or_default());
     let nth = before.iter().filter(|c| c.func == call.func).count() as u64 + 1;
     call.number = before.len() as u64 + 1;
     let fault = faults::take(root, &call.func, nth);

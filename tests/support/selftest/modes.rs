@@ -371,7 +371,7 @@ fn the_sandbox_lists_its_modes() {
             code: done.status.code(),
             stdout: String::from_utf8_lossy(&done.stdout).into_owned(),
             stderr: String::new(),
-            story: String::new(),
+            story: crate::support::story::Story::default(),
         }
     };
     let help = sandbox(&["--help"]);

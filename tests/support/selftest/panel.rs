@@ -262,7 +262,7 @@ fn an_end_is_judged_by_code_and_document() {
         code: Some(code),
         stdout: stdout.into(),
         stderr: String::new(),
-        story: String::new(),
+        story: crate::support::story::Story::default(),
     };
     let error = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><doc><error type=\"nomoney\" object=\"\" value=\"x\">\
                  <param name=\"value\">x</param><msg>No money &amp; so on</msg></error></doc>\n";
