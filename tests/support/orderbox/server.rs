@@ -6,14 +6,14 @@ use crate::support::upstream::answers::{self, Right, plain};
 use crate::support::upstream::faults::{self, Effect, Fault};
 use crate::support::upstream::http::{self, HttpRequest, Wire};
 use crate::support::upstream::listening;
-use std::io;
+use std::io::{self, BufReader};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, TcpStream};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 /// Plays one connection.
-pub fn serve(shared: &Arc<Shared>, mut stream: TcpStream) {
+pub fn serve(shared: &Arc<Shared>, stream: TcpStream) {
     let connection = {
         let mut state = shared.lock();
         state.connections += 1;
@@ -22,14 +22,15 @@ pub fn serve(shared: &Arc<Shared>, mut stream: TcpStream) {
     let _ = stream.set_nodelay(true);
     let _ = stream.set_read_timeout(Some(Duration::from_secs(120)));
     let caller = stream.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
-    while let Ok(Some(request)) = http::read_request(&mut stream) {
+    let mut wire = BufReader::new(stream);
+    while let Ok(Some(request)) = http::read_request(&mut wire) {
         let close = request.wants_close();
-        match answer(shared, (connection, caller), &request, &mut stream) {
+        match answer(shared, (connection, caller), &request, wire.get_mut()) {
             Ok(true) if !close => {}
             _ => break,
         }
     }
-    let _ = stream.shutdown(Shutdown::Both);
+    let _ = wire.get_ref().shutdown(Shutdown::Both);
 }
 
 /// One request from fault to answer; whether the connection lives on.

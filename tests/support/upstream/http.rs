@@ -1,5 +1,5 @@
 //! HTTP/1.1 as far as one POST needs it, written by hand so that every way of breaking it can be played.
-use std::io::{self, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 
 pub trait Wire: Read + Write + Send {}
 impl<T: Read + Write + Send> Wire for T {}
@@ -23,7 +23,7 @@ impl HttpRequest {
 }
 
 /// None when the other side has closed before a request.
-pub fn read_request(wire: &mut dyn Wire) -> io::Result<Option<HttpRequest>> {
+pub fn read_request(wire: &mut BufReader<impl Wire>) -> io::Result<Option<HttpRequest>> {
     let mut head = Vec::new();
     let mut byte = [0_u8; 1];
     while !head.ends_with(b"\r\n\r\n") {
@@ -47,7 +47,7 @@ pub fn read_request(wire: &mut dyn Wire) -> io::Result<Option<HttpRequest>> {
     let mut request = HttpRequest { method, path, query, headers, body: Vec::new() };
     let length: usize = request.header("content-length").and_then(|v| v.parse().ok()).unwrap_or(0);
     if request.header("expect").is_some() {
-        wire.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
+        wire.get_mut().write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
     }
     request.body = vec![0; length.min(16 << 20)];
     wire.read_exact(&mut request.body)?;

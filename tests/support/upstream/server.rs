@@ -5,7 +5,7 @@ use super::funcs::{self, Call};
 use super::http::{self, HttpRequest, Wire};
 use super::listening::pause;
 use super::{Request, Shared, State, control, purpose};
-use std::io;
+use std::io::{self, BufReader, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::thread;
@@ -21,19 +21,20 @@ pub fn serve(shared: &Arc<Shared>, stream: TcpStream, tls: Option<Arc<rustls::Se
     let _ = stream.set_nodelay(true);
     let _ = stream.set_read_timeout(Some(Duration::from_secs(120)));
     let Ok(raw) = stream.try_clone() else { return };
-    let mut wire: Box<dyn Wire> = match tls.map(rustls::ServerConnection::new) {
+    let wire: Box<dyn Wire> = match tls.map(rustls::ServerConnection::new) {
         None => Box::new(stream),
         Some(Ok(session)) => Box::new(rustls::StreamOwned::new(session, stream)),
         Some(Err(_)) => return,
     };
-    while let Ok(Some(request)) = http::read_request(wire.as_mut()) {
+    let mut wire = BufReader::new(wire);
+    while let Ok(Some(request)) = http::read_request(&mut wire) {
         let close = request.wants_close();
-        match answer(shared, connection, &request, wire.as_mut()) {
+        match answer(shared, connection, &request, wire.get_mut()) {
             Ok(true) if !close => {}
             _ => break,
         }
     }
-    let _ = wire.flush();
+    let _ = wire.get_mut().flush();
     drop(wire);
     let _ = raw.shutdown(Shutdown::Both);
 }
