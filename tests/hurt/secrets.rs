@@ -46,8 +46,9 @@ fn encoded(text: &str) -> String {
 }
 
 fn leaks(place: &str, bytes: &[u8], secrets: &BTreeSet<String>) -> Vec<String> {
-    let has = |secret: &&String| bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
-    secrets.iter().filter(has).map(|secret| format!("{place}: {secret}")).collect()
+    // Secrets are ASCII, and bytes that are no text do not change what is beside them.
+    let text = String::from_utf8_lossy(bytes);
+    secrets.iter().filter(|secret| text.contains(secret.as_str())).map(|secret| format!("{place}: {secret}")).collect()
 }
 
 /// Every file beneath a folder.
@@ -58,25 +59,24 @@ fn files(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
     }
 }
 
-/// Command lines and environments... of the program and of what it starts, looked at while they run: what `ps` shows.
-fn run_watched(test: &Test, intent: &Intent, seen: &mut Vec<u8>) -> Output {
+/// Command lines of the program and of what it starts, looked at while they run: what `ps` shows.
+fn run_watched(test: &Test, intent: &Intent, seen: &mut BTreeSet<Vec<u8>>) -> Output {
     let mut running = test.spawn(intent.args.iter().map(String::as_str).chain(["--verbose"]));
-    let pid = running.pid();
+    let pid = running.pid().to_string();
     while !running.ended() {
-        for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let Ok(number) = name.parse::<u32>() else { continue };
-            let parent = fs::read_to_string(format!("/proc/{name}/stat")).unwrap_or_default();
-            let is_child =
-                parent.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1)) == Some(&pid.to_string());
-            if number == pid || is_child {
-                seen.extend(fs::read(format!("/proc/{name}/cmdline")).unwrap_or_default());
-                seen.push(b'\n');
-            }
+        for process in children(&pid).into_iter().chain([pid.clone()]) {
+            seen.insert(fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default());
         }
         std::thread::sleep(Duration::from_millis(1));
     }
     running.wait()
+}
+
+/// The processes that any thread of a process has started.
+fn children(pid: &str) -> Vec<String> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let lists = threads.map(|thread| fs::read_to_string(thread.path().join("children")).unwrap_or_default());
+    lists.flat_map(|list| list.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect()
 }
 
 /// All that a run showed.
@@ -90,7 +90,7 @@ fn passwords_and_keys_are_only_where_they_are_allowed() {
     fs::write(office.test.root().join("etc/debug.conf"), "pmisplicense.* 9\n").unwrap();
     let temporary = office.test.root().join("tmp");
     fs::create_dir(&temporary).unwrap();
-    let (mut printed, mut listed) = (Vec::new(), Vec::new());
+    let (mut printed, mut listed) = (Vec::new(), BTreeSet::new());
     let item = office.item("55227");
     let second = office.item("55227");
     let steps: [(&str, u32, Option<&str>); 14] = [
@@ -149,6 +149,8 @@ fn passwords_and_keys_are_only_where_they_are_allowed() {
     let secrets = secrets(&office.test);
     assert!(secrets.iter().filter(|s| s.starts_with("ISPKEY")).count() >= 2, "keys were issued");
     let mut found = leaks("printed", &printed, &secrets);
+    let listed = listed.into_iter().collect::<Vec<_>>().join(&b'\n');
+    assert!(String::from_utf8_lossy(&listed).contains("service.saveparam"), "calls of mgrctl were seen");
     found.extend(leaks("process list", &listed, &secrets));
     for row in office.test.db.rows("SELECT errorxml FROM runningoperation WHERE errorxml IS NOT NULL", ()) {
         found.extend(leaks("errorxml", row[0].clone().unwrap_or_default().as_bytes(), &secrets));
