@@ -26,7 +26,7 @@ man = $(share)/man/man8/pmisplicense.8.gz
 cron = $(DESTDIR)/etc/cron.d/pmisplicense
 logrotate = $(DESTDIR)/etc/logrotate.d/pmisplicense
 
-.PHONY: build test check galera galera-brief demo sandbox screenshots replay sim planted hurt fuzz mutants mutants-each bench dist dist-test reproducible licenses install install-files uninstall clean mariadb reload
+.PHONY: build test check thorough galera galera-brief demo sandbox screenshots replay sim planted hurt fuzz mutants mutants-each bench dist dist-test reproducible licenses install install-files uninstall clean mariadb reload
 
 # The build script gets the commit in a variable. If it looked for itself, it would run at every new commit.
 build:
@@ -51,9 +51,14 @@ check: mariadb
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --lib --quiet
 	$(CARGO) test --locked --lib --bins --examples --test lib
+	$(MAKE) thorough
 	$(MAKE) planted FIRST=1 HISTORIES=20000
 	$(MAKE) demo
 	$(MAKE) galera-brief
+
+# The long lists of cases that `cargo test` plays a part of: the tests that are marked so, and none that needs a Galera.
+thorough: mariadb
+	$(CARGO) test --locked --test lib -- --ignored --skip cluster_nodes:: --skip cluster_pauses::
 
 # A real Galera of three nodes, some of which fall: needs Debian's galera-4 and rsync beside mariadb-server, and root.
 galera: mariadb

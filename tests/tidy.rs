@@ -294,3 +294,35 @@ fn no_message_shows_a_debug_form_or_an_english_error_in_a_russian_sentence() {
     }
     assert_eq!(found, Vec::<String>::new());
 }
+
+/// The recipe of a target of the Makefile, its line with what it needs included.
+fn recipe<'a>(makefile: &'a str, target: &str) -> &'a str {
+    let at = makefile.find(&format!("\n{target}:")).unwrap_or_else(|| panic!("no target {target}"));
+    makefile[at + 1..].split("\n\n").next().unwrap_or_default()
+}
+
+/// `cargo test` leaves a test out only if a target of make plays it. What needs no Galera is played by `make check`.
+#[test]
+fn every_test_that_is_left_out_is_played_by_a_target_of_make() {
+    let makefile = std::fs::read_to_string(root().join("Makefile")).unwrap();
+    assert!(recipe(&makefile, "check").contains("$(MAKE) thorough"), "CI plays the long lists");
+    let thorough = recipe(&makefile, "thorough");
+    let (mut played, mut wrong) = (0, Vec::new());
+    for (name, text) in texts(&[".rs"]).iter().filter(|(name, _)| !name.starts_with("vendor/")) {
+        let stem = Path::new(name).file_stem().unwrap_or_default().to_string_lossy();
+        let needs_galera = thorough.contains(&format!("--skip {stem}::"));
+        for mark in text.lines().map(str::trim).filter(|line| line.starts_with("#[ignore")) {
+            let is_right = match mark {
+                "#[ignore = \"make thorough\"]" => !needs_galera && name.starts_with("tests/"),
+                "#[ignore = \"make galera\"]" | "#[ignore = \"make galera-brief\"]" => needs_galera,
+                _ => false,
+            };
+            played += usize::from(is_right && !needs_galera);
+            if !is_right {
+                wrong.push(format!("{name}: {mark}"));
+            }
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+    assert!(played > 0, "the marks are found");
+}

@@ -6,6 +6,9 @@ use crate::support::modes::{self, Mode};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 
+/// Worlds in which all modes are spread: at least as many as the longest axis has modes.
+const MIXED: usize = 9;
+
 /// Worlds at once: most of the time passes in waiting.
 const WORLDS: usize = 4;
 
@@ -28,17 +31,42 @@ pub fn failures(worlds: &[Vec<&'static Mode>]) -> Vec<String> {
     failed.into_inner().unwrap()
 }
 
-/// The same small life ends well in the usual world and in each mode, and exactly what was paid for is billed.
-/// MODE=a,b plays it in those modes together.
+/// The same small life ends well in each of these worlds, and exactly what was paid for is billed.
+fn ends_well(worlds: &[Vec<&'static Mode>]) {
+    let failed = failures(worlds);
+    assert!(failed.is_empty(), "{} of {}:\n{}", failed.len(), worlds.len(), failed.join("\n\n"));
+}
+
+/// Few worlds that together have every mode, each mode in one of them beside modes of other axes.
+fn every_mode_once() -> Vec<Vec<&'static Mode>> {
+    let mut worlds = vec![Vec::new(); MIXED];
+    for mode in life::all() {
+        let fits = |world: &&mut Vec<&'static Mode>| {
+            world.iter().all(|other| other.axis != mode.axis)
+                && life::ends_by_itself(&[world.as_slice(), &[mode]].concat())
+        };
+        let world = worlds.iter_mut().filter(fits).min_by_key(|world| world.len());
+        world.unwrap_or_else(|| panic!("no world takes {}", mode.name)).push(mode);
+    }
+    worlds
+}
+
+/// The usual world, and each mode beside others. MODE=a,b plays it in those modes together.
 #[test]
-fn a_small_incarnation_ends_well_in_each_mode() {
+fn a_small_incarnation_ends_well_with_every_mode_among_others() {
     if let Ok(list) = std::env::var("MODE") {
         return life::play(&modes::chosen(&list).unwrap());
     }
-    let worlds: Vec<Vec<&'static Mode>> =
-        std::iter::once(Vec::new()).chain(life::all().into_iter().map(|m| vec![m])).collect();
-    let failed = failures(&worlds);
-    assert!(failed.is_empty(), "{} of {}:\n{}", failed.len(), worlds.len(), failed.join("\n\n"));
+    let mut worlds = every_mode_once();
+    worlds.push(Vec::new());
+    ends_well(&worlds);
+}
+
+/// Each mode alone: what one mode breaks, another one must not hide.
+#[test]
+#[ignore = "make thorough"]
+fn a_small_incarnation_ends_well_in_each_mode() {
+    ends_well(&life::all().into_iter().map(|mode| vec![mode]).collect::<Vec<_>>());
 }
 
 /// The document of the protocol lists every mode, as the sandbox does.
