@@ -50,7 +50,8 @@ check: mariadb
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --lib --quiet
-	$(CARGO) test --locked --lib --bins --examples --test lib
+	$(CARGO) build --locked --examples
+	$(CARGO) test --locked --lib --bins --test lib
 	$(MAKE) thorough
 	$(MAKE) planted FIRST=1 HISTORIES=20000
 	$(MAKE) demo
