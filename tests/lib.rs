@@ -30,6 +30,7 @@ mod identity;
 mod messages;
 mod modes;
 mod names;
+mod old_modules;
 mod old_state;
 mod open;
 mod orderbox;

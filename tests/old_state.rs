@@ -11,7 +11,7 @@ fn sync(test: &Test) -> Output {
     test.run(["--command", "sync_server", "--module", "7"])
 }
 
-fn reconcile(test: &Test) -> Output {
+pub fn reconcile(test: &Test) -> Output {
     test.run(["reconcile", "--apply"])
 }
 
@@ -26,12 +26,12 @@ fn copy_state(test: &Test, from: &str, to: &str) {
     }
 }
 
-fn keep(test: &Test) {
+pub fn keep(test: &Test) {
     copy_state(test, "pmisplicense", "kept");
 }
 
 /// The copy is back, and the state knows that it is old.
-fn put_back(test: &Test) {
+pub fn put_back(test: &Test) {
     copy_state(test, "kept", "pmisplicense");
     sync(test).fails("state");
 }

@@ -6,7 +6,7 @@ use super::show::our_modules;
 use super::state_file::refuse_in_cluster;
 use super::table::wrapped;
 use super::{Answer, Desk};
-use crate::engine::{RESTORED, check_machine, run_to_end, state_error};
+use crate::engine::{check_machine, run_to_end, state_error};
 use crate::error::{ErrorKind, Message, ModuleError, Text, counted};
 use crate::model::ids::PanelId;
 use crate::plan::finding::Kind;
@@ -71,7 +71,7 @@ fn write(desk: &Desk<'_>, before: &PanelId, panel: &PanelId, done: &Text) -> Res
     let written = store.write(now, |tx| {
         tx.set_meta("panel_id", panel.as_str())?;
         tx.set_meta(ID_BEFORE, before.as_str())?;
-        tx.set_meta(RESTORED, &since)?;
+        tx.set_old(&since)?;
         tx.note(None, None, "panel_id", done)
     });
     written.map_err(state_error)

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::state_file::compare;
 use super::{Answer, Desk, refused};
 use crate::cli::DoctorArgs;
-use crate::engine::{RESTORED, call_error, check_machine, former_accounts, is_account, state_error};
+use crate::engine::{call_error, check_machine, former_accounts, is_account, state_error};
 use crate::error::{ErrorKind, ModuleError, Text, counted};
 use crate::model::ids::{AccountId, ModuleId};
 use crate::model::license::{License, LicenseStatus};
@@ -15,7 +15,7 @@ use crate::model::license_row::LicenseRow;
 use crate::ports::{CallError, Module, ModuleAccess, RefusalKind, Upstream};
 use crate::session::state::{is_there, no_state};
 use crate::session::{module, open_state};
-use crate::store::{Account, Store};
+use crate::store::{Account, RESTORED, Store};
 use crate::text;
 
 /// How many licenses of the account are read to recognise it. It is enough for a decision and takes only seconds.

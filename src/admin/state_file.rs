@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{Answer, Desk};
 use crate::durable::private_folder;
-use crate::engine::{RESTORED, check_machine, state_error};
+use crate::engine::{check_machine, state_error};
 use crate::error::{ErrorKind, Message, ModuleError, Text, counted};
 use crate::model::item::ItemStatus;
 use crate::session::open_state;
@@ -244,7 +244,7 @@ fn kept_name(desk: &Desk<'_>, now: DateTime<Utc>) -> PathBuf {
 /// Puts a state in the place of the present one, marked as old.
 fn replace(desk: &Desk<'_>, copy: &Store, kept: &Path, what: Aside, now: DateTime<Utc>) -> Result<(), ModuleError> {
     let since = now.format("%Y-%m-%d %H:%M:%S UTC").to_string();
-    copy.write(now, |tx| tx.set_meta(RESTORED, &since)).map_err(state_error)?;
+    copy.write(now, |tx| tx.set_old(&since)).map_err(state_error)?;
     copy.replace_present(&desk.ctx.settings.state, kept, what).map_err(|error| not_replaced(kept, error))
 }
 

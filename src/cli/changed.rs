@@ -113,7 +113,7 @@ const ENGLISH: [Change; 18] = [
     change(
         "a copy of the state was put back, or the state is older than the marks at the seller",
         "type `state`, \"has missed purchases\"; finding `old_state`",
-        "`reconcile --apply`: what was bought since is taken in. A purchase in doubt: `show ITEM`, then `resolve ITEM --bought LICENSE` or `resolve ITEM --not-bought`",
+        "`reconcile --apply`: what was bought since is taken in. A module whose seller is away only reads until you repeat it; the other modules go on. If that seller is gone for good, delete its module in the panel and repeat it. A purchase in doubt: `show ITEM`, then `resolve ITEM --bought LICENSE` or `resolve ITEM --not-bought`",
     ),
     change(
         "the state file is damaged",

@@ -68,7 +68,6 @@ pub use import::Imported;
 pub use import::list::Importable;
 pub use locking::lease_name;
 pub use reconcile::approval::Approved;
-pub use reconcile::old_state::RESTORED;
 pub use reconcile::{Headway, Phase};
 pub use resolve::{Resolution, Verdict};
 use stepping::PauseForSimulator;

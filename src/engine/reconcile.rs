@@ -25,7 +25,6 @@ use crate::ports::CallError;
 use crate::text;
 
 use super::pages::Pages;
-use super::reconcile::old_state::RESTORED;
 use super::{Engine, errors, is_deleted};
 
 /// Rows and items asked for at once.
@@ -52,8 +51,9 @@ impl Engine<'_> {
             module: self.module,
             open: open.into_iter().filter(|intent| intent.account == account).collect(),
             panel: self.panel_id.clone(),
-            last_number: self.store.last_number().map_err(errors::state)?,
-            restored: self.store.meta(RESTORED).map_err(errors::state)?.is_some(),
+            last_number: self.known_number()?,
+            newest_number: self.store.last_number().map_err(errors::state)?,
+            restored: self.has_to_renew()?,
             today: self.today(),
             now: self.now(),
         };
@@ -85,7 +85,7 @@ impl Engine<'_> {
     ) -> Result<Completeness, ModuleError> {
         let mut pages = Pages::of(family);
         let mut unmarked = Unmarked::new(self.returns_remoteid()? != Some(false));
-        let is_old = self.store.meta(RESTORED).map_err(errors::state)?.is_some();
+        let is_old = self.store.old_since(self.account).map_err(errors::state)?.is_some();
         let mut done = 0;
         while let Some(page) = pages.next(self).await? {
             let mut rows = BTreeMap::new();

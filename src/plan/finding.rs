@@ -62,9 +62,12 @@ pub struct Ground {
     pub open: Vec<Intent>,
     /// This installation.
     pub panel: PanelId,
-    /// The newest running number of this state.
+    /// The newest running number that this state knows of the account. If it is old, licenses with higher ones were
+    /// ordered since.
     pub last_number: u32,
-    /// The state was restored from a backup.
+    /// The newest running number of this state, whatever account it was for.
+    pub newest_number: u32,
+    /// The state was restored from a backup, and not completed for this account since.
     pub restored: bool,
     /// The seller's day.
     pub today: NaiveDate,

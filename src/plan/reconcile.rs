@@ -260,9 +260,9 @@ impl<'g> Comparison<'g> {
     }
 
     fn old_state(&mut self) {
-        let Ground { last_number: last, restored, .. } = *self.ground;
+        let Ground { last_number: last, newest_number, restored, .. } = *self.ground;
         if self.highest > last || restored {
-            let (highest, number) = (self.highest, self.highest.max(last));
+            let (highest, number) = (self.highest, self.highest.max(newest_number));
             let what = if highest <= last {
                 text!("this state was restored from a backup", "состояние восстановлено из копии")
             } else {

@@ -15,6 +15,7 @@ mod items;
 mod journal;
 mod kept;
 mod licenses;
+mod old_state;
 mod passes;
 mod problems;
 mod purchases;
@@ -46,6 +47,7 @@ pub use file::{Installation, Opened, Unready, copy_in_memory, new_in_memory, ope
 pub use items::ItemRow;
 pub use journal::{NewIntent, Recorded, RecordedIntent};
 pub use licenses::Binding;
+pub use old_state::RESTORED;
 pub use passes::{OpenIntent, Serving, Trouble};
 pub use problems::{Figure, Order};
 pub use purchases::{Purchase, Reuse};
@@ -330,14 +332,6 @@ impl Store {
     /// [`StoreError::Unusable`]: the value is not a number.
     pub fn number(&self, name: &str) -> Result<Option<u32>, StoreError> {
         read_number(&self.conn, name)
-    }
-
-    /// The running number of the newest order; 0 before the first.
-    ///
-    /// # Errors
-    /// As [`Store::number`].
-    pub fn last_number(&self) -> Result<u32, StoreError> {
-        Ok(self.number(LAST_NUMBER)?.unwrap_or(0))
     }
 }
 

@@ -336,6 +336,14 @@ impl Tx<'_> {
 }
 
 impl Store {
+    /// The running number of the newest order; 0 before the first.
+    ///
+    /// # Errors
+    /// As [`Store::number`].
+    pub fn last_number(&self) -> Result<u32, StoreError> {
+        Ok(self.number(LAST_NUMBER)?.unwrap_or(0))
+    }
+
     /// Items that lines of the journal older than a moment are about. Before pruning, the panel is asked which of them
     /// are closed.
     ///

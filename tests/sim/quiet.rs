@@ -1,7 +1,6 @@
 //! How a history ends: a drain, in which everything on its way arrives; a quiet, in which each unfinished run is
 //! repeated and sync follows; the checks; and everything finished once more (S7).
 
-use pmisplicense::engine::RESTORED;
 use pmisplicense::error::ErrorKind;
 use pmisplicense::model::command::ItemCommand;
 use pmisplicense::model::license::LicenseStatus;
@@ -14,9 +13,9 @@ use crate::play::{QUIET, Stage};
 use crate::world::{End, Job, SETTLE_S};
 
 impl Stage<'_> {
-    /// Whether the state says itself that it is old.
+    /// Whether the state says itself that it is old for this account.
     fn is_known_for_old(&self) -> bool {
-        self.world.borrow().store.meta(RESTORED).is_ok_and(|when| when.is_some())
+        self.world.borrow().store.old_since(ACCOUNT).is_ok_and(|when| when.is_some())
     }
 
     /// Everything on its way arrives, causes go away, and each unfinished run is repeated.

@@ -6,11 +6,11 @@ use std::path::Path;
 
 use super::Checks;
 use crate::admin::Desk;
-use crate::engine::{RESTORED, state_error};
+use crate::engine::state_error;
 use crate::error::ModuleError;
 use crate::session::open_state;
 use crate::session::state::is_there;
-use crate::store::Store;
+use crate::store::{RESTORED, Store};
 use crate::text;
 
 /// Less free space than this beside the state is a problem.
@@ -109,12 +109,23 @@ fn inside(desk: &Desk<'_>, store: &Store, checks: &mut Checks) -> Result<(), Mod
         );
     }
     if let Some(when) = store.meta(RESTORED).map_err(state_error)? {
+        let (all, old) = (store.accounts().map_err(state_error)?, store.old_accounts().map_err(state_error)?);
+        let happened = text!(
+            "the state was restored, or found to be old, at {when}, so the program only reads",
+            "состояние восстановлено или оказалось старым {when}: программа только читает"
+        );
+        let left: Vec<String> = old.iter().map(|account| format!("{} {}", account.username, account.url)).collect();
+        let left = left.join(", ");
         checks.problem(
             "restored",
-            text!(
-                "the state was restored, or found to be old, at {when}, so the program only reads",
-                "состояние восстановлено или оказалось старым {when}: программа только читает"
-            ),
+            if old.len() == all.len() {
+                happened
+            } else {
+                text!(
+                    ["{} in these accounts, which were not compared since: {left}", happened.en],
+                    ["{} в этих ещё не сверенных учётных записях: {left}", happened.ru]
+                )
+            },
             text!("run: pmisplicense reconcile --apply", "выполните: pmisplicense reconcile --apply"),
         );
     }

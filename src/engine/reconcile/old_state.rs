@@ -1,8 +1,11 @@
 //! An old state: restored from a backup, copied, or lost. With it, the program only reads until reconcile has added
 //! what the state missed, which it learns from the marks of licenses (docs/money-safety.md 4 and 6).
 
+use chrono::{DateTime, Utc};
+
 use crate::error::{ErrorKind, Halt, ModuleError, Text};
-use crate::model::ids::{ItemId, LicenseId, Mark};
+use crate::model::ids::{ItemId, LicenseId, Mark, ModuleId};
+use crate::model::item::MODULE_PROGRAM;
 use crate::model::journal::{IntentEvent, IntentStatus};
 use crate::model::license::{Family, License};
 use crate::model::license_row::LicenseState;
@@ -11,19 +14,11 @@ use crate::plan::bind::{BindOptions, Consent};
 use crate::plan::halt::may_pass;
 use crate::plan::reconcile::is_given_out_since;
 use crate::ports::LockName;
-use crate::store::Binding;
+use crate::store::{Binding, RESTORED, Store, StoreError};
 use crate::text;
 
 use crate::engine::reconcile::wording::{not_marked, order_open};
 use crate::engine::{Engine, errors, is_deleted};
-
-/// Set when the state was restored from a backup, or when a mark at the seller showed that it is old, until reconcile
-/// has added what it missed.
-pub const RESTORED: &str = "restored";
-
-/// The highest running number among the orders that an old state had missed when it was made current. An unknown
-/// license with a lower mark was checked then.
-const TAKEN_IN: &str = "taken_in";
 
 impl Engine<'_> {
     /// Fails when the seller shows marks of ours that this state never gave out: the state is an old copy, or belongs
@@ -32,14 +27,14 @@ impl Engine<'_> {
     /// # Errors
     /// `state`: nothing may be changed until `reconcile --apply` has added what the state missed.
     pub(in crate::engine) async fn check_marks(&mut self, rows: &[License]) -> Result<(), ModuleError> {
-        let last = self.store.last_number().map_err(errors::state)?;
+        let last = self.known_number()?;
         for row in rows {
             if let Some(mark) = row.remoteid.mark_of(&self.panel_id)
                 && (is_given_out_since(Some(mark.clone()), last) || self.is_forgotten(row.id, &mark)?)
             {
                 // Not every run reads a list, so the state remembers this for the next ones.
-                let now = self.now().format("%Y-%m-%d %H:%M:%S UTC").to_string();
-                self.commit("state is old", |tx| tx.set_meta(RESTORED, &now)).await?;
+                let now = moment(self.now());
+                self.commit("state is old", |tx| tx.set_old(&now)).await?;
                 return Err(old_state(row.id, &mark));
             }
         }
@@ -57,7 +52,7 @@ impl Engine<'_> {
             Err(error) if error.is_of_one_row() => return Ok(false),
             Err(error) => return Err(errors::state(error)),
         }
-        let taken_in = self.store.number(TAKEN_IN).map_err(errors::state)?;
+        let taken_in = self.store.taken_in(self.account).map_err(errors::state)?;
         match mark {
             Mark::Order { number, .. } if taken_in.is_some_and(|taken_in| *number <= taken_in) => Ok(false),
             Mark::Order { item, .. } => {
@@ -68,7 +63,7 @@ impl Engine<'_> {
                 Ok(!orders.iter().filter_map(|intent| intent.request.as_order()).any(|order| order.mark == *mark))
             }
             // A state that never gave out a mark has not freed any license either.
-            Mark::Pool { .. } => Ok(taken_in.is_none() && self.store.last_number().map_err(errors::state)? == 0),
+            Mark::Pool { .. } => Ok(taken_in.is_none() && self.known_number()? == 0),
         }
     }
 
@@ -95,7 +90,7 @@ impl Engine<'_> {
             return Ok(by_now());
         }
         let (family, seen) = self.read_any(license).await?;
-        let last = self.store.last_number().map_err(errors::state)?;
+        let last = self.known_number()?;
         let is_known = known.is_some_and(|row| row.state != LicenseState::Deleted);
         // A license that is free according to an old state was given to a service since: its mark is newer than the
         // state.
@@ -205,28 +200,64 @@ impl Engine<'_> {
         }
     }
 
-    /// An old state stays old until everything that it missed has been added. A license that cannot be added at all is
-    /// reported, and does not hold up the others.
+    /// The state is complete for this account after everything that it missed there has been added. A license that
+    /// cannot be added at all is reported, and does not hold up the others. The other accounts stay old until they are
+    /// compared themselves.
     pub(in crate::engine) async fn renew_state(&mut self, number: u32) -> Result<Text, ModuleError> {
         if self.is_left_out {
             return Err(left_out());
         }
         let reason = text!("the state goes on from number {number}", "состояние продолжает с номера {number}");
-        let note = reason.clone();
-        self.commit("renew state", move |tx| {
-            tx.raise_last_number(number)?;
-            tx.set_meta(TAKEN_IN, &number.to_string())?;
-            tx.remove_meta(RESTORED)?;
-            tx.note(None, None, "renew_state", &note)
-        })
-        .await?;
-        Ok(reason)
+        let (account, note, store, modules) = (self.account, reason.clone(), self.store.clone(), self.our_modules()?);
+        let now = self.now_at_latest();
+        let others = self.commit("renew state", move |tx| {
+            // The comparison itself may have shown that the state is old. Then it is so for the other accounts too.
+            if store.meta(RESTORED)?.is_none() {
+                tx.set_old(&moment(now))?;
+            }
+            tx.set_complete(account, number)?;
+            let others = old_modules(&store, &modules)?;
+            if others.is_empty() {
+                tx.end_old()?;
+            }
+            tx.note(None, None, "renew_state", &note)?;
+            Ok(others)
+        });
+        let others = others.await?.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        if others.is_empty() {
+            return Ok(reason);
+        }
+        Ok(text!(
+            ["{}. It stays old for other modules until they are compared too: {others}", reason.en],
+            ["{}. Для других модулей оно остаётся старым, пока не сверены и они: {others}", reason.ru]
+        ))
+    }
+
+    /// Whether reconcile has to end the old state for this account: it is old for it, or for no module that the panel
+    /// still has.
+    pub(in crate::engine) fn has_to_renew(&mut self) -> Result<bool, ModuleError> {
+        if self.store.meta(RESTORED).map_err(errors::state)?.is_none() {
+            return Ok(false);
+        }
+        let is_old = self.store.old_since(self.account).map_err(errors::state)?.is_some();
+        let modules = self.our_modules()?;
+        Ok(is_old || old_modules(&self.store, &modules).map_err(errors::state)?.is_empty())
+    }
+
+    fn our_modules(&mut self) -> Result<Vec<ModuleId>, ModuleError> {
+        let modules = self.ports.billdb.modules().map_err(|error| errors::database(&error))?;
+        Ok(modules.iter().filter(|module| module.program == MODULE_PROGRAM).map(|module| module.id).collect())
+    }
+
+    /// The newest running number that this state knows of its account, without what it may have missed there.
+    pub(in crate::engine) fn known_number(&self) -> Result<u32, ModuleError> {
+        self.store.known_number(self.account).map_err(errors::state)
     }
 
     /// Fails for a restored state: it does not know what was done since, so nothing is changed until reconcile has
     /// added that.
     pub(in crate::engine) fn check_restored(&self) -> Result<(), ModuleError> {
-        match self.store.meta(RESTORED).map_err(errors::state)? {
+        match self.store.old_since(self.account).map_err(errors::state)? {
             None => Ok(()),
             Some(when) => Err(ModuleError::new(
                 ErrorKind::State,
@@ -241,6 +272,26 @@ impl Engine<'_> {
                 ))),
         }
     }
+}
+
+/// The moment at which the state became old, as messages show it.
+fn moment(now: DateTime<Utc>) -> String {
+    now.format("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// The modules whose accounts are not complete yet. An account that the state does not know may be one that it missed.
+fn old_modules(store: &Store, modules: &[ModuleId]) -> Result<Vec<ModuleId>, StoreError> {
+    let mut old = Vec::new();
+    for module in modules {
+        let is_old = match store.account_of_module(*module)? {
+            Some(account) => store.old_since(account.id)?.is_some(),
+            None => true,
+        };
+        if is_old {
+            old.push(*module);
+        }
+    }
+    Ok(old)
 }
 
 fn old_state(license: LicenseId, mark: &Mark) -> ModuleError {

@@ -92,6 +92,7 @@ fn findings(open: Vec<Intent>, items: &[ItemView], rows: &[LicenseRow], upstream
         open,
         panel: PanelId::parse("abcdefgh").expect("an id"),
         last_number: 3,
+        newest_number: 9,
         restored: false,
         today: now().date_naive(),
         now: now(),
@@ -216,8 +217,9 @@ fn an_unclaimed_license_is_bound_to_its_service_or_freed() {
     assert!(over.contains(&(Kind::Duplicate, "free")), "a closed service uses nothing: {over:?}");
     let last = found(&[item.clone()], &[row(5001, &item)], &[marked(5001, 3)]);
     assert_eq!(last, [], "the last number that the state gave out is no news");
-    let newer = found(&[item.clone()], &[row(5001, &item)], &[marked(5001, 4)]);
-    assert_eq!(newer, [(Kind::OldState, "renew_state")]);
+    let newer = findings(Vec::new(), &[item.clone()], &[row(5001, &item)], &[marked(5001, 4)]);
+    let remedies: Vec<_> = newer.iter().map(|one| &one.remedy).collect();
+    assert_eq!(remedies, [&Remedy::Renew(9)], "the state gave out 9 for another account");
     for state in [LicenseState::ToFree, LicenseState::Pool, LicenseState::Stopped] {
         let free = LicenseRow { state, incarnation: None, ..row(5001, &item) };
         let given = found(&[item.clone()], &[free.clone()], &[marked(5001, 4)]);

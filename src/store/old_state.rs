@@ -1,0 +1,166 @@
+//! What the state says about its own age. A state that was restored from a copy, or whose marks show that it is old, is
+//! old for every account. It is completed account by account, because one seller may be away while another answers.
+
+use rusqlite::params;
+
+use super::{Account, LAST_NUMBER, Store, StoreError, Tx, read_number};
+use crate::model::ids::AccountId;
+
+/// Since when the state is old. The value is there until it was completed for every account.
+pub const RESTORED: &str = "restored";
+
+/// The newest running number that the state knew when it became old.
+const KNOWN_TO: &str = "known_to";
+
+/// The beginning of the names of the values that say: the state is completed for an account.
+const COMPLETE: &str = "complete:";
+
+/// What version 0.1.0 wrote for all accounts together, instead of [`taken_in`] for each.
+const TAKEN_IN: &str = "taken_in";
+
+/// The name of the highest running number when the state was last completed for an account. An unknown license of the
+/// account with a lower mark was checked then.
+fn taken_in(account: AccountId) -> String {
+    format!("{TAKEN_IN}:{account}")
+}
+
+fn complete(account: AccountId) -> String {
+    format!("{COMPLETE}{account}")
+}
+
+impl Store {
+    /// Since when the state is old for an account; `None`: it is complete.
+    ///
+    /// # Errors
+    /// An error of SQLite.
+    pub fn old_since(&self, account: AccountId) -> Result<Option<String>, StoreError> {
+        let is_complete = self.meta(&complete(account))?.is_some();
+        Ok(self.meta(RESTORED)?.filter(|_| !is_complete))
+    }
+
+    /// The known accounts for which the state is old.
+    ///
+    /// # Errors
+    /// An error of SQLite.
+    pub fn old_accounts(&self) -> Result<Vec<Account>, StoreError> {
+        let mut old = Vec::new();
+        for account in self.accounts()? {
+            if self.old_since(account.id)?.is_some() {
+                old.push(account);
+            }
+        }
+        Ok(old)
+    }
+
+    /// The newest running number that the state knows without what it missed. Other accounts may have been completed
+    /// since, and that raised [`Store::last_number`].
+    ///
+    /// # Errors
+    /// As [`Store::number`].
+    pub fn known_number(&self, account: AccountId) -> Result<u32, StoreError> {
+        let before = match self.old_since(account)? {
+            Some(_) => self.number(KNOWN_TO)?,
+            None => None,
+        };
+        before.map_or_else(|| self.last_number(), Ok)
+    }
+
+    /// The highest running number when the state was last completed for an account; `None`: it never was.
+    ///
+    /// # Errors
+    /// As [`Store::number`].
+    pub fn taken_in(&self, account: AccountId) -> Result<Option<u32>, StoreError> {
+        let known = self.number(&taken_in(account))?;
+        known.map_or_else(|| self.number(TAKEN_IN), |known| Ok(Some(known)))
+    }
+}
+
+impl Tx<'_> {
+    /// The state is old, for every account.
+    ///
+    /// # Errors
+    /// As [`Store::number`].
+    pub fn set_old(&self, since: &str) -> Result<(), StoreError> {
+        self.set_meta(RESTORED, since)?;
+        self.remember_known_number()?;
+        self.run("DELETE FROM meta WHERE name LIKE ?1 || '%'", params![COMPLETE])
+    }
+
+    /// All that the state missed in an account was added, up to this running number.
+    ///
+    /// # Errors
+    /// As [`Store::number`].
+    pub fn set_complete(&self, account: AccountId, number: u32) -> Result<(), StoreError> {
+        self.remember_known_number()?;
+        self.raise_last_number(number)?;
+        self.set_meta(&taken_in(account), &number.to_string())?;
+        self.set_meta(&complete(account), "yes")
+    }
+
+    /// The state is complete for every account.
+    ///
+    /// # Errors
+    /// An error of SQLite.
+    pub fn end_old(&self) -> Result<(), StoreError> {
+        self.remove_meta(RESTORED)?;
+        self.remove_meta(KNOWN_TO)?;
+        self.run("DELETE FROM meta WHERE name LIKE ?1 || '%'", params![COMPLETE])
+    }
+
+    fn remember_known_number(&self) -> Result<(), StoreError> {
+        let last = read_number(self.conn, LAST_NUMBER)?.unwrap_or(0);
+        self.set_meta_once(KNOWN_TO, &last.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ids::PanelId;
+
+    const ONE: AccountId = AccountId(1);
+    const OTHER: AccountId = AccountId(2);
+
+    /// Whether the state is old for an account, the number that it knows, and the one that was taken in.
+    type Age = (bool, u32, Option<u32>);
+
+    fn ages(store: &Store) -> [Age; 2] {
+        let of = |account| -> Result<_, StoreError> {
+            Ok((store.old_since(account)?.is_some(), store.known_number(account)?, store.taken_in(account)?))
+        };
+        [ONE, OTHER].map(|account| of(account).expect("a state"))
+    }
+
+    /// What one account had given out says nothing about another one, before and after each of them is completed.
+    #[test]
+    fn an_old_state_is_completed_account_by_account() {
+        type Step = fn(&Tx<'_>) -> Result<(), StoreError>;
+        let store = Store::in_memory(&PanelId::parse("simulate").expect("eight letters")).expect("a state");
+        let steps: [(&str, Step, [Age; 2]); 7] = [
+            ("in use", |tx| tx.raise_last_number(3), [(false, 3, None), (false, 3, None)]),
+            ("put back", |tx| tx.set_old("today"), [(true, 3, None), (true, 3, None)]),
+            ("one is completed", |tx| tx.set_complete(ONE, 6), [(false, 6, Some(6)), (true, 3, None)]),
+            ("one goes on", |tx| tx.raise_last_number(7), [(false, 7, Some(6)), (true, 3, None)]),
+            ("put back again", |tx| tx.set_old("later"), [(true, 3, Some(6)), (true, 3, None)]),
+            (
+                "both are completed",
+                |tx| tx.set_complete(ONE, 7).and_then(|()| tx.set_complete(OTHER, 7)),
+                [(false, 7, Some(7)), (false, 7, Some(7))],
+            ),
+            ("over", |tx| tx.end_old(), [(false, 7, Some(7)), (false, 7, Some(7))]),
+        ];
+        for (case, step, want) in steps {
+            store.write(chrono::Utc::now(), step).expect("written");
+            assert_eq!(ages(&store), want, "{case}");
+        }
+        assert_eq!(store.number(KNOWN_TO).expect("a state"), None, "the next copy is measured anew");
+    }
+
+    /// A state that an earlier version completed knows one number for all accounts.
+    #[test]
+    fn the_number_of_an_earlier_version_counts_for_each_account() {
+        let store = Store::in_memory(&PanelId::parse("simulate").expect("eight letters")).expect("a state");
+        store.write(chrono::Utc::now(), |tx| tx.set_meta(TAKEN_IN, "5")).expect("written");
+        assert_eq!(ages(&store), [(false, 0, Some(5)), (false, 0, Some(5))]);
+    }
+}
