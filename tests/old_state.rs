@@ -105,10 +105,9 @@ fn a_service_that_got_another_license_since_the_copy_is_bound_to_it_by_the_comma
     assert_eq!((licid(&test, 41), test.upstream.billed("soft.order.param")), (second, 2), "{}", test.story());
 }
 
-/// A state that was copied while an order was in doubt: the mark of the order that followed ends that doubt. It is
-/// the service's license, and nothing is bought beside it.
-#[test]
-fn a_newer_mark_ends_the_doubt_of_an_old_state() {
+/// A state that was copied while the first order of service 42 was in doubt, after reconcile has taken in the license
+/// of the second one.
+fn overtaken() -> (Test, u64) {
     let test = Test::new();
     test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
     test.upstream.fault(Fault::on("soft.order.param").drop_before());
@@ -126,9 +125,48 @@ fn a_newer_mark_ends_the_doubt_of_an_old_state() {
     sync(&test).fails("state");
     test.run(["reconcile", "--apply"]);
     assert_eq!(state(&test, "SELECT status FROM wish"), "free_when_appears");
+    (test, id)
+}
+
+/// The mark of the order that followed ends the doubt of an old state. It is the service's license, and nothing is
+/// bought beside it.
+#[test]
+fn a_newer_mark_ends_the_doubt_of_an_old_state() {
+    let (test, id) = overtaken();
     test.cmd("open", 42).ok();
     assert_eq!((licid(&test, 42), only_license(&test).id), (id, id));
     assert_eq!((test.upstream.billed("soft.order.param"), only_license(&test).status), (1, 2), "{}", test.story());
+}
+
+/// The license of the second order is in use. Commands that wait for the end of the first order do not invite an
+/// operator to name it, and an operator who names it is refused. It would be freed under its client.
+#[test]
+fn the_license_that_a_service_uses_is_not_what_its_older_order_bought() {
+    for is_known in [true, false] {
+        let (test, id) = overtaken();
+        test.cmd("open", 42).ok();
+        let blocked = test.run(["unbind", "42", "--yes"]);
+        let none = "pmisplicense resolve 42 --wish 1 --not-bought";
+        assert!(blocked.code == Some(1) && blocked.stderr.contains("no other license than the service has now"));
+        assert!(blocked.stderr.contains(none), "{}", blocked.stderr);
+        if !is_known {
+            alter_state(&test, "DELETE FROM license");
+        }
+        let before = test.upstream.license(id);
+        let named = test.run(["resolve", "42", "--wish", "1", "--bought", &id.to_string(), "--yes"]);
+        let why = if is_known { "already serves service 42" } else { "bears the mark of order 2 of service 42" };
+        assert!(named.code == Some(1) && named.stderr.contains(why), "{named:?}");
+        assert!(named.stderr.contains(none) && named.stderr.contains("wait"), "{named:?}");
+        let after = test.upstream.license(id);
+        assert_eq!((&after.licname, after.status), (&before.licname, 2), "{}", test.story());
+        settle(&test);
+        test.run(["resolve", "42", "--wish", "1", "--not-bought", "--yes"]).ok();
+        if is_known {
+            test.cmd("sync_item", 42).ok();
+            assert_eq!((licid(&test, 42), state_of(&test, id)), (id, "bound".into()), "{}", test.story());
+        }
+        assert_eq!(test.upstream.billed("soft.order.param"), 1);
+    }
 }
 
 /// The state of when service 42 was closed, its order in doubt; since then its license appeared, and the service was

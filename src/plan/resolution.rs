@@ -2,7 +2,7 @@
 //! (docs/money-safety.md 3). `engine::resolve` reads the license and its service, and asks here.
 
 use crate::model::catalogue::Product;
-use crate::model::ids::LicenseId;
+use crate::model::ids::{LicenseId, Mark};
 use crate::model::journal::{Incarnation, IntentStatus};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::plan::identity::Standing;
@@ -69,6 +69,31 @@ pub fn give_again(row: Option<&LicenseRow>, wanted: &Product) -> GiveAgain {
     }
 }
 
+/// Why a license is not what an order of its own service bought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Misnamed {
+    /// It serves this service already. The state would have ended the order together with binding it.
+    Serves,
+    /// Its mark is that of another order of this service.
+    OfOrder(u32),
+}
+
+/// Compares the license that an operator named with the order. `serves`: our state holds it for this service. `mark`:
+/// the mark that it bears.
+pub fn misnamed(order: &Mark, serves: bool, mark: Option<&Mark>) -> Option<Misnamed> {
+    if serves {
+        return Some(Misnamed::Serves);
+    }
+    match (order, mark?) {
+        (Mark::Order { panel, item, number }, Mark::Order { panel: other, item: of, number: another })
+            if (panel, item) == (other, of) && number != another =>
+        {
+            Some(Misnamed::OfOrder(*another))
+        }
+        (Mark::Order { .. } | Mark::Pool { .. }, Mark::Order { .. } | Mark::Pool { .. }) => None,
+    }
+}
+
 /// The service of the order, as it is now.
 #[derive(Debug)]
 pub struct Service {
@@ -104,7 +129,7 @@ pub fn fate(service: Service) -> Fate {
 mod tests {
     use super::*;
     use crate::model::catalogue::Catalogue;
-    use crate::model::ids::{ClientId, ItemId};
+    use crate::model::ids::{ClientId, ItemId, PanelId};
     use crate::model::license_row::test_row;
 
     fn incarnation() -> Incarnation {
@@ -177,6 +202,30 @@ mod tests {
             ("not known, or of another account", None, "55227", GiveAgain::Another),
         ] {
             assert_eq!(give_again(row.as_ref(), wanted(name)), want, "{case}");
+        }
+    }
+
+    /// A license that serves its service, or bears the mark of another of its orders, was not bought by this one.
+    #[test]
+    fn an_order_did_not_buy_what_another_order_of_its_service_brought() {
+        let mark = |panel: &str, item, number| Mark::Order {
+            panel: PanelId::parse(panel).expect("an id"),
+            item: ItemId(item),
+            number,
+        };
+        let order = mark("abcdefgh", 42, 1);
+        let pool = Mark::Pool { panel: PanelId::parse("abcdefgh").expect("an id") };
+        for (case, serves, found, want) in [
+            ("no mark", false, None, None),
+            ("its own mark", false, Some(mark("abcdefgh", 42, 1)), None),
+            ("the next order's", false, Some(mark("abcdefgh", 42, 2)), Some(Misnamed::OfOrder(2))),
+            ("another service's, which is asked about elsewhere", false, Some(mark("abcdefgh", 43, 2)), None),
+            ("another installation's, likewise", false, Some(mark("zzzzzzzz", 42, 2)), None),
+            ("free", false, Some(pool), None),
+            ("it serves the service", true, None, Some(Misnamed::Serves)),
+            ("it serves the service, with the mark", true, Some(mark("abcdefgh", 42, 1)), Some(Misnamed::Serves)),
+        ] {
+            assert_eq!(misnamed(&order, serves, found.as_ref()), want, "{case}");
         }
     }
 

@@ -133,7 +133,7 @@ impl Engine<'_> {
                 continue;
             };
             if *older >= number {
-                return Err(order_open(item, intent.id.0));
+                return Err(order_open(item, &intent));
             }
             if intent.status == IntentStatus::FreeWhenAppears {
                 continue;

@@ -29,7 +29,7 @@ impl Engine<'_> {
     pub(in crate::engine) fn no_open_order(&self, item: ItemId) -> Result<(), ModuleError> {
         let open = self.store.open_intents_of_item(item).map_err(errors::state)?;
         match open.iter().find(|intent| intent.request.as_order().is_some()) {
-            Some(intent) => Err(order_open(item, intent.id.0)),
+            Some(intent) => Err(order_open(item, intent)),
             None => Ok(()),
         }
     }

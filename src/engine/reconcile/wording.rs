@@ -5,8 +5,11 @@ use chrono::NaiveDate;
 
 use crate::error::{ErrorKind, Halt, ModuleError};
 use crate::model::ids::{ItemId, LicenseId, Mark};
+use crate::model::journal::Intent;
 use crate::model::license::{License, LicenseTariff};
 use crate::model::license_row::LicenseRow;
+use crate::plan::doubt::FREE_WHEN_APPEARS_DAYS;
+use crate::plan::resolution::is_given_up;
 use crate::text;
 
 pub(in crate::engine) fn closed(id: ItemId) -> ModuleError {
@@ -150,14 +153,23 @@ pub(in crate::engine) fn one_license_an_address(
     ModuleError::new(ErrorKind::IpBusy, "ip", ip, words).halted(Halt::AddressBusy).changed(kept).next(next)
 }
 
-pub(in crate::engine) fn order_open(id: ItemId, intent: u32) -> ModuleError {
+pub(in crate::engine) fn order_open(id: ItemId, intent: &Intent) -> ModuleError {
+    let (intent, is_given_up) = (intent.id, is_given_up(intent.status));
     let words = text!("An order of service {id} is in doubt", "Заказ услуги {id} под вопросом");
-    ModuleError::new(ErrorKind::OrderUnknown, "wish", intent, words)
-        .changed(text!("Nothing was changed", "Ничего не изменено"))
-        .next(text!(
+    let words = words.changed(text!("Nothing was changed", "Ничего не изменено"));
+    // The license that the service has now is not what this order bought, and naming it would take it away.
+    let next = if is_given_up {
+        text!(
+            "wait up to {FREE_WHEN_APPEARS_DAYS} days: sync frees what this order bought if it appears. Or look in the seller's panel. If the order bought no other license than the service has now: pmisplicense resolve {id} --wish {intent} --not-bought. If it did: pmisplicense resolve {id} --wish {intent} --bought LICENSE, which frees that license",
+            "подождите до {FREE_WHEN_APPEARS_DAYS} дней: если купленное этим заказом появится, sync это освободит. Или посмотрите в панели продавца. Если другой лицензии, кроме нынешней лицензии услуги, заказ не купил: pmisplicense resolve {id} --wish {intent} --not-bought. Если купил: pmisplicense resolve {id} --wish {intent} --bought ЛИЦЕНЗИЯ, и она освободится"
+        )
+    } else {
+        text!(
             "wait until sync settles it, or say what the seller's panel shows. If it was bought: pmisplicense resolve {id} --wish {intent} --bought LICENSE. If not: pmisplicense resolve {id} --wish {intent} --not-bought",
             "дождитесь, пока это завершит sync, или посмотрите в панели продавца. Если куплено: pmisplicense resolve {id} --wish {intent} --bought ЛИЦЕНЗИЯ. Если нет: pmisplicense resolve {id} --wish {intent} --not-bought"
-        ))
+        )
+    };
+    ModuleError::new(ErrorKind::OrderUnknown, "wish", intent, words.next(next))
 }
 
 pub(in crate::engine) fn not_elsewhere(id: ItemId) -> ModuleError {

@@ -13,11 +13,13 @@ use crate::plan::bind::{BindOptions, Consent, mark_of_another};
 use crate::plan::choice::{Wanted, wanted};
 use crate::plan::doubt::mismatch;
 use crate::plan::identity::KeyFate;
-use crate::plan::resolution::{Fate, Service, fate, is_given_up};
+use crate::plan::resolution::{Fate, Service, fate, is_given_up, misnamed};
 use crate::ports::{CallError, Edit, Repeatable};
 use crate::text;
 
-use super::wording::{bought_elsewhere, free_already, of_another_order, of_another_product, sent_elsewhere, taken};
+use super::wording::{
+    bought_elsewhere, free_already, of_another_order, of_another_product, of_this_service, sent_elsewhere, taken,
+};
 
 /// The license that the seller has under the number that the operator named, and what happens to it.
 pub(super) struct Bought {
@@ -60,6 +62,10 @@ impl Engine<'_> {
         let is_its_own = seen.remoteid.is(&order.mark);
         if let Some(mark) = mark_of_another(&seen, row.as_ref(), &self.panel_id, consent).filter(|_| !is_its_own) {
             return Err(bought_elsewhere(intent, license, &mark, consent));
+        }
+        let serves = row.as_ref().is_some_and(|row| row.incarnation.is_some());
+        if let Some(why) = misnamed(&order.mark, serves, seen.remoteid.mark().as_ref()) {
+            return Err(of_this_service(intent, license, why));
         }
         match seen.remoteid.mark() {
             Some(Mark::Order { panel, item: of, .. }) if panel == self.panel_id && of != item && row.is_none() => {

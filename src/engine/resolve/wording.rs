@@ -3,9 +3,10 @@
 
 use crate::error::{ErrorKind, Message, ModuleError, Text};
 use crate::model::ids::{IntentId, ItemId, LicenseId, Mark};
-use crate::model::journal::{Intent, OrderRequest};
+use crate::model::journal::{Intent, IntentStatus, OrderRequest};
 use crate::model::license::{License, LicenseTariff};
 use crate::plan::bind::Consent;
+use crate::plan::resolution::Misnamed;
 use crate::store::Account;
 use crate::text;
 
@@ -114,6 +115,38 @@ pub(in crate::engine) fn of_another_order(intent: &Intent, license: LicenseId, o
             "чтобы отдать её услуге {of}: pmisplicense reconcile --apply. Чтобы отдать её услуге {item}: {not_bought}, затем pmisplicense bind {item} {license}"
         )),
     )
+}
+
+/// It is this service's license, and another order or an operator brought it.
+pub(in crate::engine) fn of_this_service(intent: &Intent, license: LicenseId, why: Misnamed) -> ModuleError {
+    let (item, not_bought) = (item_of(intent), as_not_bought(intent));
+    let words = match why {
+        Misnamed::Serves => text!(
+            "License {license} already serves service {item}, so this order did not buy it",
+            "Лицензия {license} уже обслуживает услугу {item}, значит, этот заказ её не покупал"
+        ),
+        Misnamed::OfOrder(number) => text!(
+            "License {license} bears the mark of order {number} of service {item}, so this order did not buy it",
+            "На лицензии {license} метка заказа {number} услуги {item}, значит, этот заказ её не покупал"
+        ),
+    };
+    let words = words.changed(text!("Nothing was changed", "Ничего не изменено"));
+    let next = match intent.status {
+        IntentStatus::FreeWhenAppears => text!(
+            "wait, and sync frees what this order bought if it appears. Or name that license, or say that it bought none: {not_bought}",
+            "подождите: если купленное этим заказом появится, sync это освободит. Или укажите ту лицензию, или скажите, что он ничего не купил: {not_bought}"
+        ),
+        IntentStatus::InDoubt
+        | IntentStatus::HandedOver
+        | IntentStatus::Done
+        | IntentStatus::Refused
+        | IntentStatus::NotSent
+        | IntentStatus::NotHappened => text!(
+            "name the license that it bought, or say that it bought none: {not_bought}",
+            "укажите купленную им лицензию или скажите, что он ничего не купил: {not_bought}"
+        ),
+    };
+    bad(license, words.next(next))
 }
 
 /// It is of another product than was ordered.
