@@ -271,12 +271,18 @@ fn a_license_of_the_present_account_does_not_end_an_order_of_a_former_one() {
     resolve(&test, &["--not-bought", "--yes"]).ok();
 }
 
-/// A state that is old sends nothing, on an operator's word neither.
+/// A state that is old sends nothing and ends no doubt, on an operator's word neither. It may show a doubt that ended
+/// since.
 #[test]
-fn an_old_state_marks_nothing() {
+fn an_old_state_marks_nothing_and_ends_no_doubt() {
     let test = in_doubt();
     let id = brought(&test, 55227);
+    settle(&test);
     alter_state(&test, "INSERT INTO meta (name, value) VALUES ('restored', '2027-01-01')");
-    refused(&test, &["--bought", &id.to_string(), "--yes"], "pmisplicense reconcile --apply");
+    let bought = id.to_string();
+    for answer in [&["--bought", &bought, "--yes"][..], &["--not-bought", "--yes"], &["--not-bought"]] {
+        refused(&test, answer, "pmisplicense reconcile --apply");
+    }
     assert_eq!(test.upstream.license(id).remoteid, "");
+    assert_eq!(state(&test, "SELECT count(*) FROM wish WHERE status IN ('in_doubt', 'handed_over')"), "1");
 }

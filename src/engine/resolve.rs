@@ -55,6 +55,8 @@ impl Engine<'_> {
         verdict: Verdict,
         consent: &Consent,
     ) -> Result<Resolution, ModuleError> {
+        // An old state may show a doubt that ended since. Either answer could then end it another way.
+        self.check_restored()?;
         self.lock(LockName::Item(item)).await?;
         let result = self.resolution_locked(item, intent, verdict, consent).await;
         self.held.clear();
@@ -129,6 +131,7 @@ impl Engine<'_> {
         verdict: Verdict,
         consent: &Consent,
     ) -> Result<Text, ModuleError> {
+        self.check_restored()?;
         self.lock(LockName::Item(item)).await?;
         let result = self.resolve_locked(item, intent, verdict, consent).await;
         self.held.clear();

@@ -43,7 +43,6 @@ impl Engine<'_> {
         license: LicenseId,
         consent: &Consent,
     ) -> Result<Bought, ModuleError> {
-        self.check_restored()?;
         if intent.account != self.account {
             let sent_with = self.store.account(intent.account).map_err(errors::state)?;
             return Err(sent_elsewhere(intent, sent_with.as_ref()));
