@@ -12,7 +12,7 @@ pub mod survey;
 
 use chrono::{DateTime, Duration, Months, Utc};
 
-use super::doubt::Verdict;
+use super::doubt::{FREE_WHEN_APPEARS_DAYS, Verdict};
 use crate::model::hosting::{AddLicense, HostingOrder, OrderAction};
 use crate::model::ids::{LicenseId, LicenseKey};
 use crate::model::item::{Item, ItemStatus};
@@ -80,6 +80,29 @@ fn is_known(action: &OrderAction, add: &AddLicense) -> bool {
 /// purchase's.
 fn is_after_sending(action: &OrderAction, add: &AddLicense) -> bool {
     action.added.zip(add.seller_time).is_some_and(|(added, sent)| added >= sent)
+}
+
+/// Whether the state may have missed a purchase for an order: it was completed after it had been old, and nothing was
+/// bought or looked for on the order since. `completed`: when. `known`: the purchases for the order that the state
+/// knows.
+pub fn may_have_missed(completed: Option<DateTime<Utc>>, known: &[Intent], now: DateTime<Utc>) -> bool {
+    completed.is_some_and(|completed| {
+        let is_young = now < completed + Duration::days(FREE_WHEN_APPEARS_DAYS);
+        is_young && known.iter().all(|intent| intent.recorded_at < completed)
+    })
+}
+
+/// A purchase as the state may have missed it before it was completed. Each action that ended in the days before may be
+/// that purchase. `finished`: the actions that ended.
+pub fn missed(add: AddLicense, finished: &[OrderAction], completed: DateTime<Utc>) -> AddLicense {
+    let until = completed + Duration::minutes(CLOCKS_APART_MIN);
+    let is_later = |action: &&OrderAction| action.added.is_some_and(|added| added > until);
+    AddLicense {
+        action_before: String::new(),
+        seller_time: Some(completed - Duration::days(FREE_WHEN_APPEARS_DAYS)),
+        ended_before: finished.iter().filter(is_later).map(|action| action.id.clone()).collect(),
+        ..add
+    }
 }
 
 /// Reads the actions on an order. `add`: the purchase inside the intent.
@@ -276,6 +299,45 @@ mod tests {
         assert_eq!(ended(&[action("9", after, "Failed")]), Trace::Failed);
         assert_eq!(ended(&[action("9", after, "Failed"), action("10", after, "Success")]), Trace::Ended);
         assert_eq!(ended(&[action("6", after, "Success")]), Trace::Nothing, "it had ended before");
+    }
+
+    /// A purchase may have been missed until something is recorded for the order, for as many days as a license may
+    /// take to appear.
+    #[test]
+    fn a_state_that_was_old_may_have_missed_one_purchase_for_each_order() {
+        let completed = Some(at("2027-01-10T12:00:00Z"));
+        let recorded = |text: &str| Intent { recorded_at: at(text), ..intent(None) };
+        for (case, completed, known, now, want) in [
+            ("never old", None, vec![], "2027-01-10T12:00:00Z", false),
+            ("just completed", completed, vec![], "2027-01-10T12:00:00Z", true),
+            ("bought before", completed, vec![recorded("2027-01-10T11:59:59Z")], "2027-01-11T12:00:00Z", true),
+            ("looked for since", completed, vec![recorded("2027-01-10T12:00:00Z")], "2027-01-11T12:00:00Z", false),
+            ("the last moment", completed, vec![], "2027-02-09T11:59:59Z", true),
+            ("what has not appeared never will", completed, vec![], "2027-02-09T12:00:00Z", false),
+        ] {
+            assert_eq!(may_have_missed(completed, &known, at(now)), want, "{case}");
+        }
+    }
+
+    /// An action that ended in the time that the state missed may be a purchase. One that was asked for later is not.
+    #[test]
+    fn each_action_of_the_missed_time_may_be_a_purchase() {
+        let completed = at("2027-01-10T12:00:00Z");
+        let ended = |added: Option<&str>| {
+            let finished = [OrderAction { id: "7".into(), added: added.map(at), status: "Success".into() }];
+            let add = missed(purchase(Some("2027-01-12T12:00:00Z")), &finished, completed);
+            trace(&[], &finished, &Intent { recorded_at: completed, ..intent(None) }, &add)
+        };
+        for (added, want) in [
+            (None, Trace::Ended),
+            (Some("2026-12-11T11:54:59Z"), Trace::Nothing),
+            (Some("2026-12-11T12:00:00Z"), Trace::Ended),
+            (Some("2027-01-10T11:00:00Z"), Trace::Ended),
+            (Some("2027-01-10T12:05:00Z"), Trace::Ended),
+            (Some("2027-01-10T12:05:01Z"), Trace::Nothing),
+        ] {
+            assert_eq!(ended(added), want, "{added:?}");
+        }
     }
 
     /// A failure ends a purchase only when it is its own: not an earlier one that the list shows late, nor one whose

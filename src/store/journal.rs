@@ -224,6 +224,14 @@ impl Store {
         self.intents(concat!("account = ?1 AND target = ?2 AND ", is_open!()), params![account.0, license.0])
     }
 
+    /// Every purchase for a hosting order that was ever recorded, oldest first.
+    ///
+    /// # Errors
+    /// An error of SQLite.
+    pub fn additions_of_order(&self, account: AccountId, order: LicenseId) -> Result<Vec<Intent>, StoreError> {
+        self.intents("account = ?1 AND target = ?2 AND kind = 'add'", params![account.0, order.0])
+    }
+
     /// Every removal from a hosting order that was ever recorded, oldest first.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! What the state says about its own age. A state that was restored from a copy, or whose marks show that it is old, is
 //! old for every account. It is completed account by account, because one seller may be away while another answers.
 
+use chrono::{DateTime, Utc};
 use rusqlite::params;
 
 use super::{Account, LAST_NUMBER, Store, StoreError, Tx, read_number};
@@ -22,6 +23,11 @@ const TAKEN_IN: &str = "taken_in";
 /// account with a lower mark was checked then.
 fn taken_in(account: AccountId) -> String {
     format!("{TAKEN_IN}:{account}")
+}
+
+/// The name of the moment (seconds) at which the state was last completed for an account.
+fn completed_at(account: AccountId) -> String {
+    format!("completed_at:{account}")
 }
 
 fn complete(account: AccountId) -> String {
@@ -73,6 +79,17 @@ impl Store {
         let known = self.number(&taken_in(account))?;
         known.map_or_else(|| self.number(TAKEN_IN), |known| Ok(Some(known)))
     }
+
+    /// When the state was last completed for an account; `None`: it never was.
+    ///
+    /// # Errors
+    /// The value is not a moment.
+    pub fn completed_at(&self, account: AccountId) -> Result<Option<DateTime<Utc>>, StoreError> {
+        let name = completed_at(account);
+        let Some(text) = self.meta(&name)? else { return Ok(None) };
+        let moment = text.parse().ok().and_then(|seconds| DateTime::from_timestamp(seconds, 0));
+        moment.map(Some).ok_or_else(|| StoreError::Unusable(format!("{name} holds {text:?}, which is not a moment")))
+    }
 }
 
 impl Tx<'_> {
@@ -86,14 +103,16 @@ impl Tx<'_> {
         self.run("DELETE FROM meta WHERE name LIKE ?1 || '%'", params![COMPLETE])
     }
 
-    /// All that the state missed in an account was added, up to this running number.
+    /// All that the state missed in an account was added, up to this running number. `at`: no earlier than now by any
+    /// clock that may date something in the account.
     ///
     /// # Errors
     /// As [`Store::number`].
-    pub fn set_complete(&self, account: AccountId, number: u32) -> Result<(), StoreError> {
+    pub fn set_complete(&self, account: AccountId, number: u32, at: DateTime<Utc>) -> Result<(), StoreError> {
         self.remember_known_number()?;
         self.raise_last_number(number)?;
         self.set_meta(&taken_in(account), &number.to_string())?;
+        self.set_meta(&completed_at(account), &at.timestamp().to_string())?;
         self.set_meta(&complete(account), "yes")
     }
 
@@ -121,6 +140,10 @@ mod tests {
     const ONE: AccountId = AccountId(1);
     const OTHER: AccountId = AccountId(2);
 
+    fn day(number: i64) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + chrono::Duration::days(number)
+    }
+
     /// Whether the state is old for an account, the number that it knows, and the one that was taken in.
     type Age = (bool, u32, Option<u32>);
 
@@ -139,12 +162,12 @@ mod tests {
         let steps: [(&str, Step, [Age; 2]); 7] = [
             ("in use", |tx| tx.raise_last_number(3), [(false, 3, None), (false, 3, None)]),
             ("put back", |tx| tx.set_old("today"), [(true, 3, None), (true, 3, None)]),
-            ("one is completed", |tx| tx.set_complete(ONE, 6), [(false, 6, Some(6)), (true, 3, None)]),
+            ("one is completed", |tx| tx.set_complete(ONE, 6, day(1)), [(false, 6, Some(6)), (true, 3, None)]),
             ("one goes on", |tx| tx.raise_last_number(7), [(false, 7, Some(6)), (true, 3, None)]),
             ("put back again", |tx| tx.set_old("later"), [(true, 3, Some(6)), (true, 3, None)]),
             (
                 "both are completed",
-                |tx| tx.set_complete(ONE, 7).and_then(|()| tx.set_complete(OTHER, 7)),
+                |tx| tx.set_complete(ONE, 7, day(2)).and_then(|()| tx.set_complete(OTHER, 7, day(3))),
                 [(false, 7, Some(7)), (false, 7, Some(7))],
             ),
             ("over", |tx| tx.end_old(), [(false, 7, Some(7)), (false, 7, Some(7))]),
@@ -153,6 +176,8 @@ mod tests {
             store.write(chrono::Utc::now(), step).expect("written");
             assert_eq!(ages(&store), want, "{case}");
         }
+        let moments = [ONE, OTHER].map(|account| store.completed_at(account).expect("a state"));
+        assert_eq!(moments, [Some(day(2)), Some(day(3))]);
         assert_eq!(store.number(KNOWN_TO).expect("a state"), None, "the next copy is measured anew");
     }
 

@@ -9,6 +9,7 @@ mod guard;
 mod keeping;
 mod kills;
 mod late;
+mod old_state;
 mod open;
 mod reissued;
 mod secrets;

@@ -3,13 +3,15 @@
 
 use std::time::Duration;
 
-use crate::error::ModuleError;
-use crate::model::hosting::{AddLicense, HostingOrder, ProductLine};
+use chrono::{DateTime, Utc};
+
+use crate::error::{ModuleError, Text};
+use crate::model::hosting::{AddLicense, HostingOrder, OrderAction, ProductLine};
 use crate::model::ids::{ItemId, LicenseId, LicenseKey};
 use crate::model::item::Item;
 use crate::model::journal::{IdempotencyKey, Incarnation, Intent, IntentEvent, IntentStatus, OnceRequest};
 use crate::model::license_row::{LicenseRow, LicenseState};
-use crate::plan::hosting::{is_too_long, mistakable, months_left};
+use crate::plan::hosting::{is_too_long, may_have_missed, missed, mistakable, months_left};
 use crate::plan::identity::Shown;
 use crate::ports::{Outcome, Upstream as _};
 use crate::store::{NewIntent, Recorded, RecordedIntent};
@@ -239,10 +241,30 @@ impl Engine<'_> {
             ended_before: mistakable(&finished, now),
             months,
         };
+        if let Some(row) = self.look_for_missed(item, incarnation, &request, &finished).await? {
+            return Ok(row);
+        }
+        match self.record_addition(item, incarnation, &request, self.now_at_latest(), &what).await? {
+            Recorded::Intent(recorded) => {
+                self.note(&what);
+                self.send_addition(recorded, incarnation, seen).await
+            }
+            Recorded::Existing(intent) => Err(self.still_in_doubt(&intent, &what)),
+        }
+    }
+
+    async fn record_addition(
+        &mut self,
+        item: &Item,
+        incarnation: &Incarnation,
+        request: &AddLicense,
+        at: DateTime<Utc>,
+        what: &Text,
+    ) -> Result<Recorded, ModuleError> {
         let key = IdempotencyKey::AddLicense {
             incarnation: incarnation.clone(),
             account: self.account,
-            order,
+            order: request.order,
             given_back: self.given_back(item, incarnation)?,
         };
         let new = NewIntent {
@@ -251,22 +273,48 @@ impl Engine<'_> {
             account: self.account,
             highest_license: LicenseId(0),
             operation: self.operation,
-            reason: &what,
+            reason: what,
             settle_s: self.rules.upstream.settle_s,
         };
         self.step("record intent").await?;
-        let recorded = self.store.record_intent(self.now_at_latest(), &new, |tx| {
+        let recorded = self.store.record_intent(at, &new, |tx| {
             tx.touch_item(item)?;
-            tx.set_choice(item, name)?;
+            tx.set_choice(item, &request.name)?;
             Ok(OnceRequest::AddLicense(request.clone()))
         });
         self.step("intent recorded").await?;
-        match recorded.map_err(errors::state)? {
-            Recorded::Intent(recorded) => {
-                self.note(&what);
-                self.send_addition(recorded, incarnation, seen).await
-            }
-            Recorded::Existing(intent) => Err(self.still_in_doubt(&intent, &what)),
+        recorded.map_err(errors::state)
+    }
+
+    /// Looks for a purchase that an old state has missed, before the first purchase on its order. Its answer is as good
+    /// as lost, so it is written down as a purchase in doubt, and the rules of those settle it: a key that appears is
+    /// its license, an action that ended is a question for an operator, and two looks without a trace end it.
+    async fn look_for_missed(
+        &mut self,
+        item: &Item,
+        incarnation: &Incarnation,
+        request: &AddLicense,
+        finished: &[OrderAction],
+    ) -> Result<Option<LicenseRow>, ModuleError> {
+        let known = self.store.additions_of_order(self.account, request.order).map_err(errors::state)?;
+        let completed = self.store.completed_at(self.account).map_err(errors::state)?;
+        let Some(completed) = completed.filter(|_| may_have_missed(completed, &known, self.now_at_least())) else {
+            return Ok(None);
+        };
+        let what = wording::perhaps_missed(item.id, request.order);
+        self.note(&what);
+        // It was sent before the state was completed. It is settled by the time since then.
+        let perhaps = missed(request.clone(), finished, completed);
+        let intent = match self.record_addition(item, incarnation, &perhaps, completed, &what).await? {
+            // Nothing is sent for it.
+            Recorded::Intent(recorded) => self.recorded(recorded.intent())?,
+            Recorded::Existing(intent) => return Err(self.still_in_doubt(&intent, &what)),
+        };
+        // The client may have bought the license himself, so it is not removed unasked.
+        self.write_event(&intent, IntentEvent::declined("the state was old".to_owned()), &what).await?;
+        match self.settle_addition(&intent, Some(incarnation)).await? {
+            Some(row) => Ok(Some(row)),
+            None => Err(self.still_in_doubt(&intent, &what)),
         }
     }
 

@@ -41,7 +41,11 @@ impl Engine<'_> {
         };
         let open = self.store.open_intents().map_err(errors::state)?;
         let open: Vec<_> = open.into_iter().filter(|intent| intent.account == self.account).collect();
-        let mut found: Vec<Finding> = open.iter().map(|intent| ground.doubt(intent)).collect();
+        let mut found = Vec::new();
+        if self.has_to_renew()? {
+            found.push(ground.old_state(self.store.last_number().map_err(errors::state)?));
+        }
+        found.extend(open.iter().map(|intent| ground.doubt(intent)));
         let is_asked = |license| {
             let is_it = |one: &Intent| one.status == IntentStatus::HandedOver && one.request.license() == license;
             open.iter().any(is_it)

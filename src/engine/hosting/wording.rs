@@ -138,6 +138,13 @@ pub(super) fn purchase(item: ItemId, seen: &HostingOrder, months: u32, price: Op
     )
 }
 
+pub(super) fn perhaps_missed(item: ItemId, order: LicenseId) -> Text {
+    text!(
+        "a purchase for hosting order {order} of service {item} that the state may have missed while it was old",
+        "покупка для заказа хостинга {order} услуги {item}, которой старое состояние могло не видеть"
+    )
+}
+
 pub(super) fn removal(item: ItemId, order: LicenseId) -> Text {
     text!(
         "removal of the license of hosting order {order}, which service {item} gave back",

@@ -215,7 +215,7 @@ impl Engine<'_> {
             if store.meta(RESTORED)?.is_none() {
                 tx.set_old(&moment(now))?;
             }
-            tx.set_complete(account, number)?;
+            tx.set_complete(account, number, now)?;
             let others = old_modules(&store, &modules)?;
             if others.is_empty() {
                 tx.end_old()?;

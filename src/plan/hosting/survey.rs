@@ -249,6 +249,25 @@ impl Ground {
         })
     }
 
+    /// The state is old. Orders have no marks, so what was bought since shows at the orders: a license that the state
+    /// does not know is named as such, and a purchase without a key is looked for before the next one. `number`: the
+    /// newest running number of the state.
+    pub fn old_state(&self, number: u32) -> Finding {
+        Finding {
+            kind: Kind::OldState,
+            item: None,
+            license: None,
+            what: text!("this state was restored from a backup", "состояние восстановлено из копии"),
+            remedy: Remedy::Renew(number),
+            step: Some(text!(
+                "treat this state as up to date again; before the first purchase on a hosting order the program looks for one that the state has missed",
+                "снова считать состояние полным; перед первой покупкой для заказа хостинга программа ищет ту, которой состояние не видело"
+            )),
+            cost: None,
+            price: None,
+        }
+    }
+
     /// A purchase or a removal whose outcome is not known.
     pub fn doubt(&self, intent: &Intent) -> Finding {
         let (id, asked) = (intent.id, asked(&intent.request));
