@@ -15,8 +15,9 @@ use crate::plan::identity::is_our_mark;
 /// How long a license rests when no day is known from which the seller allows the change.
 pub const REST_HOURS: i64 = 24;
 
-/// Whether a license is still held as it was when it was decided to free it: in the same state, for the same life of the
-/// same service. Otherwise another run gave it to a service or freed it in between, and the decision no longer holds.
+/// Whether a license is still held as it was when it was decided to free it: in the same state, for the same life of
+/// the same service. Otherwise another run gave it to a service or freed it in between, and the decision no longer
+/// holds.
 pub fn is_held_as(before: &LicenseRow, now: &LicenseRow) -> bool {
     (before.state, before.item, &before.incarnation) == (now.state, now.item, &now.incarnation)
 }
@@ -154,7 +155,7 @@ mod tests {
         }
     }
 
-    /// What a run read before it had the license's lock holds afterwards only if nobody else had the license in between.
+    /// What a run read before it had the license's lock holds afterwards only if nobody else had the license since.
     /// What the seller shows of it may have changed.
     #[test]
     fn a_license_that_changed_hands_is_not_freed() {

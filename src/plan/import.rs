@@ -1,6 +1,6 @@
-//! Which licenses at the seller become services of the panel (docs/interface.md 3): ours that no item has; foreign ones,
-//! and those that a closed service gave back, only when their numbers were named. Licenses that are pooled, that wait to
-//! be freed, or that an order in doubt may have bought are left alone.
+//! Which licenses at the seller become services of the panel (docs/interface.md 3): ours that no item has. Foreign
+//! ones, and those that a closed service gave back, become services only when their numbers were named. Licenses that
+//! are pooled, that wait to be freed, or that an order in doubt may have bought are left alone.
 
 use std::collections::BTreeSet;
 

@@ -176,8 +176,7 @@ impl<'t> Open<'t> {
 impl Drop for Open<'_> {
     fn drop(&mut self) {
         if !self.0.is_autocommit() {
-            // The error that led here is reported. SQLite itself rolls back when the connection is closed, at the
-            // latest.
+            // The error that led here is reported. SQLite rolls back at the latest when the connection is closed.
             let _ = self.0.prepare_cached("ROLLBACK").and_then(|mut statement| statement.execute([]));
         }
     }
@@ -192,8 +191,7 @@ impl Store {
     /// Wraps a connection whose schema is current: an open file, or the simulator's image.
     pub fn from_connection(conn: Rc<Connection>) -> Self {
         conn.set_prepared_statement_cache_capacity(128);
-        // With partial indexes SQLite compiles a statement again at each binding of a value, in the hope of a better
-        // plan. Here every plan is fixed. A connection that does not accept this setting is only slower.
+        // Without this, partial indexes make SQLite compile a statement again at each binding, which is only slower.
         let _ = conn.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true);
         Self {
             conn,
@@ -275,8 +273,7 @@ impl Store {
         Ok(store)
     }
 
-    /// The only way to change the state: all changes of `work` are made, or none. `work` only reads and changes the
-    /// state, so that it may run again.
+    /// The only way to change the state: all changes of `work` are made, or none. It may run again, so it does no more.
     ///
     /// # Errors
     /// The error of `work`, or a failed COMMIT. After the latter it is not known whether the changes were written.

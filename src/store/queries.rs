@@ -217,8 +217,8 @@ impl Store {
         Ok((licenses, ordered.filter(|order| is_other(&order.mark)).count()))
     }
 
-    /// The ids in the recorded marks of the licenses that exist, other than this one, ascending, each with the number of
-    /// its licenses.
+    /// The ids other than this one in the recorded marks of the licenses that exist, each with the number of its
+    /// licenses.
     ///
     /// # Errors
     /// An error of SQLite.

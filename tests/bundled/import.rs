@@ -276,7 +276,7 @@ fn a_license_given_back_is_imported_only_by_its_number_and_with_a_new_key() {
         import(&license.to_string()).ok();
         let new = test.upstream.license(license).key;
         let line = imports(&test).pop().unwrap_or_else(|| panic!("{}", test.story()));
-        assert!(new != old && line.contains(&format!("lickey={new} ")), "{line}");
+        assert!(new != old && line.ends_with(&format!(" lickey={new}")), "{line}");
         let item = services(&test, license)[0];
         assert_eq!((test.item(item).param("lickey"), imports(&test).len()), (new.as_str(), 1));
         assert_eq!(test.upstream.requests_of(&format!("{kind}.edit?newkey")).len(), 2, "one was refused");

@@ -117,8 +117,8 @@ fn a_panel_id_pinned_later_keeps_what_was_bought_before() {
     assert!(test.cmd("open", 44).fails("config").message().contains("panel_id"));
 }
 
-/// A license that was marked under the former id is still ours: it is freed when its service is closed, binds without an
-/// option, and the pool gives it out. doctor says which id holds, and which licenses bear another one.
+/// A license that was marked under the former id is still ours: it is freed when its service is closed, binds without
+/// an option, and the pool gives it out. doctor says which id holds, and which licenses bear another one.
 #[test]
 fn licenses_of_a_former_id_are_freed_and_bound_as_before() {
     let test = Test::new();

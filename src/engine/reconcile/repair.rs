@@ -169,8 +169,9 @@ impl Engine<'_> {
         self.settle_end(item).await?;
         Ok(row.id)
     }
-    /// Frees a license that serves nobody, or whose service is closed now. The finding may be old by now, so nothing but
-    /// what is read under the locks counts.
+
+    /// Frees a license that serves nobody, or whose service is closed now. The finding may be old, so only what is read
+    /// under the locks counts.
     pub(in crate::engine) async fn free_now(&mut self, license: LicenseId) -> Result<Text, ModuleError> {
         if self.sells_addons() {
             return self.free_addon_now(license).await;
