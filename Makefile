@@ -109,7 +109,7 @@ fuzz:
 
 # Each change that cargo-mutants can think of where money moves (plan, journal, engine), against the test from outside
 # that tests/mutants.md names for it, the tables, the simulator, and with MUTANTS_OUTSIDE=N up to N more tests from
-# outside: all in one build, a switch for each. FILES="src/plan/doubt.rs" keeps it to some. One that lives and has no
+# outside: all in one build, a switch for each. FILES="src/plan/in_doubt.rs" keeps it to some. One that lives and has no
 # reason in tests/mutants.md fails this. Wants cargo-mutants.
 mutants: mariadb
 	$(CARGO) run --release --locked --quiet --manifest-path tests/mutants/Cargo.toml -- $(FILES)

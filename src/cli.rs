@@ -18,7 +18,7 @@ use std::path::PathBuf;
 
 pub use self::cluster::ClusterCommand;
 pub use self::doctor::DoctorArgs;
-pub use self::list::{HeldFor, ListArgs, SortBy};
+pub use self::list::{ListArgs, ListedState, SortBy};
 pub use self::state::StateCommand;
 pub use self::subcommands::{AdminArgs, AdminCommand, RefusedFor};
 pub use self::takeover::{Import, Itemtype, TakeOver, Taking, Whmcs};

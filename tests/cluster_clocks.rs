@@ -22,7 +22,7 @@ fn moved_clock(cluster: &Cluster) -> PathBuf {
 /// A lease ends by the database's clock, and a doubt by the slowest clock. A machine whose clock is fast takes nothing
 /// over and ends no doubt. One whose clock is fast or slow buys in time by itself.
 #[test]
-fn a_machine_whose_clock_is_ten_minutes_off_takes_nothing_over_and_ends_no_doubt() {
+fn a_machine_whose_clock_is_ten_minutes_off_takes_nothing_over_and_settles_nothing() {
     let cluster = Cluster::begun();
     cluster.settings(TIMES);
     let library = moved_clock(&cluster);

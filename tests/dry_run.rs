@@ -178,7 +178,7 @@ fn a_dry_run_shows_what_a_client_changed_and_what_costs_money() {
 
 /// A pass over everything: renewals of several services, as the real pass then makes them.
 #[test]
-fn a_dry_run_of_sync_shows_the_renewals_of_the_real_pass() {
+fn a_dry_run_of_sync_shows_the_renewals_of_the_real_sync_pass() {
     let test = world();
     let ids: Vec<u64> = (42..45).map(|item| opened(&test, item, "55227", 1)).collect();
     for (item, id) in (42..45).zip(&ids) {

@@ -101,7 +101,7 @@ fn licenses_that_wait_for_their_month_count_only_when_it_is_over() {
 /// The limit of a pass grows with the number of bound licenses: of 610 licenses, 5 % are renewed and 2 % stopped
 /// without a question.
 #[test]
-fn what_a_pass_may_do_grows_with_what_is_bound() {
+fn what_a_sync_pass_may_do_grows_with_what_is_bound() {
     let test = many("", 22);
     crate::service::alter_state(
         &test,
@@ -127,7 +127,7 @@ fn what_a_pass_may_do_grows_with_what_is_bound() {
 /// A license that a pass saw waiting to be freed is read again under its lock. It was taken back since, so it is in
 /// use.
 #[test]
-fn a_license_taken_back_during_a_pass_is_not_freed() {
+fn a_license_taken_back_during_a_sync_pass_is_not_freed() {
     let test = Test::new();
     let due = opened(&test, 41, "55227", 1);
     ends_in(&test, due, 1);
@@ -170,7 +170,7 @@ fn a_command_waits_for_another_one_of_its_service() {
 /// Changes that other runs are making now do not concern a pass. Beside two closes, or two suspensions, it neither
 /// counts nor waits for them, and does its own work.
 #[test]
-fn a_pass_neither_counts_nor_waits_for_what_other_runs_do() {
+fn a_sync_pass_neither_counts_nor_waits_for_what_other_runs_do() {
     for (command, status) in [("close", "2"), ("suspend", "3")] {
         let test = many("max_changes = 1\n", 3);
         ends_in(&test, licid(&test, 3), 1);
@@ -195,7 +195,7 @@ fn a_pass_neither_counts_nor_waits_for_what_other_runs_do() {
 
 /// A renewal under way is in doubt until its answer comes: a pass beside it leaves its license alone and goes on.
 #[test]
-fn a_pass_leaves_a_renewal_under_way_alone() {
+fn a_sync_pass_leaves_a_renewal_under_way_alone() {
     let test = many("", 2);
     for item in 1..=2 {
         ends_in(&test, licid(&test, item), 1);

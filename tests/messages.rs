@@ -211,7 +211,7 @@ fn what_became_of_a_license_is_told_in_exact_words() {
 
 /// A doubt says until when nothing is sent. A doubt that waits for an operator names the command that ends it.
 #[test]
-fn the_words_of_a_doubt_name_the_moment_or_the_command() {
+fn the_words_of_a_request_in_doubt_name_the_moment_or_the_command() {
     let test = Test::new();
     test.settings("[upstream]\nresend = false\n");
     test.soft_item(42, "55227", 1).ip("192.0.2.10").add();

@@ -27,7 +27,7 @@ fn told(test: &Test) -> usize {
 }
 
 /// Passes of sync that change nothing, at the seller or in the panel.
-fn passes_change_nothing(test: &Test, what: &str) {
+fn sync_passes_change_nothing(test: &Test, what: &str) {
     forget(test);
     for pass in 1..=2 {
         test.run(["--command", "sync"]).ok();
@@ -52,7 +52,7 @@ fn a_name_that_the_seller_keeps_in_its_own_way_keeps_no_license_from_its_client(
             (NAME, 1),
             "the client's wish stays as it is: {shown}"
         );
-        passes_change_nothing(&test, shown);
+        sync_passes_change_nothing(&test, shown);
         test.set_param(42, "ip", "192.0.2.142");
         test.cmd("setparam", 42).ok();
         test.cmd("suspend", 42).ok();
@@ -158,7 +158,7 @@ fn a_new_name_is_asked_for_once() {
             changes(&test).len()
         };
         assert_eq!(edits(&format!("{NAME} and more")), 1, "{names:?}");
-        passes_change_nothing(&test, "the seller may show the very same name as before");
+        sync_passes_change_nothing(&test, "the seller may show the very same name as before");
         let before = told(&test);
         assert_eq!((edits("shop"), license(&test, 42).licname.as_str()), (1, "shop"), "{names:?}");
         assert_eq!((edits("shop two"), license(&test, 42).licname.as_str()), (1, "shop two"), "a longer one is new");
@@ -184,7 +184,7 @@ fn a_pooled_license_is_given_out_under_a_name_that_the_seller_changes() {
         assert_eq!((given.id, given.licname.as_str(), given.status), (id, shown, 2));
         assert_eq!((test.item(42).param("lickey"), told(&test) - before), (given.key.as_str(), 1), "{shown}");
         assert_eq!(state(&test, "SELECT state FROM license"), "bound", "{shown}");
-        passes_change_nothing(&test, shown);
+        sync_passes_change_nothing(&test, shown);
     }
 }
 
@@ -197,5 +197,5 @@ fn a_service_shows_the_name_that_was_meant() {
     test.cmd("open", 42).ok();
     assert!(license(&test, 42).licname.ends_with("Smith &amp; Sons"), "{}", test.story());
     assert!(test.item(42).param("licname").ends_with("Smith & Sons"), "{:?}", test.item(42));
-    passes_change_nothing(&test, "a name by default");
+    sync_passes_change_nothing(&test, "a name by default");
 }

@@ -409,7 +409,7 @@ fn without_dates_a_change_for_a_client_is_young_by_our_own_record() {
 /// A call in doubt about a license that no service holds is ended by a pass, whether anybody wants the license or
 /// not.
 #[test]
-fn a_pass_ends_the_doubt_about_a_license_that_nobody_holds() {
+fn a_sync_pass_ends_a_request_in_doubt_about_a_license_of_no_service() {
     let test = Test::new();
     pooled(&test, 41, "55227", 40);
     test.upstream.fault(Fault::on("soft.edit?newkey").late());

@@ -288,7 +288,7 @@ fn a_trial_is_not_given_up_for_nodes_that_are_not_sold() {
 /// The trial is given up before the paid license is ordered. When that order is refused, the client has nothing: each
 /// pass says so until the payment is carried out.
 #[test]
-fn a_paid_service_whose_trial_ended_without_a_paid_license_is_named_by_each_pass() {
+fn a_paid_service_whose_trial_ended_without_a_paid_license_is_named_by_each_sync_pass() {
     let test = Test::new();
     test.soft_item(42, "55227", -100).ip("192.0.2.10").add();
     test.cmd("open", 42).ok();
@@ -398,7 +398,7 @@ fn an_operator_is_asked_when_a_license_is_stopped_in_doubt() {
 /// Refused, and the license cannot be found afterwards: only where that was the refusal is it certain that nothing
 /// was renewed; else it is in doubt, and not sent again.
 #[test]
-fn an_odd_refusal_is_a_doubt_while_its_license_is_not_found() {
+fn an_odd_refusal_leaves_a_request_in_doubt_while_its_license_is_not_found() {
     for (fault, kind) in
         [(Some(Fault::on("service.prolong").refused("odd").with_late_effect()), "client"), (None, "license_gone")]
     {

@@ -120,7 +120,7 @@ fn a_reference_that_leads_nowhere_is_found() {
     assert_eq!(check("docs/rules.md 2026-01-01 and rules.mdx"), Vec::<String>::new());
 }
 
-/// Files of the program that documents and comments name by their path, such as `engine/order/doubt.rs`, exist.
+/// Files of the program that documents and comments name by their path, such as `engine/order/in_doubt.rs`, exist.
 #[test]
 fn files_that_are_named_exist() {
     let mut found = BTreeMap::new();

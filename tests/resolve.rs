@@ -208,7 +208,7 @@ fn a_license_with_our_mark_for_another_service_is_not_taken() {
 }
 
 #[test]
-fn a_doubt_of_a_service_that_wants_nothing_or_is_closed_can_be_ended() {
+fn a_request_in_doubt_of_a_service_that_wants_nothing_or_is_closed_can_be_ended() {
     let test = in_doubt();
     let id = brought(&test, 55227);
     test.choose(42, "nopanel");
@@ -225,7 +225,7 @@ fn a_doubt_of_a_service_that_wants_nothing_or_is_closed_can_be_ended() {
 }
 
 #[test]
-fn a_doubt_of_a_service_whose_client_changed_can_be_ended() {
+fn a_request_in_doubt_of_a_service_whose_client_changed_can_be_ended() {
     let test = in_doubt();
     let id = brought(&test, 55227);
     test.set_item(42, "account", "77");

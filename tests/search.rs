@@ -1,5 +1,5 @@
 //! The search for an order in doubt: which licenses it opens, and which it believes (docs/money-safety.md 3 and 4).
-use crate::doubt::{billed, ordered};
+use crate::in_doubt::{billed, ordered};
 use crate::service::{forget, ip_of, license, licid, only_license, opened, settle, state};
 use crate::support::upstream::dialect::Names;
 use crate::support::{Fault, Test};

@@ -46,7 +46,7 @@ fn a_refused_login_names_the_allow_list_two_factor_login_and_the_captcha() {
 /// A refusal that is one word alone refuses the order and names the tariff. It is no doubt: the same order may be
 /// sent again at once.
 #[test]
-fn a_tariff_that_is_not_sold_is_refused_by_name_and_leaves_no_doubt() {
+fn a_tariff_that_is_not_sold_is_refused_by_name_and_leaves_nothing_in_doubt() {
     for words in ["wizard", "no_tariffs"] {
         let test = Test::new();
         test.soft_item(42, "55227", 1).ip(&ip_of(42)).add();

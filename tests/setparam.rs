@@ -410,7 +410,7 @@ fn nothing_is_told_while_the_seller_is_away() {
 /// A change whose answer was lost lands after the client changed his mind: the next pass sees that address and name
 /// are not what the service wants, and puts them right, also when its first attempt fails.
 #[test]
-fn a_change_that_lands_late_is_put_right_by_the_next_pass() {
+fn a_change_that_lands_late_is_put_right_by_the_next_sync_pass() {
     for fails in [false, true] {
         let test = Test::new();
         let id = opened(&test, 42, "55227", 1);

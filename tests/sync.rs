@@ -152,7 +152,7 @@ fn a_deleted_license_is_told_and_never_ordered_by_sync() {
 
 /// One pass over the list; a call of its own only for what needs one.
 #[test]
-fn a_pass_reads_the_list_and_only_what_needs_a_call() {
+fn a_sync_pass_reads_the_list_and_only_what_needs_a_call() {
     let test = Test::new();
     for item in 41..=45 {
         opened(&test, item, "55227", 1);
@@ -215,7 +215,7 @@ fn a_key_that_changed_in_the_list_is_brought_once() {
 
 /// The figures of a pass over several modules are those of all of them, and so are the failures.
 #[test]
-fn a_pass_over_several_modules_adds_up_figures_and_failures() {
+fn a_sync_pass_over_several_modules_adds_up_figures_and_failures() {
     let mut test = Test::new();
     test.add_module(8, "pmisplicense");
     test.connect_module(8, &test.upstream.url());
@@ -386,7 +386,7 @@ fn an_accepted_account_buys_only_for_what_is_new() {
 /// An order that is in doubt with the former account is neither looked for nor sent in the new one: an operator must
 /// decide.
 #[test]
-fn a_doubt_of_a_former_account_is_left_to_an_operator() {
+fn a_request_in_doubt_at_a_former_account_is_left_to_an_operator() {
     let test = Test::new();
     test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
     test.upstream.fault(Fault::on("soft.order.param").late());

@@ -95,7 +95,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         "event_hook",
         "failure_report",
         "session",
-        "pass_report",
+        "run_report",
         "watch",
     ];
     let admin: &[&str] = &[
@@ -113,7 +113,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         "event_hook",
         "session",
         "xml",
-        "pass_report",
+        "run_report",
         "watch",
     ];
     BTreeMap::from([
@@ -128,8 +128,8 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("mgrctl", shell),
         ("billdb", shell),
         ("secret", shell),
-        ("engine", &["plan", "store", "ports", "model", "pass_report", "error"]),
-        ("pass_report", &["model", "error"]),
+        ("engine", &["plan", "store", "ports", "model", "run_report", "error"]),
+        ("run_report", &["model", "error"]),
         // Reads for monitoring: from the files of this machine, for people and pages alike.
         ("watch", &["durable", "engine", "error", "model", "plan", "settings", "store"]),
         // Above people's commands: what is submitted goes through the same code.

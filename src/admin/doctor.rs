@@ -206,7 +206,7 @@ fn waiting(desk: &mut Desk<'_>, store: &Store, checks: &mut Checks) -> Result<()
             | problems::Kind::Gone
             | problems::Kind::KeyLate
             | problems::Kind::Unpaid
-            | problems::Kind::Doubt
+            | problems::Kind::InDoubt
             | problems::Kind::NotFree
             | problems::Kind::Claimed => checks.0.push(Check {
                 name: problem.kind.word(),

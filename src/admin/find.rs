@@ -21,7 +21,7 @@ pub enum Subject {
     /// A license of ours.
     License(Box<LicenseRow>),
     /// A number that this state does not know.
-    Stranger(LicenseId),
+    Unknown(LicenseId),
 }
 
 /// Finds out what a word means.
@@ -37,7 +37,7 @@ pub fn subject(desk: &mut Desk<'_>, store: &Store, word: &str) -> Result<Subject
     if let Some(number) = word.strip_prefix("license:") {
         let id: LicenseId = number.parse().map_err(|_| nothing(word))?;
         let rows = store.licenses_numbered(id).map_err(crate::engine::state_error)?;
-        return if rows.is_empty() { Ok(Subject::Stranger(id)) } else { one(word, rows) };
+        return if rows.is_empty() { Ok(Subject::Unknown(id)) } else { one(word, rows) };
     }
     if let Ok(number) = word.parse::<u32>() {
         return numbered(desk, store, word, number);
@@ -93,7 +93,7 @@ fn keyed(store: &Store, part: &str) -> Result<Subject, ModuleError> {
 /// Whether the state or the panel knows a service. If the panel does not answer, only the state is used.
 fn is_service(desk: &mut Desk<'_>, store: &Store, item: ItemId) -> Result<bool, ModuleError> {
     let known = !store.licenses_of_item(item).map_err(crate::engine::state_error)?.is_empty()
-        || !store.lives_of_item(item).map_err(crate::engine::state_error)?.is_empty();
+        || !store.incarnations_of_item(item).map_err(crate::engine::state_error)?.is_empty();
     let mut in_panel = || desk.ctx.data.billdb().ok().and_then(|db| db.item(item).ok().flatten()).is_some();
     Ok(known || in_panel())
 }

@@ -25,7 +25,7 @@ pub fn history(desk: &mut Desk<'_>, word: &str) -> Result<Answer, ModuleError> {
             let lines = store.journal_of_license(row.account, id).map_err(state_error)?;
             (text!("license {id}", "лицензия {id}"), lines)
         }
-        Subject::Stranger(id) => return Err(unknown(id)),
+        Subject::Unknown(id) => return Err(unknown(id)),
     };
     let mut text = format!("{}\n", desk.say(&title));
     if lines.is_empty() {

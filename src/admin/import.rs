@@ -16,8 +16,8 @@ use crate::engine::{Importable, run_to_end};
 use crate::error::{ErrorKind, Lang, ModuleError, Text, counted};
 use crate::model::ids::{ItemId, LicenseId, ModuleId};
 use crate::model::license::Family;
-use crate::pass_report::{PassReport, Scope};
 use crate::plan::import::Search;
+use crate::run_report::{RunReport, Scope};
 use crate::session::with_engine;
 use crate::text;
 
@@ -31,7 +31,7 @@ struct Done {
     left: Vec<Text>,
     /// Licenses that `--all` includes and that cannot be imported. The list says why.
     skipped: Vec<Text>,
-    report: PassReport,
+    report: RunReport,
 }
 
 /// `import`
@@ -40,7 +40,7 @@ struct Done {
 /// Any error that prevents the list. `missed`, `bad_value`: a chosen license is not in the list or cannot be
 /// imported, or no operator can be asked. The failure of a single license is part of the answer.
 pub fn import(desk: &mut Desk<'_>, args: &Import) -> Result<Answer, ModuleError> {
-    let (mut list, mut away) = (Vec::new(), PassReport::default());
+    let (mut list, mut away) = (Vec::new(), RunReport::default());
     for module in chosen(desk, args.module)? {
         match importable(desk, module, args.itemtype) {
             Ok(found) => add(&mut list, found),

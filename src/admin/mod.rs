@@ -37,7 +37,7 @@ use serde_json::{Value, json};
 pub use self::table::folded;
 use crate::context::{Behind, Context};
 use crate::error::{ErrorKind, Lang, Message, ModuleError, Text};
-use crate::pass_report::PassReport;
+use crate::run_report::RunReport;
 use crate::session::open_state;
 use crate::session::state::is_there;
 use crate::store::Store;
@@ -112,7 +112,7 @@ impl Answer {
 
     /// The fields `failures` and `passed_over`, and the exit code that they mean.
     #[must_use]
-    pub fn with_report(mut self, report: &PassReport, lang: Lang) -> Self {
+    pub fn with_report(mut self, report: &RunReport, lang: Lang) -> Self {
         if let (Some(whole), Value::Object(fields)) = (self.json.as_object_mut(), report.json(lang)) {
             whole.extend(fields);
         }

@@ -16,7 +16,7 @@ use crate::model::license::Money;
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::period::{MonthCount, days_between};
 use crate::model::rules::{Rules, a_month_after};
-use crate::plan::pool::{Need, Today, why_not};
+use crate::plan::pool::{PoolRequest, Today, why_not};
 use crate::store::{LicenseFilter, Order, Store, StoreError};
 use crate::text;
 
@@ -122,7 +122,7 @@ pub type PoolRow = ((AccountId, LicenseId), Vec<String>);
 
 /// The licenses that `pool` shows, in their order.
 const FREE: [LicenseFilter<'static>; 2] =
-    [LicenseFilter::held(LicenseState::Pool), LicenseFilter::held(LicenseState::ToFree)];
+    [LicenseFilter::in_state(LicenseState::Pool), LicenseFilter::in_state(LicenseState::ToFree)];
 
 /// The pool and what waits to be freed, by tariff and expiry.
 fn each_free(store: &Store, mut each: impl FnMut(LicenseRow) -> bool) -> Result<(), StoreError> {
@@ -147,11 +147,11 @@ fn weighed(
 ) -> Free {
     let rules = rules.entry(row.module).or_insert_with(|| desk.ctx.settings.rules(Some(row.module)));
     let today = Today { day, now, renew_before_days: rules.renew_before_days, ip_change_limit: rules.ip_change_limit };
-    let need = Need { pricelist: row.pricelist, nodes: row.nodes, ip: None, until: None };
+    let request = PoolRequest { pricelist: row.pricelist, nodes: row.nodes, ip: None, until: None };
     let days = row.expires.day().map_or(0, |expires| days_between(day, expires).max(0));
     let product = rules.catalogue.by_pricelist(row.pricelist);
     let worth = product.and_then(|product| worth(product.prices.get(&MonthCount(12)), days));
-    let (why, from) = (why_not(&row, &need, today), reusable_from(&row, today));
+    let (why, from) = (why_not(&row, &request, today), reusable_from(&row, today));
     Free { row, days, worth, from, why }
 }
 

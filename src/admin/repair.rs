@@ -131,7 +131,7 @@ pub fn resolution(
 /// See [`Engine::unbind`](crate::engine::Engine::unbind).
 pub fn unbind(desk: &mut Desk<'_>, item: ItemId, yes: bool) -> Result<Answer, ModuleError> {
     let modules = our_modules(desk)?;
-    let module = match held_with(desk, item)?.filter(|module| modules.contains(module)) {
+    let module = match bound_with(desk, item)?.filter(|module| modules.contains(module)) {
         Some(module) => module,
         None => module_of_item(desk.ctx, item)?,
     };
@@ -149,7 +149,7 @@ pub fn unbind_plan(item: ItemId) -> Text {
 }
 
 /// The module with which the license of a service was bound. The service itself may be gone from the panel.
-fn held_with(desk: &Desk<'_>, item: ItemId) -> Result<Option<ModuleId>, ModuleError> {
+fn bound_with(desk: &Desk<'_>, item: ItemId) -> Result<Option<ModuleId>, ModuleError> {
     let rows = desk.store()?.licenses_of_item(item).map_err(state_error)?;
     Ok(rows.iter().find(|row| row.incarnation.is_some()).map(|row| row.module))
 }

@@ -91,7 +91,7 @@ pub(super) fn meant(desk: &mut Desk<'_>, word: &str, notes: &mut Vec<Text>) -> R
             (Some(item), rows.pop().filter(|row| row.incarnation.is_some()), None)
         }
         Subject::License(row) => (row.item, Some(*row), None),
-        Subject::Stranger(id) => (None, None, Some(id)),
+        Subject::Unknown(id) => (None, None, Some(id)),
     };
     let panel = item.and_then(|item| in_panel(desk, item, notes));
     let shown = panel.as_ref().and_then(|item| item.params.licid);

@@ -243,8 +243,8 @@ impl List {
     /// # Errors
     /// None: without a terminal these licenses are left alone.
     pub(super) fn ask_addresses(&mut self, desk: &mut Desk<'_>, taking: &Taking, agreed: bool) {
-        let doubtful = |line: &Line| line.is_open(&Verdict::Bind) && line.only_by_address();
-        let count = self.lines.iter().filter(|line| doubtful(line)).count();
+        let by_address = |line: &Line| line.is_open(&Verdict::Bind) && line.only_by_address();
+        let count = self.lines.iter().filter(|line| by_address(line)).count();
         if agreed || count == 0 || !taking.apply {
             return;
         }
@@ -261,7 +261,7 @@ impl List {
             "known by its address alone: bound only together with --by-address",
             "известна только по адресу: привязывается только вместе с --by-address"
         );
-        for line in self.lines.iter_mut().filter(|line| doubtful(line)) {
+        for line in self.lines.iter_mut().filter(|line| by_address(line)) {
             line.outcome = Outcome::Left(Left::Unsure, why.clone());
         }
     }

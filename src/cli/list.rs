@@ -10,7 +10,7 @@ use crate::text;
 
 /// The state of a license, as typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum HeldFor {
+pub enum ListedState {
     /// It serves a service.
     Bound,
     /// It is being taken from the pool.
@@ -25,15 +25,15 @@ pub enum HeldFor {
     Deleted,
 }
 
-impl From<HeldFor> for LicenseState {
-    fn from(held: HeldFor) -> Self {
-        match held {
-            HeldFor::Bound => Self::Bound,
-            HeldFor::Claimed => Self::Claimed,
-            HeldFor::ToFree => Self::ToFree,
-            HeldFor::Pool => Self::Pool,
-            HeldFor::Stopped => Self::Stopped,
-            HeldFor::Deleted => Self::Deleted,
+impl From<ListedState> for LicenseState {
+    fn from(listed: ListedState) -> Self {
+        match listed {
+            ListedState::Bound => Self::Bound,
+            ListedState::Claimed => Self::Claimed,
+            ListedState::ToFree => Self::ToFree,
+            ListedState::Pool => Self::Pool,
+            ListedState::Stopped => Self::Stopped,
+            ListedState::Deleted => Self::Deleted,
         }
     }
 }
@@ -57,7 +57,7 @@ pub enum SortBy {
 pub struct ListArgs {
     /// State: bound, claimed, to-free, pool, stopped, deleted
     #[arg(long, value_enum, value_name = "STATUS")]
-    pub status: Option<HeldFor>,
+    pub status: Option<ListedState>,
     /// Internal name, for example 55227
     #[arg(long, value_name = "NAME")]
     pub product: Option<String>,
@@ -70,9 +70,9 @@ pub struct ListArgs {
     /// Only the pool: the same as --status pool
     #[arg(long, conflicts_with = "status")]
     pub pool: bool,
-    /// Only what needs an operator: doubts, late keys, licenses to be freed or with a former account, services for
-    /// which sync fails. Exit code 1 when there are any. With a filter: only problems of the licenses that it selects
-    /// and of their services, and the number of the others
+    /// Only what needs an operator: requests in doubt, late keys, licenses to be freed or with a former account,
+    /// services for which sync fails. Exit code 1 when there are any. With a filter: only problems of the licenses that
+    /// it selects and of their services, and the number of the others
     #[arg(long)]
     pub problems: bool,
     /// Sort by

@@ -256,7 +256,7 @@ pub enum AdminCommand {
     #[command(
         after_help = "Examples:\n  pmisplicense resolve 42 --bought 5001     the seller's panel shows the license\n  \
                       pmisplicense resolve 42 --not-bought      the seller's panel shows none\n  \
-                      pmisplicense resolve 42 --wish 7 --bought 5001    one of several doubts"
+                      pmisplicense resolve 42 --wish 7 --bought 5001    one of several in doubt"
     )]
     Resolve {
         /// The service

@@ -9,9 +9,9 @@ use crate::model::command::ItemCommand;
 use crate::model::ids::{ItemId, ModuleId};
 use crate::model::item::Item;
 use crate::model::license_row::{LicenseRow, LicenseState};
-use crate::pass_report::{PassReport, Scope, Why};
 use crate::plan::renew::is_paid;
 use crate::ports::Module;
+use crate::run_report::{RunReport, Scope, Why};
 use crate::session::{module, module_of_item, modules_in_use, open_state, with_engine};
 use crate::store::{LicenseFilter, Store};
 
@@ -81,7 +81,7 @@ pub fn sync(ctx: &mut Context, only: Option<ModuleId>, allow: Allow) -> Result<S
 }
 
 /// Logs failures that ended the pass over an account. The engine logs all others when they happen.
-pub(super) fn log_accounts(ctx: &Context, command: &str, report: &PassReport) {
+pub(super) fn log_accounts(ctx: &Context, command: &str, report: &RunReport) {
     for entry in report.entries().iter().filter(|entry| entry.scope == Scope::Account) {
         ctx.log.error(&format!("{command}, {}: {}", entry.name().en, entry.error));
     }
@@ -95,7 +95,7 @@ pub(super) fn passed_over(
     ctx: &mut Context,
     modules: &[Module],
     only: Option<ModuleId>,
-    report: &mut PassReport,
+    report: &mut RunReport,
 ) -> Result<(), ModuleError> {
     let store = open_state(ctx)?;
     for former in former_accounts(&store, modules)? {
@@ -138,7 +138,7 @@ fn serves_services_of(
 
 /// Reports licenses whose service ended and which nobody frees, because no module buys from their account any more.
 /// They are paid for until they run out.
-fn unused(ctx: &Context, store: &Store, former: &Former, report: &mut PassReport) -> Result<(), ModuleError> {
+fn unused(ctx: &Context, store: &Store, former: &Former, report: &mut RunReport) -> Result<(), ModuleError> {
     let today = ctx.clock.today();
     let filter =
         LicenseFilter { state: Some(LicenseState::ToFree), module: Some(former.module), ..LicenseFilter::default() };
@@ -158,7 +158,7 @@ fn running_out(
     store: &Store,
     former: &Former,
     buyer: Option<ModuleId>,
-    report: &mut PassReport,
+    report: &mut RunReport,
 ) -> Result<(), ModuleError> {
     let today = ctx.clock.today();
     let days = ctx.settings.rules(Some(former.module)).renew_before_days;

@@ -13,8 +13,8 @@ use crate::error::{ErrorKind, ModuleError};
 use crate::event_hook;
 use crate::model::ids::{ItemId, ModuleId};
 use crate::model::item::MODULE_PROGRAM;
-use crate::pass_report::{PassReport, Scope, Why};
 use crate::ports::{LockGuard, LockName, Module};
+use crate::run_report::{RunReport, Scope, Why};
 use crate::session::servers::{license_server, refuse_own_server};
 use crate::session::{open_state, with_engine};
 use crate::store::LeaseGuard;
@@ -61,7 +61,7 @@ pub struct Synced {
 
 impl Synced {
     /// The failures, and what was left alone, of licenses and servers together.
-    pub fn report(&self) -> PassReport {
+    pub fn report(&self) -> RunReport {
         let mut report = self.licenses.report.clone();
         report.add(self.servers.report.clone());
         report

@@ -4,14 +4,14 @@
 use crate::context::Context;
 use crate::error::ModuleError;
 use crate::model::ids::ModuleId;
-use crate::pass_report::{PassReport, Scope};
+use crate::run_report::{RunReport, Scope};
 use crate::session::open_state;
 use crate::watch::last_runs::{self, LastRuns};
 use crate::watch::metrics::{figures, write};
 
 /// Remembers how the sync of a module ended. The balance is read only if figures are written, because it costs one more
 /// request to the seller.
-pub(super) fn remember(ctx: &mut Context, module: ModuleId, report: &PassReport) {
+pub(super) fn remember(ctx: &mut Context, module: ModuleId, report: &RunReport) {
     if ctx.copy.is_some() {
         return; // A dry run leaves nothing.
     }

@@ -19,7 +19,7 @@ use crate::plan::bind::{
     Accepted, BindOptions, Consent, MarkThen, Source, accepted, fits, holder, mark_of_another, mark_then, name_then,
     source,
 };
-use crate::plan::choice::{Wanted, wanted};
+use crate::plan::choice::{Choice, choice_of};
 use crate::plan::identity::{KeyFate, Pair, serves};
 use crate::ports::{Edit, LockName, Repeatable};
 use crate::store::Binding;
@@ -38,7 +38,7 @@ pub(super) struct Found {
     /// The client that our state recorded, where the panel names another one.
     pub(super) former_client: Option<ClientId>,
     /// What the service holds.
-    pub(super) held: Option<LicenseRow>,
+    pub(super) bound: Option<LicenseRow>,
     /// What the service asks for.
     pub(super) product: Product,
     pub(super) family: Family,
@@ -53,7 +53,7 @@ pub(super) struct Found {
 impl Found {
     /// The other license that the service holds, if any.
     pub(super) fn replaced(&self) -> Option<&LicenseRow> {
-        self.held.as_ref().filter(|row| row.id != self.seen.id)
+        self.bound.as_ref().filter(|row| row.id != self.seen.id)
     }
 
     /// Our row of the license, or one for calls about a license that our state does not have.
@@ -95,11 +95,11 @@ impl Engine<'_> {
         if options.ends_older.is_none() {
             self.no_open_order(id)?;
         }
-        let held = self.held_by(&incarnation)?;
-        if let Some(row) = held.as_ref().filter(|row| row.id != license && !options.consent.replace) {
+        let bound = self.bound_license(&incarnation)?;
+        if let Some(row) = bound.as_ref().filter(|row| row.id != license && !options.consent.replace) {
             return Err(has_license(id, row.id, license));
         }
-        let Wanted::Product(product) = wanted(&item, &self.rules.panel_addons, &self.rules.catalogue)? else {
+        let Choice::Product(product) = choice_of(&item, &self.rules.panel_addons, &self.rules.catalogue)? else {
             return Err(wants_nothing(id));
         };
         let product = product.clone();
@@ -122,7 +122,7 @@ impl Engine<'_> {
             panel: &self.panel_id,
         };
         let key = if options.by_operator { pair.key_fate() } else { KeyFate::Kept };
-        let found = Found { item, incarnation, former_client, held, product, family, seen, row, from, key };
+        let found = Found { item, incarnation, former_client, bound, product, family, seen, row, from, key };
         self.no_objection(&found, options).await?;
         Ok(found)
     }
@@ -143,7 +143,7 @@ impl Engine<'_> {
             Accepted::Known => Ok((incarnation, None)),
             Accepted::NewClient(known) => Ok((incarnation, Some(known))),
             Accepted::OrderInDoubt(known) => Err(other_client(item, known, None)),
-            Accepted::OtherIncarnation(held) => Err(other_incarnation(item, held)),
+            Accepted::OtherIncarnation(bound) => Err(other_incarnation(item, bound)),
         }
     }
 
@@ -181,7 +181,7 @@ impl Engine<'_> {
         }
         if let Some(heir) = self.heir_of(&found.as_row(self), Some(id)).await?.filter(|heir| Some(*heir) != found.from)
         {
-            return Err(shown_elsewhere(seen.id, heir, self.held_of_number(heir)?));
+            return Err(shown_elsewhere(seen.id, heir, self.bound_to_number(heir)?));
         }
         if let Some(old) = found.replaced().cloned() {
             self.check_no_heir(&old).await?;

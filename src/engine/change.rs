@@ -13,16 +13,16 @@ use crate::model::license_row::LicenseRow;
 use crate::model::period::Period;
 use crate::model::reason::Reason;
 use crate::model::rules::a_month_after;
-use crate::plan::change::{Difference, Target, differences};
-use crate::plan::choice::{Wanted, wanted};
-use crate::plan::doubt::{Effect, effect};
+use crate::plan::change::{DesiredLicense, Difference, differences};
+use crate::plan::choice::{Choice, choice_of};
 use crate::plan::explain::change;
-use crate::plan::order::{aligned_months, check_nodes, check_sale, terms};
+use crate::plan::in_doubt::{Effect, effect};
+use crate::plan::order::{aligned_months, check_nodes, check_sale, order_terms};
 use crate::plan::outward;
 use crate::ports::{Edit, RefusalKind};
 use crate::text;
 
-use super::order::asked_remoteip;
+use super::order::order_remoteip;
 use super::send::{Failed, describe};
 use super::{Engine, errors};
 
@@ -75,9 +75,9 @@ impl Engine<'_> {
             self.settle_closed(item, &incarnation).await?;
             return self.post(item, "service.postsetparam").await;
         }
-        match wanted(item, &self.rules.panel_addons, &self.rules.catalogue)? {
-            Wanted::Nopanel => self.drop_panel(item, &incarnation).await?,
-            Wanted::Product(product) => self.apply_wanted(item, &incarnation, product).await?,
+        match choice_of(item, &self.rules.panel_addons, &self.rules.catalogue)? {
+            Choice::Nopanel => self.drop_panel(item, &incarnation).await?,
+            Choice::Product(product) => self.apply_wanted(item, &incarnation, product).await?,
         }
         self.post(item, "service.postsetparam").await
     }
@@ -121,7 +121,7 @@ impl Engine<'_> {
                 return self.replace_trial(item, incarnation, &row, product).await;
             }
             // A product that is not sold as a trial is refused. Two products may share one trial.
-            terms(product, item, &[], &self.rules.catalogue, self.today())?;
+            order_terms(product, item, &[], &self.rules.catalogue, self.today())?;
         }
         let (seen, _) = self.carry_out_differences(item, &row, product, seen, false).await?;
         self.save_license(item, &seen).await?;
@@ -154,7 +154,7 @@ impl Engine<'_> {
         product: &Product,
     ) -> Result<(), ModuleError> {
         let rules = self.alignment().await?;
-        terms(product, item, &rules, &self.rules.catalogue, self.today())?;
+        order_terms(product, item, &rules, &self.rules.catalogue, self.today())?;
         check_nodes(item, product, &self.rules.nodes_addons, text!("Nothing was ordered", "Ничего не заказано"))?;
         // The trial is marked "to be freed" first: an incarnation holds one license, and a license that is to be freed
         // is never lost.
@@ -180,15 +180,15 @@ impl Engine<'_> {
     }
 
     /// What the item asks of its license: product, address, name, nodes.
-    pub(super) fn target(&self, item: &Item, product: &Product) -> Result<Target, ModuleError> {
-        let asked = self.asked(item, product)?;
-        Ok(Target {
+    pub(super) fn desired_license(&self, item: &Item, product: &Product) -> Result<DesiredLicense, ModuleError> {
+        let fields = self.order_fields(item, product)?;
+        Ok(DesiredLicense {
             internal_name: product.internal_name.clone(),
             pricelist: product.pricelist,
-            ip: asked.ip,
-            remoteip: asked.remoteip,
-            licname: asked.licname,
-            nodes: asked.nodes,
+            ip: fields.ip,
+            remoteip: fields.remoteip,
+            licname: fields.licname,
+            nodes: fields.nodes,
         })
     }
 
@@ -204,9 +204,9 @@ impl Engine<'_> {
     ) -> Result<(License, Kept), ModuleError> {
         let trial = self.product_of(row).filter(|_| self.is_trial_for(row, product));
         let wanted = trial.unwrap_or(product);
-        let target = self.target(item, wanted)?;
+        let desired = self.desired_license(item, wanted)?;
         let (mut first_error, mut kept, mut made) = (None, Kept::default(), Vec::new());
-        let known = differences(item, &target, row, &seen, self.today());
+        let known = differences(item, &desired, row, &seen, self.today());
         for difference in known.clone() {
             let words = change(&seen, &difference, self.moves_from(&seen));
             let has_intent = matches!(difference, Difference::Tariff { .. } | Difference::Nodes { .. });
@@ -240,7 +240,7 @@ impl Engine<'_> {
         }
         self.tell_changes(row, made).await?;
         self.refresh(row, &seen).await?;
-        if row.reason == Some(Reason::AddressWaits) && target.ip.is_none_or(|ip| seen.ip == Some(ip)) {
+        if row.reason == Some(Reason::AddressWaits) && desired.ip.is_none_or(|ip| seen.ip == Some(ip)) {
             let row = row.clone();
             self.commit("address changed", move |tx| tx.put_off(&row, None, None)).await?;
         }
@@ -248,7 +248,7 @@ impl Engine<'_> {
             return Err(error);
         }
         let fresh = |difference: &Difference| *difference != Difference::NotRunning && !known.contains(difference);
-        if !quiet && differences(item, &target, row, &seen, self.today()).iter().any(fresh) {
+        if !quiet && differences(item, &desired, row, &seen, self.today()).iter().any(fresh) {
             // Somebody else changed the license in between, or the first look showed an old state: nothing is reported
             // yet.
             let what = text!("change of license {}", "изменение лицензии {}", row.id);
@@ -308,7 +308,7 @@ impl Engine<'_> {
                     ));
                     return Ok(None);
                 }
-                let remoteip = outward::beside(asked_remoteip(item)?, row, seen);
+                let remoteip = outward::beside(order_remoteip(item)?, row, seen);
                 Edit { ip: Some(ip), remoteip, ..Edit::default() }
             }
             Difference::Outward(remoteip) => {

@@ -61,14 +61,14 @@ impl Engine<'_> {
     pub(super) async fn close(&mut self, item: &Item) -> Result<(), ModuleError> {
         let incarnation = self.incarnation_to_settle(item)?;
         self.check_witness(item, &incarnation).await?;
-        self.free_doubts(item).await?;
+        self.give_up_orders(item).await?;
         let held = self.store.licenses_of_item(item.id).map_err(errors::state)?;
         let mut is_left = false;
         for row in held.iter().filter(|row| serves(row, &incarnation) || row.state == LicenseState::ToFree) {
             match self.heir_of(row, None).await? {
                 None => self.give_up(item, row).await?,
                 Some(heir) => {
-                    self.warn(&shown_elsewhere(row.id, heir, self.held_of_number(heir)?).message);
+                    self.warn(&shown_elsewhere(row.id, heir, self.bound_to_number(heir)?).message);
                     is_left = true;
                 }
             }
@@ -87,7 +87,7 @@ impl Engine<'_> {
     }
 
     /// Turns orders in doubt of a closed item into "free it when it appears".
-    async fn free_doubts(&mut self, item: &Item) -> Result<(), ModuleError> {
+    async fn give_up_orders(&mut self, item: &Item) -> Result<(), ModuleError> {
         let open = self.store.open_intents_of_item(item.id).map_err(errors::state)?;
         for intent in open
             .iter()

@@ -37,10 +37,10 @@ impl Engine<'_> {
             return self.explain_addon(&view).await;
         }
         let rows = self.store.licenses_of_item(id).map_err(errors::state)?;
-        let held = self.store.license_of(&view.incarnation).map_err(errors::state)?;
+        let bound = self.store.license_of(&view.incarnation).map_err(errors::state)?;
         let open = self.store.open_intents_of_item(id).map_err(errors::state)?;
         let mut away = None;
-        let seen = match &held {
+        let seen = match &bound {
             Some(row) => match self.try_read(row.family, row.id).await? {
                 Ok(seen) => seen,
                 Err(error) => {
@@ -50,12 +50,12 @@ impl Engine<'_> {
             },
             None => None,
         };
-        let product = held.as_ref().and_then(|row| self.product_of(row));
+        let product = bound.as_ref().and_then(|row| self.product_of(row));
         let alignment = self.alignment().await?;
         let aligned = product.and_then(|product| aligned_months(product, &view.item, &alignment));
         let lines = explain(&Question {
             view: &view,
-            held: held.as_ref(),
+            bound: bound.as_ref(),
             rows: &rows,
             open: &open,
             seen: seen.as_ref(),
@@ -66,7 +66,7 @@ impl Engine<'_> {
             now: self.now(),
             rules: self.rules,
         });
-        self.explained(lines, away, held.is_some()).await
+        self.explained(lines, away, bound.is_some()).await
     }
 
     /// The answer of `explain`, with the balance where something costs money. `asked`: the seller was asked about the

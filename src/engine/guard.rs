@@ -9,12 +9,12 @@ use crate::model::ids::{ItemId, LicenseId};
 use crate::model::item::ItemStatus;
 use crate::model::license::LicenseStatus;
 use crate::model::license_row::Foreseen;
-use crate::pass_report::{PassReport, Scope, Why, named};
 use crate::plan::guard::{Allow, HeldBack, Kind, held_back, is_foreseen};
 use crate::plan::renew::{Renewal, due};
+use crate::run_report::{RunReport, Scope, Why, named};
 use crate::text;
 
-use super::sync::pass::{Look, Work};
+use super::sync::all::{Look, Work};
 use super::{Engine, errors};
 
 /// Rows and services read at once.
@@ -58,14 +58,14 @@ impl Engine<'_> {
         &mut self,
         work: &mut Work,
         allow: Allow,
-        report: &mut PassReport,
+        report: &mut RunReport,
     ) -> Result<(), ModuleError> {
         let weight = self.weight(work).await?;
         work.items.retain(|id, _| !weight.quiet.contains(id));
         let services = |items: &BTreeSet<ItemId>| named(items.iter().map(|id| Scope::Item(*id)));
-        let frees = work.unheld.len() + weight.closed.len();
+        let frees = work.to_free.len() + weight.closed.len();
         let freed =
-            weight.closed.iter().map(|id| Scope::Item(*id)).chain(work.unheld.iter().map(|id| Scope::License(*id)));
+            weight.closed.iter().map(|id| Scope::Item(*id)).chain(work.to_free.iter().map(|id| Scope::License(*id)));
         let mut holds = |kind, count, who: Text| self.holds_back((By::Sync, kind), count, &who, allow, report);
         let renewals = holds(Kind::Renewals, weight.renewals.len(), services(&weight.renewals))?;
         let withheld = Withheld {
@@ -122,7 +122,7 @@ impl Engine<'_> {
         count: usize,
         who: &Text,
         allow: Allow,
-        report: &mut PassReport,
+        report: &mut RunReport,
     ) -> Result<bool, ModuleError> {
         let bound = self.store.count_bound(self.account).map_err(errors::state)?;
         let Some(held) = held_back(kind, count, bound, self.rules.max_changes, allow) else { return Ok(false) };

@@ -4,20 +4,20 @@
 //! removed from it.
 
 pub(super) mod by_hand;
-pub(super) mod doubt;
+pub(super) mod in_doubt;
 pub(super) mod listing;
 mod look;
 mod obtain;
-mod pass;
 pub(super) mod removal;
 mod survey;
+mod sync;
 mod unproven;
 mod wording;
 
 use crate::error::ModuleError;
 use crate::model::catalogue::NOPANEL;
 use crate::model::item::{Item, ItemStatus};
-use crate::plan::choice::{Wanted, wanted};
+use crate::plan::choice::{Choice, choice_of};
 use crate::text;
 
 use super::{Engine, ItemCommand, errors};
@@ -54,9 +54,9 @@ impl Engine<'_> {
     /// open and reopen: a license for the order that the service names, or none for `nopanel`.
     async fn open_addon(&mut self, item: &Item) -> Result<(), ModuleError> {
         let incarnation = self.incarnation_of(item).await?;
-        match wanted(item, &self.rules.panel_addons, &self.rules.catalogue)? {
-            Wanted::Nopanel => self.drop_addon(item, &incarnation).await,
-            Wanted::Product(product) => {
+        match choice_of(item, &self.rules.panel_addons, &self.rules.catalogue)? {
+            Choice::Nopanel => self.drop_addon(item, &incarnation).await,
+            Choice::Product(product) => {
                 let name = product.internal_name.clone();
                 self.ensure_addon(item, &incarnation, &name).await
             }
@@ -66,7 +66,7 @@ impl Engine<'_> {
     /// suspend and resume: the seller cannot stop the license alone, and we must not stop the hosting.
     async fn leave_running(&mut self, item: &Item, post: &str) -> Result<(), ModuleError> {
         let incarnation = self.incarnation_of(item).await?;
-        if let Some(row) = self.held_by(&incarnation)? {
+        if let Some(row) = self.bound_license(&incarnation)? {
             let order = row.id;
             self.try_look(&row).await?;
             self.note(&text!(
@@ -81,7 +81,7 @@ impl Engine<'_> {
     async fn prolong_addon(&mut self, item: &Item) -> Result<(), ModuleError> {
         let incarnation = self.incarnation_of(item).await?;
         let payment = self.payment(item, &incarnation, None).await?;
-        if let Some(row) = self.held_by(&incarnation)?
+        if let Some(row) = self.bound_license(&incarnation)?
             && let Some(seen) = self.try_look(&row).await?
             && let (Some(paid), Some(ends)) = (payment.as_ref().map(|payment| payment.paid_end), seen.ends)
             && ends.date_naive() < paid
@@ -99,13 +99,13 @@ impl Engine<'_> {
             self.settle_closed_addon(item).await?;
             return self.post(item, "service.postsetparam").await;
         }
-        match wanted(item, &self.rules.panel_addons, &self.rules.catalogue)? {
-            Wanted::Nopanel => self.drop_addon(item, &incarnation).await?,
-            Wanted::Product(product) => {
+        match choice_of(item, &self.rules.panel_addons, &self.rules.catalogue)? {
+            Choice::Nopanel => self.drop_addon(item, &incarnation).await?,
+            Choice::Product(product) => {
                 let name = product.internal_name.clone();
                 let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
                 let had_nothing = known.and_then(|row| row.choice).as_deref() == Some(NOPANEL);
-                let holds = self.held_by(&incarnation)?.is_some();
+                let holds = self.bound_license(&incarnation)?.is_some();
                 // The choice is written down with the purchase. If the purchase brought nothing, the license is still
                 // wanted.
                 let is_owed = self.is_addition_owed(item, &incarnation)?;

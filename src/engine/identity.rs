@@ -56,8 +56,8 @@ impl Engine<'_> {
         let (incarnation, standing) = self.standing(item)?;
         match standing {
             Standing::Same | Standing::NewClient(_) => Ok(incarnation),
-            Standing::OtherClient { known, held } => Err(other_client(item, known, held)),
-            Standing::OtherIncarnation { held } => Err(other_incarnation(item, held)),
+            Standing::OtherClient { known, bound } => Err(other_client(item, known, bound)),
+            Standing::OtherIncarnation { bound } => Err(other_incarnation(item, bound)),
         }
     }
 
@@ -67,7 +67,7 @@ impl Engine<'_> {
     /// shown before the client has been checked. A close gives the orders up.
     pub(super) fn incarnation_to_settle(&self, item: &Item) -> Result<Incarnation, ModuleError> {
         match self.standing(item)? {
-            (incarnation, Standing::OtherClient { held: None, .. }) => Ok(incarnation),
+            (incarnation, Standing::OtherClient { bound: None, .. }) => Ok(incarnation),
             (_, _) => self.known_incarnation(item),
         }
     }
@@ -98,7 +98,7 @@ impl Engine<'_> {
         item: &Item,
         incarnation: &Incarnation,
     ) -> Result<Option<LicenseRow>, ModuleError> {
-        let row = self.held_by(incarnation)?;
+        let row = self.bound_license(incarnation)?;
         self.check_witness(item, incarnation).await?;
         // A license that its service does not show yet and another one shows is in use there: an old state may not
         // know that it was given away since.
@@ -140,7 +140,7 @@ impl Engine<'_> {
         self.step("read item").await?;
         let item = self.ports.billdb.item(id).map_err(|error| errors::database(&error))?;
         let is_in_use = item.is_some_and(|item| shows_newer_key(&item, row) && item.params.lickey == seen.key);
-        if is_in_use { Err(shown_elsewhere(row.id, id, self.held_of_number(id)?)) } else { Ok(()) }
+        if is_in_use { Err(shown_elsewhere(row.id, id, self.bound_to_number(id)?)) } else { Ok(()) }
     }
 
     /// Checks that our state holds the license that a service shows. If that license exists at the seller, it is in
@@ -160,8 +160,8 @@ impl Engine<'_> {
             Shown::Elsewhere(license, Some(other)) => (license, Holder::Closed(other)),
         };
         let Some(seen) = self.read_shown(license).await? else { return Ok(()) };
-        let held = self.store.license_of(incarnation).map_err(errors::state)?.map(|row| row.id);
-        let witness = Witness { item, license, held };
+        let bound = self.store.license_of(incarnation).map_err(errors::state)?.map(|row| row.id);
+        let witness = Witness { item, license, bound };
         Err(match (holder, seen.remoteid.mark()) {
             (Holder::Unknown, Some(mark)) if *mark.panel() == self.panel_id => mark_of_ours(&witness),
             (Holder::Unknown, Some(mark)) => mark_of_theirs(&witness, &mark),
@@ -251,7 +251,7 @@ impl Engine<'_> {
         let seen = self.read(row.family, row.id).await?;
         match self.is_surely_gone(row, &seen).await? {
             true => Ok(()),
-            false => Err(shown_elsewhere(row.id, heir, self.held_of_number(heir)?)),
+            false => Err(shown_elsewhere(row.id, heir, self.bound_to_number(heir)?)),
         }
     }
 
@@ -285,7 +285,7 @@ impl Engine<'_> {
             Some(Mark::Order { .. } | Mark::Pool { .. }) | None => return Ok(()),
         };
         match self.heir_of(row, None).await? {
-            Some(heir) if heir == marked => Err(shown_elsewhere(row.id, heir, self.held_of_number(heir)?)),
+            Some(heir) if heir == marked => Err(shown_elsewhere(row.id, heir, self.bound_to_number(heir)?)),
             Some(_) | None => Ok(()),
         }
     }
@@ -304,7 +304,7 @@ impl Engine<'_> {
     }
 
     /// The license of our account that is bound to an item number, in any incarnation.
-    pub(super) fn held_of_number(&self, id: ItemId) -> Result<Option<LicenseId>, ModuleError> {
+    pub(super) fn bound_to_number(&self, id: ItemId) -> Result<Option<LicenseId>, ModuleError> {
         let rows = self.store.licenses_of_item(id).map_err(errors::state)?;
         Ok(rows.iter().find(|row| row.incarnation.is_some() && row.account == self.account).map(|row| row.id))
     }

@@ -11,12 +11,12 @@ use crate::model::item::Item;
 use crate::model::license::{Expiry, Family, License, LicenseStatus};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::period::Period;
-use crate::pass_report::{PassReport, Scope};
-use crate::plan::doubt::is_candidate;
 use crate::plan::identity::{KeyFate, is_our_mark};
 use crate::plan::import::{Choice, Known, Search, choose};
+use crate::plan::in_doubt::is_candidate;
 use crate::plan::outward;
 use crate::ports::{LockName, PanelCall, PanelError};
+use crate::run_report::{RunReport, Scope};
 use crate::store::Binding;
 use crate::text;
 
@@ -40,7 +40,7 @@ pub struct Imported {
     /// Licenses that were asked for and left alone, with the reason.
     pub left: Vec<Text>,
     /// The failures.
-    pub report: PassReport,
+    pub report: RunReport,
 }
 
 impl Engine<'_> {

@@ -73,7 +73,7 @@ pub use resolve::{Resolution, Verdict};
 use stepping::PauseForSimulator;
 pub use stepping::{StepName, run_to_end};
 pub use sweep::{Server, Swept};
-pub use sync::pass::Summary;
+pub use sync::all::Summary;
 pub use sync::watched::Watched;
 pub use takeover::{Candidate, Marking, Progress, Servers, Taken};
 

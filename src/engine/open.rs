@@ -12,9 +12,9 @@ use crate::model::journal::Incarnation;
 use crate::model::license::{Family, License, LicenseStatus};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
-use crate::plan::choice::{Wanted, wanted};
-use crate::plan::doubt::has_run_out;
-use crate::plan::order::{Terms, check_nodes, terms};
+use crate::plan::choice::{Choice, choice_of};
+use crate::plan::in_doubt::has_run_out;
+use crate::plan::order::{OrderTerms, check_nodes, order_terms};
 use crate::ports::RefusalKind;
 use crate::store::StoreError;
 use crate::text;
@@ -31,9 +31,9 @@ impl Engine<'_> {
     /// open; with `reopen`, the remaining work of open, with another post-call.
     pub(super) async fn open(&mut self, item: &Item, reopen: bool) -> Result<(), ModuleError> {
         let incarnation = self.incarnation_of(item).await?;
-        match wanted(item, &self.rules.panel_addons, &self.rules.catalogue)? {
-            Wanted::Nopanel => self.open_nothing(item, &incarnation).await?,
-            Wanted::Product(product) => {
+        match choice_of(item, &self.rules.panel_addons, &self.rules.catalogue)? {
+            Choice::Nopanel => self.open_nothing(item, &incarnation).await?,
+            Choice::Product(product) => {
                 let (row, seen) = self.ensure_license(item, &incarnation, product).await?;
                 self.hand_out(&running(item), &row, product, seen).await?;
             }
@@ -62,7 +62,7 @@ impl Engine<'_> {
     }
 
     /// The license that an incarnation holds; it must belong to the account that the module buys from now.
-    pub(super) fn held_by(&self, incarnation: &Incarnation) -> Result<Option<LicenseRow>, ModuleError> {
+    pub(super) fn bound_license(&self, incarnation: &Incarnation) -> Result<Option<LicenseRow>, ModuleError> {
         let row = self.store.license_of(incarnation).map_err(errors::state)?;
         match row {
             Some(row) if row.account != self.account => Err(self.other_account(incarnation.item, &row)?),
@@ -83,7 +83,7 @@ impl Engine<'_> {
         incarnation: &Incarnation,
         product: &Product,
     ) -> Result<(LicenseRow, License), ModuleError> {
-        if self.held_by(incarnation)?.is_some()
+        if self.bound_license(incarnation)?.is_some()
             && let Some(found) = self.present_license(item, incarnation).await?
         {
             return Ok(found);
@@ -109,17 +109,17 @@ impl Engine<'_> {
     ) -> Result<(LicenseRow, License), ModuleError> {
         let rules = self.alignment().await?;
         let catalogue = &self.rules.catalogue;
-        let terms = terms(product, item, &rules, catalogue, self.today())?;
+        let terms = order_terms(product, item, &rules, catalogue, self.today())?;
         check_nodes(item, product, &self.rules.nodes_addons, text!("Nothing was ordered", "Ничего не заказано"))?;
-        let mut asked = self.asked(item, terms.product)?;
-        asked.parent = self.parent_license(item, terms.product).await?;
+        let mut fields = self.order_fields(item, terms.product)?;
+        fields.parent = self.parent_license(item, terms.product).await?;
         let known = self.look_before(terms.product.family).await?;
         if terms.product.is_pooled()
-            && let Some(found) = self.take_from_pool(item, incarnation, &terms, &asked).await?
+            && let Some(found) = self.take_from_pool(item, incarnation, &terms, &fields).await?
         {
             return Ok(found);
         }
-        let seen = self.buy(item, incarnation, &terms, &asked, (replaces, known)).await?;
+        let seen = self.buy(item, incarnation, &terms, &fields, (replaces, known)).await?;
         self.checked_after_buying(incarnation, seen)
     }
 
@@ -128,16 +128,16 @@ impl Engine<'_> {
         &mut self,
         item: &Item,
         incarnation: &Incarnation,
-        terms: &Terms<'_>,
-        asked: &super::order::Asked,
+        terms: &OrderTerms<'_>,
+        fields: &super::order::OrderFields,
         (replaces, known): (Option<LicenseId>, super::order::Known),
     ) -> Result<License, ModuleError> {
-        match self.order(item, incarnation, terms, asked, replaces, known).await {
+        match self.order(item, incarnation, terms, fields, replaces, known).await {
             Err(Failed::Refused(refusal, error))
                 if matches!(refusal.kind, RefusalKind::PeriodNotSold | RefusalKind::SaleClosed) =>
             {
                 let shorter = terms.shorter(self.today()).ok_or(error)?;
-                Ok(self.order(item, incarnation, &shorter, asked, replaces, known).await?)
+                Ok(self.order(item, incarnation, &shorter, fields, replaces, known).await?)
             }
             bought => Ok(bought?),
         }
@@ -316,9 +316,9 @@ impl Engine<'_> {
         if item.params.licid == Some(row.id) {
             return Ok(());
         }
-        match wanted(item, &self.rules.panel_addons, &self.rules.catalogue) {
-            Ok(Wanted::Product(product)) => self.hand_out(item, row, product, seen.clone()).await,
-            Ok(Wanted::Nopanel) | Err(_) => self.save_license(item, seen).await,
+        match choice_of(item, &self.rules.panel_addons, &self.rules.catalogue) {
+            Ok(Choice::Product(product)) => self.hand_out(item, row, product, seen.clone()).await,
+            Ok(Choice::Nopanel) | Err(_) => self.save_license(item, seen).await,
         }
     }
 }

@@ -3,7 +3,7 @@
 
 pub(super) mod addition;
 mod changed;
-pub(super) mod doubt;
+pub(super) mod in_doubt;
 pub(super) mod money;
 mod refused;
 pub(super) mod unclaimed;
@@ -20,21 +20,21 @@ use crate::model::journal::{IdempotencyKey, Incarnation, Intent, IntentEvent, On
 use crate::model::license::{Family, License, LicenseStatus, Money};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::plan::check::{check_ip, check_licname, clean_licname};
-use crate::plan::doubt::{Match, compare, mismatch};
-use crate::plan::order::Terms;
+use crate::plan::in_doubt::{Match, compare, mismatch};
+use crate::plan::order::OrderTerms;
 use crate::plan::resolution::give_again;
 use crate::ports::{CallError, Outcome, RefusalKind, Upstream as _};
 use crate::store::{NewIntent, Recorded, RecordedIntent, StoreError};
 use crate::text;
 
-use super::order::doubt::Whose;
+use super::order::in_doubt::Whose;
 use super::order::refused::{advised, is_about_address, ordered_before};
 use super::send::Failed;
 use super::{Engine, errors};
 
 /// What a service asks of its license, checked before money is spent.
 #[derive(Debug, Clone)]
-pub(super) struct Asked {
+pub(super) struct OrderFields {
     pub(super) ip: Option<IpAddr>,
     /// The outward address of a server behind NAT.
     pub(super) remoteip: Option<IpAddr>,
@@ -55,7 +55,7 @@ pub(super) struct Known {
 
 impl Engine<'_> {
     /// Checks and collects address, name and nodes of an item (docs/licensing-rules.md 3).
-    pub(super) fn asked(&self, item: &Item, product: &Product) -> Result<Asked, ModuleError> {
+    pub(super) fn order_fields(&self, item: &Item, product: &Product) -> Result<OrderFields, ModuleError> {
         let licname = match &item.params.licname {
             Some(name) => {
                 check_licname(name)?;
@@ -66,10 +66,16 @@ impl Engine<'_> {
         let nodes = product
             .nodes_addon
             .map(|addon| (addon, product.nodes_included + item.additional_nodes(&self.rules.nodes_addons)));
-        Ok(Asked { ip: self.asked_ip(item, product)?, remoteip: asked_remoteip(item)?, licname, nodes, parent: None })
+        Ok(OrderFields {
+            ip: self.order_ip(item, product)?,
+            remoteip: order_remoteip(item)?,
+            licname,
+            nodes,
+            parent: None,
+        })
     }
 
-    fn asked_ip(&self, item: &Item, product: &Product) -> Result<Option<IpAddr>, ModuleError> {
+    fn order_ip(&self, item: &Item, product: &Product) -> Result<Option<IpAddr>, ModuleError> {
         let own = item.params.ip.clone().or_else(|| {
             let mut ips: Vec<&IpAddr> = item.ips.iter().filter(|ip| ip.is_ipv4() || product.ipv6).collect();
             ips.sort_by_key(|ip| ip.is_ipv6());
@@ -98,15 +104,15 @@ impl Engine<'_> {
         &mut self,
         item: &Item,
         incarnation: &Incarnation,
-        terms: &Terms<'_>,
-        asked: &Asked,
+        terms: &OrderTerms<'_>,
+        fields: &OrderFields,
         replaces: Option<LicenseId>,
         known: Known,
     ) -> Result<License, Failed> {
         let name = &terms.product.internal_name;
         let what = order_in_words(item, terms);
         self.check_money(Some(item.id), &what).await?;
-        self.check_address(terms, asked, &what).await?;
+        self.check_address(terms, fields, &what).await?;
         let key = IdempotencyKey::Order { incarnation: incarnation.clone(), replaces };
         let before = self.balance_beside_list(terms.product.family).await?;
         let returns = self.returns_remoteid()?;
@@ -128,7 +134,7 @@ impl Engine<'_> {
             tx.touch_item(item)?;
             tx.set_choice(item, &choice)?;
             tx.raise_highest_license(account, known.highest)?;
-            Ok(OnceRequest::Order(OrderRequest { not_before, ..request(terms, asked, mark, returns) }))
+            Ok(OnceRequest::Order(OrderRequest { not_before, ..request(terms, fields, mark, returns) }))
         });
         self.step("intent recorded").await?;
         match recorded.map_err(errors::state)? {
@@ -193,14 +199,19 @@ impl Engine<'_> {
     }
 
     /// Asks whether a license may have the address, where the seller can tell before the order.
-    pub(super) async fn check_address(&mut self, terms: &Terms<'_>, asked: &Asked, what: &Text) -> Result<(), Failed> {
-        let (Family::Soft, Some(ip)) = (terms.product.family, asked.ip) else { return Ok(()) };
+    pub(super) async fn check_address(
+        &mut self,
+        terms: &OrderTerms<'_>,
+        fields: &OrderFields,
+        what: &Text,
+    ) -> Result<(), Failed> {
+        let (Family::Soft, Some(ip)) = (terms.product.family, fields.ip) else { return Ok(()) };
         self.step("check ip").await?;
         match self.ports.upstream.check_ip(terms.product.pricelist, terms.period, ip) {
             Ok(()) => Ok(()),
             // soft.checkip does not know outward addresses, and behind NAT many servers have the same address. So the
             // order itself decides.
-            Err(CallError::Refused(refusal)) if asked.remoteip.is_some() && is_about_address(refusal.kind) => {
+            Err(CallError::Refused(refusal)) if fields.remoteip.is_some() && is_about_address(refusal.kind) => {
                 self.note(&text!(
                     "{ip} may be in use elsewhere; the server is behind NAT, so the order decides",
                     "адрес {ip}, возможно, занят; сервер за NAT, поэтому решит сам заказ"
@@ -228,7 +239,7 @@ impl Engine<'_> {
         before: Option<&Money>,
         what: &Text,
     ) -> Result<License, Failed> {
-        let missing = || errors::state(StoreError::Unusable("a recorded wish is missing".to_owned()));
+        let missing = || errors::state(StoreError::Unusable("a recorded intent is missing".to_owned()));
         let intent = self.store.intent(recorded.intent()).map_err(errors::state)?.ok_or_else(missing)?;
         let order = intent.request.as_order().cloned().ok_or_else(missing)?;
         match self.send_recorded(recorded).await? {
@@ -277,7 +288,7 @@ impl Engine<'_> {
         intent: &Intent,
         order: &OrderRequest,
     ) -> Result<(Option<License>, bool), ModuleError> {
-        use crate::plan::doubt::Found;
+        use crate::plan::in_doubt::Found;
         Ok(match self.search(intent, order).await? {
             (Found::One(license), complete) => (Some(*license), complete),
             (Found::Nothing, complete) => (None, complete),
@@ -367,7 +378,7 @@ impl Engine<'_> {
 }
 
 /// An order, for the journal and for messages.
-pub(super) fn order_in_words(item: &Item, terms: &Terms<'_>) -> Text {
+pub(super) fn order_in_words(item: &Item, terms: &OrderTerms<'_>) -> Text {
     let (name, id) = (&terms.product.internal_name, item.id);
     text!(
         ["order of {name} for service {id}, {}", terms.reason.en],
@@ -395,7 +406,7 @@ fn no_address(item: &Item) -> ModuleError {
 }
 
 /// The outward address of a service, beside its own address. It must be an IP address, and is passed on unchanged.
-pub(super) fn asked_remoteip(item: &Item) -> Result<Option<IpAddr>, ModuleError> {
+pub(super) fn order_remoteip(item: &Item) -> Result<Option<IpAddr>, ModuleError> {
     let Some(text) = &item.params.remoteip else { return Ok(None) };
     let id = item.id;
     text.parse().map(Some).map_err(|_| {
@@ -412,23 +423,23 @@ pub(super) fn asked_remoteip(item: &Item) -> Result<Option<IpAddr>, ModuleError>
     })
 }
 
-fn request(terms: &Terms<'_>, asked: &Asked, mark: Mark, returns_remoteid: Option<bool>) -> OrderRequest {
+fn request(terms: &OrderTerms<'_>, fields: &OrderFields, mark: Mark, returns_remoteid: Option<bool>) -> OrderRequest {
     // Where the seller never returns the remoteid, the name carries the mark until the license's number is recorded
     // (docs/money-safety.md 4).
     let licname = match returns_remoteid {
-        Some(false) => format!("{} {mark}", asked.licname),
-        Some(true) | None => asked.licname.clone(),
+        Some(false) => format!("{} {mark}", fields.licname),
+        Some(true) | None => fields.licname.clone(),
     };
     OrderRequest {
         family: terms.product.family,
         pricelist: terms.product.pricelist,
         period: terms.period,
-        ip: asked.ip,
-        remoteip: asked.remoteip,
+        ip: fields.ip,
+        remoteip: fields.remoteip,
         licname,
         mark,
-        nodes: asked.nodes,
-        parent: asked.parent,
+        nodes: fields.nodes,
+        parent: fields.parent,
         not_before: None,
     }
 }

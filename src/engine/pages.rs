@@ -3,7 +3,7 @@
 
 use crate::error::{ErrorKind, Halt, ModuleError};
 use crate::model::license::Family;
-use crate::plan::doubt::{Completeness, Onward};
+use crate::plan::in_doubt::{Completeness, Onward};
 use crate::ports::{Page, Upstream as _};
 use crate::text;
 

@@ -13,17 +13,17 @@ use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::period::{Period, add_period};
 use crate::model::reason::Reason;
 use crate::model::rules::a_month_after;
-use crate::plan::doubt::has_run_out;
 use crate::plan::freeing::{Given, state_to_return};
 use crate::plan::halt::passes_over_license;
-use crate::plan::order::Terms;
+use crate::plan::in_doubt::has_run_out;
+use crate::plan::order::OrderTerms;
 use crate::plan::outward;
-use crate::plan::pool::{Need, Taking, Today, candidates, has_address, has_new_key, taking};
+use crate::plan::pool::{PoolRequest, Taking, Today, candidates, has_address, has_new_key, taking};
 use crate::ports::{CallError, Edit, LockName, RefusalKind, Repeatable};
 use crate::store::Binding;
 use crate::text;
 
-use super::order::Asked;
+use super::order::OrderFields;
 use super::send::Failed;
 use super::{Engine, errors, is_deleted};
 
@@ -43,43 +43,43 @@ impl Engine<'_> {
         &mut self,
         item: &Item,
         incarnation: &Incarnation,
-        terms: &Terms<'_>,
-        asked: &Asked,
+        terms: &OrderTerms<'_>,
+        fields: &OrderFields,
     ) -> Result<Taken, ModuleError> {
-        let need = self.need(item, terms, asked);
-        let order = self.candidates_now(&need)?;
-        if let Some(taken) = self.try_candidates(item, incarnation, order, &need, asked, terms).await? {
+        let request = self.pool_request(item, terms, fields);
+        let order = self.candidates_now(&request)?;
+        if let Some(taken) = self.try_candidates(item, incarnation, order, &request, fields, terms).await? {
             return Ok(Some(taken));
         }
         if !self.rules.pool_foreign || self.take_in_foreign(terms.product).await? == 0 {
             return Ok(None);
         }
-        let order = self.candidates_now(&need)?;
-        self.try_candidates(item, incarnation, order, &need, asked, terms).await
+        let order = self.candidates_now(&request)?;
+        self.try_candidates(item, incarnation, order, &request, fields, terms).await
     }
 
     /// What a service needs of a freed license.
-    pub(super) fn need(&self, item: &Item, terms: &Terms<'_>, asked: &Asked) -> Need {
+    pub(super) fn pool_request(&self, item: &Item, terms: &OrderTerms<'_>, fields: &OrderFields) -> PoolRequest {
         let today = self.today();
         let end = item.expires.filter(|end| *end > today).unwrap_or_else(|| add_period(today, terms.period));
-        Need {
+        PoolRequest {
             pricelist: terms.product.pricelist,
-            nodes: asked.nodes.map(|(_, nodes)| nodes),
-            ip: asked.ip,
+            nodes: fields.nodes.map(|(_, nodes)| nodes),
+            ip: fields.ip,
             until: (item.period != Period::Lifetime).then_some(end),
         }
     }
 
     /// Our freed licenses that fit now, the best first.
-    pub(super) fn candidates_now(&self, need: &Need) -> Result<Vec<LicenseRow>, ModuleError> {
+    pub(super) fn candidates_now(&self, request: &PoolRequest) -> Result<Vec<LicenseRow>, ModuleError> {
         let today = Today {
             day: self.today(),
             now: self.now(),
             renew_before_days: self.rules.renew_before_days,
             ip_change_limit: self.rules.ip_change_limit,
         };
-        let rows = self.store.free_licenses(self.account, need.pricelist).map_err(errors::state)?;
-        Ok(candidates(&rows, need, today).into_iter().cloned().collect())
+        let rows = self.store.free_licenses(self.account, request.pricelist).map_err(errors::state)?;
+        Ok(candidates(&rows, request, today).into_iter().cloned().collect())
     }
 
     async fn try_candidates(
@@ -87,15 +87,15 @@ impl Engine<'_> {
         item: &Item,
         incarnation: &Incarnation,
         order: Vec<LicenseRow>,
-        need: &Need,
-        asked: &Asked,
-        terms: &Terms<'_>,
+        request: &PoolRequest,
+        fields: &OrderFields,
+        terms: &OrderTerms<'_>,
     ) -> Result<Taken, ModuleError> {
         let mut tried = 0;
         for free in order {
             // A license that another run claimed first, or that waits for a call in doubt, does not count as tried.
             let Some(row) = self.claim(item, incarnation, &free, terms).await? else { continue };
-            if let Some(taken) = self.take(item, incarnation, &row, asked, has_address(&free, need)).await? {
+            if let Some(taken) = self.take(item, incarnation, &row, fields, has_address(&free, request)).await? {
                 return Ok(Some(taken));
             }
             tried += 1;
@@ -112,7 +112,7 @@ impl Engine<'_> {
         item: &Item,
         incarnation: &Incarnation,
         row: &LicenseRow,
-        terms: &Terms<'_>,
+        terms: &OrderTerms<'_>,
     ) -> Result<Option<LicenseRow>, ModuleError> {
         let name = LockName::License(row.account, row.id);
         // A license that another run takes is not worth waiting for: the next candidate will do.
@@ -182,9 +182,9 @@ impl Engine<'_> {
             self.give_back(row, None, None, &Reason::ProductUnknown).await?;
             return Ok(None);
         };
-        let asked = self.asked(item, product)?;
-        let keeps_address = asked.ip.is_some() && (row.ip == asked.ip || row.last_ip == asked.ip);
-        self.take(item, incarnation, row, &asked, keeps_address).await
+        let fields = self.order_fields(item, product)?;
+        let keeps_address = fields.ip.is_some() && (row.ip == fields.ip || row.last_ip == fields.ip);
+        self.take(item, incarnation, row, &fields, keeps_address).await
     }
 
     async fn take(
@@ -192,7 +192,7 @@ impl Engine<'_> {
         item: &Item,
         incarnation: &Incarnation,
         row: &LicenseRow,
-        asked: &Asked,
+        fields: &OrderFields,
         keeps_address: bool,
     ) -> Result<Taken, ModuleError> {
         let seen = self.read(row.family, row.id).await?;
@@ -206,17 +206,17 @@ impl Engine<'_> {
             return Ok(None);
         }
         let Some(seen) = seen else { return Ok(None) };
-        match taking(row, &seen, &asked.licname, asked.ip, keeps_address) {
-            Taking::Given => return self.finish_taking(item, incarnation, row, asked, seen).await.map(Some),
+        match taking(row, &seen, &fields.licname, fields.ip, keeps_address) {
+            Taking::Given => return self.finish_taking(item, incarnation, row, fields, seen).await.map(Some),
             Taking::NotFree => return self.no_longer_free(row, &seen).await.map(|()| None),
             Taking::Free => {}
         }
         let row = self.remember_key_before(row, &seen).await?;
         let Some(seen) = self.renew_key(&row, seen, keeps_address).await? else { return Ok(None) };
         // Another key may also mean that somebody else has taken the license.
-        match taking(&row, &seen, &asked.licname, asked.ip, keeps_address) {
+        match taking(&row, &seen, &fields.licname, fields.ip, keeps_address) {
             Taking::NotFree => self.no_longer_free(&row, &seen).await.map(|()| None),
-            Taking::Given | Taking::Free => self.give_address(item, incarnation, &row, asked, seen).await,
+            Taking::Given | Taking::Free => self.give_address(item, incarnation, &row, fields, seen).await,
         }
     }
 
@@ -281,9 +281,9 @@ impl Engine<'_> {
                     return if keeps_address { Err(self.busy_address(row, from, &error)) } else { Ok(None) };
                 }
                 Err(Failed::Other(error)) => {
-                    let doubtful =
+                    let in_doubt =
                         !self.store.open_intents_of_license(row.account, row.id).map_err(errors::state)?.is_empty();
-                    if !doubtful {
+                    if !in_doubt {
                         return Err(error);
                     }
                     self.put_aside(row).await?;
@@ -316,18 +316,18 @@ impl Engine<'_> {
         item: &Item,
         incarnation: &Incarnation,
         row: &LicenseRow,
-        asked: &Asked,
+        fields: &OrderFields,
         seen: License,
     ) -> Result<Taken, ModuleError> {
         let edit = Edit {
-            ip: asked.ip,
-            remoteip: outward::beside(asked.remoteip, row, &seen),
-            licname: Some(asked.licname.clone()),
+            ip: fields.ip,
+            remoteip: outward::beside(fields.remoteip, row, &seen),
+            licname: Some(fields.licname.clone()),
             remoteid: row.mark.as_ref().map(ToString::to_string),
             no_autoprolong: seen.autoprolong == Some(true),
         };
         let change = Repeatable::Edit(edit);
-        let given = Some(Given { licname: &asked.licname, ip: asked.ip });
+        let given = Some(Given { licname: &fields.licname, ip: fields.ip });
         for attempt in 0..2 {
             let answer = self.try_change(row, &change).await?;
             let after = self.read(row.family, row.id).await?;
@@ -338,10 +338,10 @@ impl Engine<'_> {
             // a form of its own.
             let marked = row.mark.as_ref().is_some_and(|mark| after.remoteid.is(mark));
             let renamed = after.remoteid.is_silent() && !after.is_named(FREE_NAME);
-            let named = after.is_named(&asked.licname) || (answer.is_ok() && (marked || renamed));
-            let arrived = named && (asked.ip.is_none() || after.ip == asked.ip);
+            let named = after.is_named(&fields.licname) || (answer.is_ok() && (marked || renamed));
+            let arrived = named && (fields.ip.is_none() || after.ip == fields.ip);
             match answer {
-                _ if arrived => return self.finish_taking(item, incarnation, row, asked, after).await.map(Some),
+                _ if arrived => return self.finish_taking(item, incarnation, row, fields, after).await.map(Some),
                 Err(CallError::Refused(refusal)) if refusal.kind == RefusalKind::IpBusy => {
                     let what = text!("taking license {}", "взятие лицензии {}", row.id);
                     self.give_back(row, given, None, &Reason::AddressBusy).await?;
@@ -349,7 +349,7 @@ impl Engine<'_> {
                         &refusal,
                         &what,
                         "ip",
-                        asked.ip.map_or_else(String::new, |ip| ip.to_string()),
+                        fields.ip.map_or_else(String::new, |ip| ip.to_string()),
                     ));
                 }
                 Err(CallError::Refused(refusal)) => {
@@ -377,7 +377,7 @@ impl Engine<'_> {
         item: &Item,
         incarnation: &Incarnation,
         row: &LicenseRow,
-        asked: &Asked,
+        fields: &OrderFields,
         seen: License,
     ) -> Result<(LicenseRow, License), ModuleError> {
         // A license that ran out in the meantime is bound as it is: it has the address, so no other license may be
@@ -386,7 +386,7 @@ impl Engine<'_> {
         // A license with the mark belongs to the client, whatever address the seller or a later intent gave it. It is
         // not given back, and handing it out corrects the difference.
         let marked = row.mark.as_ref().is_some_and(|mark| seen.remoteid.is(mark));
-        let at_address = asked.ip.is_none() || seen.ip == asked.ip;
+        let at_address = fields.ip.is_none() || seen.ip == fields.ip;
         let fits = has_new_key(row, &seen) && (marked || (seen.remoteid.is_silent() && at_address));
         if is_deleted(&Some(seen.clone())) || !fits {
             let what = text!("taking license {}", "взятие лицензии {}", row.id);

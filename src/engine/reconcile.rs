@@ -16,11 +16,11 @@ use crate::model::item::{Item, ItemStatus};
 use crate::model::license::{Family, License, LicenseStatus, Money, RemoteId};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::period::Period;
-use crate::plan::choice::{Wanted, wanted};
+use crate::plan::choice::{Choice, choice_of};
 use crate::plan::cost::list_price;
-use crate::plan::doubt::Completeness;
-use crate::plan::order::terms;
-use crate::plan::reconcile::{Comparison, Finding, Ground, Holds, ItemView, Want};
+use crate::plan::in_doubt::Completeness;
+use crate::plan::order::order_terms;
+use crate::plan::reconcile::{Comparison, Desired, Finding, Ground, Holds, ItemView};
 use crate::ports::CallError;
 use crate::text;
 
@@ -173,7 +173,7 @@ impl Engine<'_> {
                 }
                 // A license that cannot be read does not count as gone.
                 let is_seen = is_listed(row) || !matches!(module, Ok(None));
-                comparison.held(row, is_seen, view);
+                comparison.known_license(row, is_seen, view);
                 if let Err(error) = module {
                     comparison.unreadable(row.id, row.item, &error.words());
                     self.check_account().await?;
@@ -275,29 +275,29 @@ impl Engine<'_> {
     }
 
     /// What an item asks of its license, or the reason why this cannot be decided.
-    pub(super) fn want_of(&self, item: &Item) -> Want {
-        let target = match wanted(item, &self.rules.panel_addons, &self.rules.catalogue) {
-            Ok(Wanted::Nopanel) => return Want::Nothing,
-            Ok(Wanted::Product(product)) => self.target(item, self.served(item, product)),
+    pub(super) fn desired_of(&self, item: &Item) -> Desired {
+        let desired = match choice_of(item, &self.rules.panel_addons, &self.rules.catalogue) {
+            Ok(Choice::Nopanel) => return Desired::Nothing,
+            Ok(Choice::Product(product)) => self.desired_license(item, self.served(item, product)),
             Err(why) => Err(why.into()),
         };
-        target.map_or_else(|error| Want::Unclear(*error.message), Want::License)
+        desired.map_or_else(|error| Desired::Unclear(*error.message), Desired::License)
     }
 
     /// What a license for a service would cost by our list of prices.
     async fn price_of(&mut self, item: &Item) -> Result<Option<Money>, ModuleError> {
         let rules = self.alignment().await?;
-        let Ok(Wanted::Product(product)) = wanted(item, &self.rules.panel_addons, &self.rules.catalogue) else {
+        let Ok(Choice::Product(product)) = choice_of(item, &self.rules.panel_addons, &self.rules.catalogue) else {
             return Ok(None);
         };
-        let terms = terms(product, item, &rules, &self.rules.catalogue, self.today());
+        let terms = order_terms(product, item, &rules, &self.rules.catalogue, self.today());
         Ok(terms.ok().and_then(|terms| list_price(&terms, item.additional_nodes(&self.rules.nodes_addons))))
     }
 
     pub(super) async fn view(&mut self, item: Item) -> Result<ItemView, ModuleError> {
         let incarnation = self.store.incarnation(&item).map_err(errors::state)?;
         let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
-        let want = self.want_of(&item);
+        let desired = self.desired_of(&item);
         let held = self.store.licenses_of_item(item.id).map_err(errors::state)?;
         let present = incarnation.to_string();
         let incarnations: Vec<&String> = held.iter().filter_map(|row| row.incarnation.as_ref()).collect();
@@ -308,7 +308,7 @@ impl Engine<'_> {
         };
         let shown = self.shown_now(&item, &incarnation).await?;
         let price = if holds == Holds::Nothing { self.price_of(&item).await? } else { None };
-        Ok(ItemView { price, known_client: known.map(|row| row.client), incarnation, want, holds, shown, item })
+        Ok(ItemView { price, known_client: known.map(|row| row.client), incarnation, desired, holds, shown, item })
     }
 }
 

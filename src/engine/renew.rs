@@ -13,8 +13,8 @@ use crate::model::license::{Expiry, License, LicenseStatus};
 use crate::model::license_row::LicenseRow;
 use crate::model::payment::Payment;
 use crate::model::period::{MonthCount, Period};
-use crate::plan::choice::{Wanted, wanted};
-use crate::plan::doubt::has_run_out;
+use crate::plan::choice::{Choice, choice_of};
+use crate::plan::in_doubt::has_run_out;
 use crate::plan::order::{aligned_months, why_months};
 use crate::plan::renew::{Renewal, check_renewal, due, may_run_short, need, owed_until, paid_end};
 use crate::ports::{Edit, Repeatable};
@@ -118,9 +118,9 @@ impl Engine<'_> {
             self.hand_out_if_owed(item, &row, &seen).await?;
             return Ok(Some((row, seen)));
         }
-        match wanted(item, &self.rules.panel_addons, &self.rules.catalogue)? {
-            Wanted::Nopanel => Ok(None),
-            Wanted::Product(product) => {
+        match choice_of(item, &self.rules.panel_addons, &self.rules.catalogue)? {
+            Choice::Nopanel => Ok(None),
+            Choice::Product(product) => {
                 self.payment(item, incarnation, None).await?;
                 let (row, seen) = self.ensure_license(item, incarnation, product).await?;
                 let id = row.id;
@@ -196,7 +196,7 @@ impl Engine<'_> {
     ) -> Result<(), ModuleError> {
         let product = self.product_of(row);
         if product.is_some_and(Product::is_only_trial) && item.period != Period::Trial {
-            let Wanted::Product(paid) = wanted(item, &self.rules.panel_addons, &self.rules.catalogue)? else {
+            let Choice::Product(paid) = choice_of(item, &self.rules.panel_addons, &self.rules.catalogue)? else {
                 return Ok(());
             };
             return self.replace_trial(item, incarnation, row, paid).await;
@@ -273,7 +273,7 @@ impl Engine<'_> {
         match self.present_license(item, &incarnation).await? {
             Some((row, seen)) => self.resume_license(item, &row, seen).await?,
             None => {
-                if let Wanted::Product(product) = wanted(item, &self.rules.panel_addons, &self.rules.catalogue)? {
+                if let Choice::Product(product) = choice_of(item, &self.rules.panel_addons, &self.rules.catalogue)? {
                     self.check_may_obtain(item)?;
                     let (row, seen) = self.ensure_license(item, &incarnation, product).await?;
                     let id = row.id;

@@ -12,14 +12,14 @@ use crate::model::journal::{Intent, IntentEvent, OrderRequest};
 use crate::model::license::LicenseStatus;
 use crate::model::license_row::LicenseRow;
 use crate::plan::bind::Consent;
-use crate::plan::doubt::Found;
+use crate::plan::in_doubt::Found;
 use crate::plan::resolution::Fate;
 use crate::ports::LockName;
 use crate::text;
 
 use super::bind::preview::Preview;
 use super::resolve::bought::{agreed, plan_of_order};
-use super::resolve::wording::{about_another, found_after_all, no_such_doubt, nothing_in_doubt, several_in_doubt};
+use super::resolve::wording::{about_another, found_after_all, not_in_doubt, nothing_in_doubt, several_in_doubt};
 use super::send::describe;
 use super::{Engine, errors};
 
@@ -196,7 +196,7 @@ impl Engine<'_> {
         // The present account cannot show what a former one sold.
         let Some(order) = order.filter(|_| intent.account == self.account) else { return Ok(()) };
         match self.search(intent, order).await?.0 {
-            Found::One(license) if license.status != LicenseStatus::Deleted && !self.is_held(license.id)? => {
+            Found::One(license) if license.status != LicenseStatus::Deleted && !self.is_known(license.id)? => {
                 Err(found_after_all(intent, &license, order))
             }
             Found::One(_) | Found::Unclear(_) | Found::Nothing => Ok(()),
@@ -272,7 +272,7 @@ fn choose(item: ItemId, open: &[Intent], intent: Option<IntentId>) -> Result<&In
         ([one], None) => Ok(one),
         (several, None) => Err(several_in_doubt(item, several)),
         (several, Some(id)) => {
-            several.iter().find(|intent| intent.id == id).ok_or_else(|| no_such_doubt(item, id, several))
+            several.iter().find(|intent| intent.id == id).ok_or_else(|| not_in_doubt(item, id, several))
         }
     }
 }

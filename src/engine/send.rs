@@ -9,7 +9,7 @@ use crate::model::license::License;
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
 use crate::plan::cost::{cost_of, with_cost};
-use crate::plan::doubt::{Effect, Verdict, after_clean_look, effect, hides_renewal};
+use crate::plan::in_doubt::{Effect, Verdict, after_clean_look, effect, hides_renewal};
 use crate::ports::{Outcome, RefusalKind, Upstream as _};
 use crate::store::{NewIntent, Recorded, RecordedIntent, StoreError, Tx};
 use crate::text;

@@ -11,11 +11,11 @@ use crate::model::catalogue::NOPANEL;
 use crate::model::ids::{ItemId, LicenseId, ModuleId};
 use crate::model::item::{Item, ItemStatus};
 use crate::model::license::Family;
-use crate::pass_report::{PassReport, Scope, Why, named};
 use crate::plan::bundled::{Have, Plan, Step, gone, plan};
-use crate::plan::choice::{Wanted, wanted};
+use crate::plan::choice::{Choice, choice_of};
 use crate::plan::guard::{Allow, Kind};
 use crate::ports::LockName;
+use crate::run_report::{RunReport, Scope, Why, named};
 use crate::text;
 
 use super::guard::By;
@@ -47,7 +47,7 @@ pub struct Swept {
     /// Steps carried out.
     pub carried_out: u32,
     /// The failures, and the servers that were left alone.
-    pub report: PassReport,
+    pub report: RunReport,
 }
 
 impl Swept {
@@ -249,13 +249,13 @@ impl Engine<'_> {
         let in_doubt = open.iter().any(|intent| {
             intent.request.as_order().is_some() && intent.status != crate::model::journal::IntentStatus::FreeWhenAppears
         });
-        let wanted = wanted(item, &self.rules.panel_addons, &self.rules.catalogue);
-        let target = match &wanted {
-            Ok(Wanted::Product(product)) => Some(self.target(item, product)),
-            Ok(Wanted::Nopanel) | Err(_) => None,
+        let choice = choice_of(item, &self.rules.panel_addons, &self.rules.catalogue);
+        let desired = match &choice {
+            Ok(Choice::Product(product)) => Some(self.desired_license(item, product)),
+            Ok(Choice::Nopanel) | Err(_) => None,
         };
         let have = Have { row: row.as_ref(), in_doubt, lost, noted };
-        Ok(plan(item, &wanted, target.as_ref(), have, self.today(), self.now()))
+        Ok(plan(item, &choice, desired.as_ref(), have, self.today(), self.now()))
     }
 
     /// Far more steps of one kind than usual mean that something else is wrong: none of that kind is done

@@ -1,9 +1,9 @@
 //! sync_item: updates our state from the seller, and finishes what was left to do (docs/interface.md 3). The client's
-//! choices are never overwritten by what the seller has. The pass over all licenses is in `pass.rs`.
+//! choices are never overwritten by what the seller has. The pass over all licenses is in `engine/sync/all.rs`.
 
+pub(super) mod all;
 pub(super) mod collect;
 pub(super) mod doubled;
-pub(super) mod pass;
 pub(super) mod trouble;
 pub(super) mod watched;
 
@@ -15,22 +15,22 @@ use crate::model::journal::{Incarnation, Intent, IntentStatus};
 use crate::model::license::License;
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
-use crate::plan::choice::{Wanted, wanted};
-use crate::plan::doubt::{Need, need_of};
+use crate::plan::choice::{Choice, choice_of};
+use crate::plan::in_doubt::{Awaits, awaits_of};
 use crate::plan::renew::is_paid;
 use crate::text;
 
 use super::change::Kept;
 use super::open::usable;
-use super::order::doubt::Whose;
+use super::order::in_doubt::Whose;
 use super::{Engine, errors};
 
 impl Engine<'_> {
     /// sync_item: one request at the seller and no write when there is nothing new.
     pub(super) async fn sync_item(&mut self, item: &Item) -> Result<(), ModuleError> {
         let incarnation = self.incarnation_to_settle(item)?;
-        let product = match wanted(item, &self.rules.panel_addons, &self.rules.catalogue) {
-            Ok(Wanted::Product(product)) if item.status != ItemStatus::Deleted => Some(product),
+        let product = match choice_of(item, &self.rules.panel_addons, &self.rules.catalogue) {
+            Ok(Choice::Product(product)) if item.status != ItemStatus::Deleted => Some(product),
             Ok(_) | Err(_) => None,
         };
         self.settle_or_free_orders(item, &incarnation, product).await?;
@@ -44,10 +44,10 @@ impl Engine<'_> {
                 freed = freed.and(result);
             }
         }
-        self.sync_held(item, &incarnation).await.and(freed)
+        self.sync_license(item, &incarnation).await.and(freed)
     }
 
-    async fn sync_held(&mut self, item: &Item, incarnation: &Incarnation) -> Result<(), ModuleError> {
+    async fn sync_license(&mut self, item: &Item, incarnation: &Incarnation) -> Result<(), ModuleError> {
         self.carry_on_move(item, incarnation).await?;
         if item.status == ItemStatus::Deleted {
             return self.free_of_closed(item, incarnation).await;
@@ -61,8 +61,8 @@ impl Engine<'_> {
         };
         let Some((row, seen)) = present else {
             // A client who changed to nopanel gave the license back: it is not missing.
-            let wanted = wanted(item, &self.rules.panel_addons, &self.rules.catalogue);
-            return if let Ok(Wanted::Nopanel) = wanted { Ok(()) } else { self.without_license(item) };
+            let choice = choice_of(item, &self.rules.panel_addons, &self.rules.catalogue);
+            return if let Ok(Choice::Nopanel) = choice { Ok(()) } else { self.without_license(item) };
         };
         match self.sync_present(item, &row, seen).await {
             Ok(Kept { failed: None, is_left }) => self.owe_look(&row, is_left).await,
@@ -77,9 +77,9 @@ impl Engine<'_> {
 
     /// Does everything that is due for a license that exists. Returns what is left for the next sync.
     async fn sync_present(&mut self, item: &Item, row: &LicenseRow, seen: License) -> Result<Kept, ModuleError> {
-        let wanted = wanted(item, &self.rules.panel_addons, &self.rules.catalogue);
+        let choice = choice_of(item, &self.rules.panel_addons, &self.rules.catalogue);
         if self.open_is_owed(item)?
-            && let Ok(Wanted::Product(product)) = wanted
+            && let Ok(Choice::Product(product)) = choice
         {
             // Whichever run finds the license makes the post-call that is still owed (docs/money-safety.md 3).
             self.hand_out(item, row, product, seen).await?;
@@ -89,7 +89,7 @@ impl Engine<'_> {
         let is_withheld = self.withheld.renewals.contains(&item.id);
         let mut seen = if is_withheld { seen } else { self.renew_if_due(item, row, seen).await? };
         let mut kept = Kept::default();
-        if let Ok(Wanted::Product(product)) = wanted {
+        if let Ok(Choice::Product(product)) = choice {
             (seen, kept) = self.carry_out_differences(item, row, product, seen, true).await?;
             kept.failed = kept.failed.or(self.check_nodes_sold(item, product).err());
         }
@@ -155,8 +155,8 @@ impl Engine<'_> {
         if had_no_panel {
             // A service that gave its license back, because its client chose no panel, misses nothing until the client
             // chooses a panel again.
-            let wanted = wanted(item, &self.rules.panel_addons, &self.rules.catalogue);
-            let is_missing = matches!(wanted, Ok(Wanted::Product(_)));
+            let choice = choice_of(item, &self.rules.panel_addons, &self.rules.catalogue);
+            let is_missing = matches!(choice, Ok(Choice::Product(_)));
             return if is_missing { Err(errors::wants_panel(item.id)) } else { Ok(()) };
         }
         match (known.and_then(|known| known.last_license), item.params.licid) {
@@ -207,17 +207,17 @@ impl Engine<'_> {
     ) -> Result<(), ModuleError> {
         let shown = item.params.licid.filter(|_| product.is_some());
         for intent in self.orders_in_doubt(item.id)? {
-            let need = match intent.status {
+            let awaits = match intent.status {
                 // No service waits for it: only a command orders again under its key.
-                IntentStatus::FreeWhenAppears => Need::Nothing,
+                IntentStatus::FreeWhenAppears => Awaits::Nothing,
                 IntentStatus::InDoubt
                 | IntentStatus::HandedOver
                 | IntentStatus::Done
                 | IntentStatus::Refused
                 | IntentStatus::NotSent
-                | IntentStatus::NotHappened => need_of(&intent, incarnation, product),
+                | IntentStatus::NotHappened => awaits_of(&intent, incarnation, product),
             };
-            self.settle_needed(&intent, Whose::of(need, incarnation, shown), need).await?;
+            self.settle_awaited(&intent, Whose::of(awaits, incarnation, shown), awaits).await?;
         }
         Ok(())
     }

@@ -12,7 +12,7 @@ use crate::model::item::{Item, ItemStatus};
 use crate::model::license::{Family, License, LicenseTariff};
 use crate::model::license_row::LicenseRow;
 use crate::plan::bind::{BindOptions, Consent};
-use crate::plan::finding::Want;
+use crate::plan::finding::Desired;
 use crate::plan::takeover::{
     Evidence, Left, Master, Named, Service, Verdict, addon_of, is_candidate, judge, named, only_one, refuse_doubles,
 };
@@ -235,7 +235,7 @@ impl Engine<'_> {
         // Lists have no outward addresses.
         let is_behind_nat = service
             .as_ref()
-            .is_some_and(|service| matches!(&service.want, Want::License(target) if target.remoteip.is_some()));
+            .is_some_and(|service| matches!(&service.desired, Desired::License(desired) if desired.remoteip.is_some()));
         if (is_behind_nat || matches!(verdict, Verdict::Bind | Verdict::Mark)) && !is_whole {
             match self.whole_or_left(family, license.clone()).await? {
                 Ok(Some(whole)) => (verdict, license) = (decide(self, &whole), whole),
@@ -284,13 +284,13 @@ impl Engine<'_> {
         let item = self.ports.billdb.item(id).map_err(|error| errors::database(&error))?;
         let Some(item) = item else { return Ok(None) };
         let incarnation = self.store.incarnation(&item).map_err(errors::state)?;
-        let held = self.store.license_of(&incarnation).map_err(errors::state)?.map(|row| row.id);
+        let bound = self.store.license_of(&incarnation).map_err(errors::state)?.map(|row| row.id);
         let open = self.store.open_intents_of_item(id).map_err(errors::state)?;
         let known = self.store.item(id, &item.created).map_err(errors::state)?;
         Ok(Some(Service {
-            want: self.want_of(&item),
+            desired: self.desired_of(&item),
             master: self.master_of(&item, servers),
-            held,
+            bound,
             ordering: open.iter().any(|intent| intent.request.as_order().is_some()),
             settled: item.expires.is_none() || known.is_some_and(|row| row.settled_end.is_some()),
             item,

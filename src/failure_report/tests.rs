@@ -183,7 +183,7 @@ fn the_saved_document_is_exact_and_holds_no_secret() {
 
 /// Ten tries, read after the error was saved; a doubt about money at once; `busy` never; one task only.
 #[test]
-fn one_task_is_made_after_ten_tries_or_at_a_doubt() {
+fn one_task_is_made_after_ten_tries_or_for_a_request_in_doubt() {
     let after_save = |fake: Fake, kind| calls_of(fake, kind, Some(31)).into_iter().skip(1).collect::<Vec<_>>();
     let fake = |tries| Fake { tries, task_type: "6", ..Fake::default() };
     let none: [&str; 0] = [];

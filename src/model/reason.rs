@@ -146,7 +146,7 @@ impl Reason {
 
     /// Whether the seller may still carry a call out. Until then no service gets the license, not even one with the
     /// same address.
-    pub fn is_doubt(&self) -> bool {
+    pub fn may_still_happen(&self) -> bool {
         matches!(self, Self::ChangeInDoubt | Self::JustAppeared)
     }
 }

@@ -90,20 +90,20 @@ fn service(desk: &Desk<'_>, id: &str) -> Result<ItemId, ModuleError> {
 /// `missed`: nobody has to answer, or the answer is missing; as `pmisplicense resolve`.
 pub fn resolve(desk: &mut Desk<'_>, mut request: Request<'_>) -> Result<Element, ModuleError> {
     let id = request.element()?;
-    let doubt = in_doubt(desk, &id)?;
+    let pending = in_doubt(desk, &id)?;
     if request.is_submitted() {
         let verdict = verdict(&request)?;
-        repair::resolution(desk, doubt.item, Some(doubt.intent), verdict, &NO_CONSENT)?;
+        repair::resolution(desk, pending.item, Some(pending.intent), verdict, &NO_CONSENT)?;
         let answer = match verdict {
             Verdict::Bought(license) => format!("bought.{license}"),
             Verdict::NotBought => "not_bought".to_owned(),
         };
-        return Ok(go_on("form", &format!("pmisplicense.decide&elid={}.{answer}", doubt.intent)));
+        return Ok(go_on("form", &format!("pmisplicense.decide&elid={}.{answer}", pending.intent)));
     }
     let lang = desk.ctx.lang;
     request.set("elid", &id);
-    request.set("what", doubt.what.in_lang(lang));
-    request.set("next", doubt.next.in_lang(lang));
+    request.set("what", pending.what.in_lang(lang));
+    request.set("next", pending.next.in_lang(lang));
     request.choices("verdict", &["none", "bought", "not_bought"]);
     request.set("verdict", "none");
     Ok(request.doc)
@@ -117,13 +117,13 @@ pub fn resolve(desk: &mut Desk<'_>, mut request: Request<'_>) -> Result<Element,
 pub fn decide(desk: &mut Desk<'_>, mut request: Request<'_>) -> Result<Element, ModuleError> {
     let row_id = request.element()?;
     let (id, verdict) = decision(&row_id)?;
-    let doubt = in_doubt(desk, id)?;
+    let pending = in_doubt(desk, id)?;
     if request.is_submitted() {
         check_confirmed(&request)?;
-        repair::resolve(desk, doubt.item, Some(doubt.intent), verdict, &NO_CONSENT, After::Agreed)?;
+        repair::resolve(desk, pending.item, Some(pending.intent), verdict, &NO_CONSENT, After::Agreed)?;
         return Ok(go_on("list", "pmisplicense.indoubt"));
     }
-    let resolution = repair::resolution(desk, doubt.item, Some(doubt.intent), verdict, &NO_CONSENT)?;
+    let resolution = repair::resolution(desk, pending.item, Some(pending.intent), verdict, &NO_CONSENT)?;
     let lang = desk.ctx.lang;
     request.set("elid", &row_id);
     request.set("plan", resolution.plan.in_lang(lang));
@@ -147,14 +147,14 @@ pub fn decide(desk: &mut Desk<'_>, mut request: Request<'_>) -> Result<Element, 
 const NO_CONSENT: Consent = Consent { replace: false, take_from: None, other_product: false };
 
 /// A request whose outcome an operator must tell.
-struct Doubt {
+struct InDoubt {
     intent: IntentId,
     item: ItemId,
     what: Text,
     next: Text,
 }
 
-fn in_doubt(desk: &Desk<'_>, id: &str) -> Result<Doubt, ModuleError> {
+fn in_doubt(desk: &Desk<'_>, id: &str) -> Result<InDoubt, ModuleError> {
     let store = desk.store()?;
     let problems = Problems::read(&store, desk.ctx.clock.now())?;
     let problem = problems.list().iter().find(|problem| problem_id(problem) == id).ok_or_else(|| {
@@ -168,7 +168,7 @@ fn in_doubt(desk: &Desk<'_>, id: &str) -> Result<Doubt, ModuleError> {
         );
         return Err(nothing_done(ErrorKind::BadValue, "elid", id, words).next(problem.next.clone()));
     };
-    Ok(Doubt { intent, item, what: problem.what.clone(), next: problem.next.clone() })
+    Ok(InDoubt { intent, item, what: problem.what.clone(), next: problem.next.clone() })
 }
 
 /// The request and the answer in the row of [`decide`].

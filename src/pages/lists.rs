@@ -121,7 +121,7 @@ pub fn waiting(desk: &mut Desk<'_>, request: Request<'_>) -> Result<Element, Mod
     let settling = Duration::seconds(i64::from(desk.ctx.settings.longest_settle_s()));
     Ok(part_of(problems.list(), request, |problem| {
         // Before that moment the seller may still carry the request out.
-        let told_from = problem.since.filter(|_| problem.kind == Kind::Doubt).map(|since| since + settling);
+        let told_from = problem.since.filter(|_| problem.kind == Kind::InDoubt).map(|since| since + settling);
         row([
             ("id", problem_id(problem)),
             ("kind", problem.kind.word().to_owned()),

@@ -62,10 +62,10 @@ pub enum Accepted {
 pub fn accepted(standing: Standing, license: LicenseId) -> Accepted {
     match standing {
         Standing::Same => Accepted::Known,
-        Standing::NewClient(known) | Standing::OtherClient { known, held: Some(_) } => Accepted::NewClient(known),
-        Standing::OtherClient { known, held: None } => Accepted::OrderInDoubt(known),
-        Standing::OtherIncarnation { held } if held == license => Accepted::Known,
-        Standing::OtherIncarnation { held } => Accepted::OtherIncarnation(held),
+        Standing::NewClient(known) | Standing::OtherClient { known, bound: Some(_) } => Accepted::NewClient(known),
+        Standing::OtherClient { known, bound: None } => Accepted::OrderInDoubt(known),
+        Standing::OtherIncarnation { bound } if bound == license => Accepted::Known,
+        Standing::OtherIncarnation { bound } => Accepted::OtherIncarnation(bound),
     }
 }
 

@@ -4,8 +4,8 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::change::{Difference, Switch, Target, differences, switch};
-use super::choice::{NoChoice, Wanted};
+use super::change::{DesiredLicense, Difference, Switch, differences, switch};
+use super::choice::{Choice, NoChoice};
 use super::guard::Kind;
 use super::renew::is_paid;
 use crate::error::{ErrorKind, ModuleError, Text};
@@ -86,11 +86,11 @@ pub struct Have<'h> {
     pub noted: bool,
 }
 
-/// Compares one server. `target`: what it asks of its license, or why that cannot be decided.
+/// Compares one server. `desired`: what it asks of its license, or why that cannot be decided.
 pub fn plan(
     item: &Item,
-    wanted: &Result<Wanted<'_>, NoChoice>,
-    target: Option<&Result<Target, ModuleError>>,
+    choice: &Result<Choice<'_>, NoChoice>,
+    desired: Option<&Result<DesiredLicense, ModuleError>>,
     have: Have<'_>,
     today: NaiveDate,
     now: DateTime<Utc>,
@@ -106,7 +106,7 @@ pub fn plan(
             return Plan::Report(text!("server {id} has the status {number}", "сервер {id} в состоянии {number}"));
         }
     }
-    if let Ok(Wanted::Nopanel) = wanted {
+    if let Ok(Choice::Nopanel) = choice {
         return match have.row {
             Some(_) => Plan::Do(
                 Step::Drop,
@@ -119,9 +119,9 @@ pub fn plan(
     if let Some(step) = have.row.and_then(|row| switched(item, row, today)) {
         return step;
     }
-    match wanted {
-        Ok(Wanted::Product(_)) => match (have.row, target) {
-            (Some(row), Some(Ok(target))) => compare(item, row, target, today, now),
+    match choice {
+        Ok(Choice::Product(_)) => match (have.row, desired) {
+            (Some(row), Some(Ok(desired))) => compare(item, row, desired, today, now),
             (None, Some(Ok(_))) => without_license(item, have),
             (_, Some(Err(error))) => undecided(item, error, today),
             (_, None) => Plan::Nothing,
@@ -130,7 +130,7 @@ pub fn plan(
         Err(NoChoice::NotOurs(_)) if have.row.is_none() => Plan::Nothing,
         Err(NoChoice::NotOurs(error)) => Plan::Report(about(item, error)),
         Err(NoChoice::Unclear(error)) => undecided(item, error, today),
-        Ok(Wanted::Nopanel) => Plan::Nothing,
+        Ok(Choice::Nopanel) => Plan::Nothing,
     }
 }
 
@@ -192,11 +192,11 @@ pub fn gone(server: ItemId, license: LicenseId) -> ModuleError {
         ))
 }
 
-fn compare(item: &Item, row: &LicenseRow, target: &Target, today: NaiveDate, now: DateTime<Utc>) -> Plan {
+fn compare(item: &Item, row: &LicenseRow, desired: &DesiredLicense, today: NaiveDate, now: DateTime<Utc>) -> Plan {
     let (id, license) = (item.id, row.id);
-    let seen = last_look(row, target);
+    let seen = last_look(row, desired);
     let waits = row.not_before.is_some_and(|until| until > now);
-    let found = differences(item, target, row, &seen, today);
+    let found = differences(item, desired, row, &seen, today);
     let due = |difference: &&Difference| !(waits && matches!(difference, Difference::Ip(_)));
     let names: Vec<&'static str> = found.iter().filter(due).map(name_of).collect();
     if names.is_empty() {
@@ -225,19 +225,19 @@ fn name_of(difference: &Difference) -> &'static str {
 }
 
 /// The license as our state saw it last. The command itself reads it again.
-fn last_look(row: &LicenseRow, target: &Target) -> License {
-    let addons = target.nodes.iter().filter_map(|(addon, _)| Some((*addon, row.nodes?))).collect();
+fn last_look(row: &LicenseRow, desired: &DesiredLicense) -> License {
+    let addons = desired.nodes.iter().filter_map(|(addon, _)| Some((*addon, row.nodes?))).collect();
     License { addons, ..row.as_last_seen() }
 }
 
 /// Whether a license that our state does not know may belong to the server: it has the same address and product, or the
 /// same name where the product needs no address.
-pub fn may_belong(seen: &License, target: &Target) -> bool {
-    let same_place = match target.ip {
+pub fn may_belong(seen: &License, desired: &DesiredLicense) -> bool {
+    let same_place = match desired.ip {
         Some(ip) => seen.ip == Some(ip),
-        None => seen.is_named_like(&target.licname),
+        None => seen.is_named_like(&desired.licname),
     };
-    same_place && seen.tariff.may_be(target.pricelist) && !seen.looks_free()
+    same_place && seen.tariff.may_be(desired.pricelist) && !seen.looks_free()
 }
 
 #[cfg(test)]
@@ -250,8 +250,8 @@ mod tests {
     use crate::model::license_row::test_row;
     use crate::plan::choice::unknown_name;
 
-    fn target(internal_name: &str, ip: &str) -> Target {
-        Target {
+    fn desired(internal_name: &str, ip: &str) -> DesiredLicense {
+        DesiredLicense {
             internal_name: internal_name.into(),
             pricelist: crate::model::ids::UpstreamPricelistId(internal_name.parse().expect("a number")),
             ip: ip.parse().ok(),
@@ -282,16 +282,16 @@ mod tests {
     #[test]
     fn each_difference_of_a_server_has_its_step_or_its_report() {
         let catalogue = Catalogue::builtin();
-        let lite = || Ok(Wanted::Product(catalogue.get("55227").expect("Lite")));
-        let pro = || Ok(Wanted::Product(catalogue.get("55228").expect("Pro")));
+        let lite = || Ok(Choice::Product(catalogue.get("55227").expect("Lite")));
+        let pro = || Ok(Choice::Product(catalogue.get("55228").expect("Pro")));
         let not_ours = ModuleError::new(ErrorKind::UnsupportedModule, "item", 42, text!("no", "нет"));
         let no_addon = || Err(NoChoice::NotOurs(not_ours.clone()));
         let several = ModuleError::new(ErrorKind::Missed, "panel_addons", "", text!("several", "несколько"));
         let unclear = || Err(NoChoice::Unclear(several.clone()));
         let unknown = || Err(NoChoice::UnknownName("odd".into(), unknown_name("odd", &catalogue)));
         let now = DateTime::parse_from_rfc3339("2027-01-10T12:00:00Z").expect("a moment").to_utc();
-        let (same, moved) = (target("55227", "192.0.2.10"), target("55227", "192.0.2.11"));
-        let other = target("55228", "192.0.2.10");
+        let (same, moved) = (desired("55227", "192.0.2.10"), desired("55227", "192.0.2.11"));
+        let other = desired("55228", "192.0.2.10");
         let no_ip = || Err(ModuleError::new(ErrorKind::Missed, "ip", "", text!("no", "нет")));
         let runs = test_row(5001);
         let stopped = LicenseRow { status: LicenseStatus::Stopped, ..runs.clone() };
@@ -301,7 +301,7 @@ mod tests {
         let none = Have { row: None, in_doubt: false, lost: None, noted: false };
         let has = |row| Have { row: Some(row), ..none };
         let lost = Have { lost: Some(LicenseId(5001)), ..none };
-        for (case, status, wanted, target, have, want) in [
+        for (case, status, choice, desired, have, want) in [
             ("became active", 2, lite(), Ok(same.clone()), none, "open"),
             ("ordered, not active yet", 1, lite(), Ok(same.clone()), none, "nothing"),
             ("in processing", 5, lite(), Ok(same.clone()), none, "nothing"),
@@ -319,8 +319,8 @@ mod tests {
             ("another address", 2, lite(), Ok(moved.clone()), has(&runs), "change"),
             ("another address, month just over", 2, lite(), Ok(moved.clone()), has(&waited), "change"),
             ("another address, month not over", 2, lite(), Ok(moved), has(&waits), "nothing"),
-            ("panel dropped", 2, Ok(Wanted::Nopanel), Ok(same.clone()), has(&runs), "drop"),
-            ("no panel, none held", 2, Ok(Wanted::Nopanel), Ok(same.clone()), none, "nothing"),
+            ("panel dropped", 2, Ok(Choice::Nopanel), Ok(same.clone()), has(&runs), "drop"),
+            ("no panel, none held", 2, Ok(Choice::Nopanel), Ok(same.clone()), none, "nothing"),
             ("unknown name", 2, unknown(), Ok(same.clone()), none, "unknown"),
             ("no addon", 2, no_addon(), Ok(same.clone()), none, "nothing"),
             ("addon taken away", 2, no_addon(), Ok(same.clone()), has(&runs), "report"),
@@ -343,7 +343,7 @@ mod tests {
             ("unknown status", 9, lite(), Ok(same.clone()), has(&runs), "report"),
         ] {
             let item = Item { itemtype: "vds".into(), status: ItemStatus::from_number(status), ..test_item(42) };
-            let got = plan(&item, &wanted, Some(&target), have, now.date_naive(), now);
+            let got = plan(&item, &choice, Some(&desired), have, now.date_naive(), now);
             assert_eq!(step(&got), want, "{case}: {got:?}");
         }
         // What no client pays for does not make a pass fail.
@@ -378,10 +378,10 @@ mod tests {
         let now = DateTime::parse_from_rfc3339("2027-01-10T12:00:00Z").expect("a moment").to_utc();
         let row = LicenseRow { nodes: Some(1), name: "old".into(), ..test_row(5001) };
         let have = Have { row: Some(&row), in_doubt: false, lost: None, noted: false };
-        let said = |wanted: Result<Wanted<'_>, NoChoice>, target: Target| match plan(
+        let said = |choice: Result<Choice<'_>, NoChoice>, desired: DesiredLicense| match plan(
             &item,
-            &wanted,
-            Some(&Ok(target)),
+            &choice,
+            Some(&Ok(desired)),
             have,
             now.date_naive(),
             now,
@@ -389,39 +389,39 @@ mod tests {
             Plan::Do(_, text) | Plan::Report(text) => text.en,
             other @ (Plan::Nothing | Plan::Fail(_) | Plan::UnknownName(_)) => panic!("{other:?}"),
         };
-        let product = || Ok(Wanted::Product(catalogue.get("55227").expect("Lite")));
-        let other = said(product(), target("55228", "192.0.2.11"));
+        let product = || Ok(Choice::Product(catalogue.get("55227").expect("Lite")));
+        let other = said(product(), desired("55228", "192.0.2.11"));
         assert_eq!(other, "license 5001 differs from what server 42 needs: pricelist, ip, licname");
-        let named = said(product(), Target { licname: "new".into(), ..target("55227", "192.0.2.10") });
+        let named = said(product(), DesiredLicense { licname: "new".into(), ..desired("55227", "192.0.2.10") });
         assert_eq!(named, "license 5001 differs from what server 42 needs: licname");
         let addon = ModuleError::new(ErrorKind::UnsupportedModule, "item", 42, text!("no addon", "нет"));
-        assert_eq!(said(Err(NoChoice::NotOurs(addon)), target("55227", "192.0.2.10")), "server 42: no addon");
+        assert_eq!(said(Err(NoChoice::NotOurs(addon)), desired("55227", "192.0.2.10")), "server 42: no addon");
     }
 
     /// When the seller has a license for a server without one in our state, none is ordered.
     #[test]
     fn a_license_of_the_same_address_and_product_may_be_the_servers() {
         let here = test_license(5001);
-        let no_address = Target { ip: None, ..target("55227", "") };
-        for (case, seen, target, want) in [
-            ("same address and product", here.clone(), target("55227", "192.0.2.10"), true),
-            ("another address", here.clone(), target("55227", "192.0.2.11"), false),
-            ("another product", here.clone(), target("55228", "192.0.2.10"), false),
+        let no_address = DesiredLicense { ip: None, ..desired("55227", "") };
+        for (case, seen, desired, want) in [
+            ("same address and product", here.clone(), desired("55227", "192.0.2.10"), true),
+            ("another address", here.clone(), desired("55227", "192.0.2.11"), false),
+            ("another product", here.clone(), desired("55228", "192.0.2.10"), false),
             (
                 "product not named",
                 License { tariff: LicenseTariff::Absent, ..here.clone() },
-                target("55228", "192.0.2.10"),
+                desired("55228", "192.0.2.10"),
                 true,
             ),
             ("by name where no address is needed", here.clone(), no_address, true),
             (
                 "free",
                 License { name: Some(FREE_NAME.into()), ip: Some(FREE_IP), ..here },
-                target("55227", "0.0.0.0"),
+                desired("55227", "0.0.0.0"),
                 false,
             ),
         ] {
-            assert_eq!(may_belong(&seen, &target), want, "{case}");
+            assert_eq!(may_belong(&seen, &desired), want, "{case}");
         }
     }
 }

@@ -12,9 +12,9 @@ use crate::model::license_row::LicenseRow;
 
 use super::outward;
 
-/// What the item asks of its license.
+/// The license that the item should have now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
+pub struct DesiredLicense {
     /// The internal name that the item asks for.
     pub internal_name: String,
     /// The tariff at the seller.
@@ -64,7 +64,7 @@ pub enum Difference {
 /// the tariff differs from the one that we ordered, and the item still asks for that one (docs/licensing-rules.md 5).
 pub fn differences(
     item: &Item,
-    target: &Target,
+    desired: &DesiredLicense,
     row: &LicenseRow,
     seen: &License,
     today: NaiveDate,
@@ -73,10 +73,10 @@ pub fn differences(
     let have = seen.tariff.id().unwrap_or(row.pricelist);
     // Our row has the seller's tariff, and the internal name that the client chose last. Only another choice of the
     // client is a difference.
-    if target.pricelist != have && target.internal_name != row.internal_name {
-        found.push(Difference::Tariff { from: have, to: target.pricelist });
+    if desired.pricelist != have && desired.internal_name != row.internal_name {
+        found.push(Difference::Tariff { from: have, to: desired.pricelist });
     }
-    if let Some((addon, to)) = target.nodes {
+    if let Some((addon, to)) = desired.nodes {
         let from = seen.addons.get(&addon).copied().or(row.nodes).unwrap_or(to);
         if from != to {
             found.push(Difference::Nodes { from, to });
@@ -84,13 +84,13 @@ pub fn differences(
     }
     // A module has neither address nor name of its own; those of its license count.
     let has_place = row.family != Family::Addition;
-    if let Some(ip) = target.ip.filter(|ip| has_place && seen.ip != Some(*ip)) {
+    if let Some(ip) = desired.ip.filter(|ip| has_place && seen.ip != Some(*ip)) {
         found.push(Difference::Ip(ip));
-    } else if has_place && target.ip.is_some() && outward::differs(target.remoteip, row, seen) {
-        found.push(Difference::Outward(target.remoteip));
+    } else if has_place && desired.ip.is_some() && outward::differs(desired.remoteip, row, seen) {
+        found.push(Difference::Outward(desired.remoteip));
     }
-    if has_place && seen.name.is_some() && !row.keeps_name(&target.licname, seen) {
-        found.push(Difference::Name(target.licname.clone()));
+    if has_place && seen.name.is_some() && !row.keeps_name(&desired.licname, seen) {
+        found.push(Difference::Name(desired.licname.clone()));
     }
     if seen.autoprolong == Some(true) {
         found.push(Difference::Autoprolong);
@@ -145,8 +145,8 @@ mod tests {
         LicenseRow { item: None, nodes: Some(1), ip: None, expires: Expiry::Unknown, ..test_row(9) }
     }
 
-    fn target() -> Target {
-        Target {
+    fn desired() -> DesiredLicense {
+        DesiredLicense {
             internal_name: "55227".into(),
             pricelist: LITE,
             ip: "192.0.2.10".parse().ok(),
@@ -160,34 +160,34 @@ mod tests {
     /// (docs/licensing-rules.md 5).
     #[test]
     fn each_difference_is_found_and_the_sellers_changes_are_adopted() {
-        let found = |status, target: &Target, seen: &License| {
-            differences(&item(status), target, &row(), seen, "2027-01-10".parse().expect("a date"))
+        let found = |status, desired: &DesiredLicense, seen: &License| {
+            differences(&item(status), desired, &row(), seen, "2027-01-10".parse().expect("a date"))
         };
         let nodes = |have: &[u32], want| {
             let seen = License { addons: have.iter().map(|have| (NODES, *have)).collect(), ..seen() };
-            found(2, &Target { nodes: Some((NODES, want)), ..target() }, &seen)
+            found(2, &DesiredLicense { nodes: Some((NODES, want)), ..desired() }, &seen)
         };
         let new_ip = "192.0.2.11".parse().expect("an address");
         let stopped = || License { status: LicenseStatus::Stopped, ..seen() };
-        assert_eq!(found(2, &target(), &seen()), []);
-        let pro = || Target { internal_name: "55228".into(), pricelist: PRO, ..target() };
+        assert_eq!(found(2, &desired(), &seen()), []);
+        let pro = || DesiredLicense { internal_name: "55228".into(), pricelist: PRO, ..desired() };
         assert_eq!(found(2, &pro(), &seen()), [Difference::Tariff { from: LITE, to: PRO }]);
         let seller_changed = License { tariff: LicenseTariff::Id(PRO), ..seen() };
-        assert_eq!(found(2, &target(), &seller_changed), [], "the seller's change of tariff is adopted");
+        assert_eq!(found(2, &desired(), &seller_changed), [], "the seller's change of tariff is adopted");
         assert_eq!(found(2, &pro(), &seller_changed), [], "already there");
         assert_eq!(nodes(&[3], 3), []);
         assert_eq!(nodes(&[3], 2), [Difference::Nodes { from: 3, to: 2 }], "fewer");
         assert_eq!(nodes(&[], 4), [Difference::Nodes { from: 1, to: 4 }], "the seller shows none: our record");
-        assert_eq!(found(2, &Target { ip: Some(new_ip), ..target() }, &seen()), [Difference::Ip(new_ip)]);
-        assert_eq!(found(2, &Target { ip: None, ..target() }, &seen()), [], "no address wanted");
-        let renamed = Target { licname: "new".into(), ..target() };
+        assert_eq!(found(2, &DesiredLicense { ip: Some(new_ip), ..desired() }, &seen()), [Difference::Ip(new_ip)]);
+        assert_eq!(found(2, &DesiredLicense { ip: None, ..desired() }, &seen()), [], "no address wanted");
+        let renamed = DesiredLicense { licname: "new".into(), ..desired() };
         assert_eq!(found(2, &renamed, &seen()), [Difference::Name("new".into())]);
         let automatic = License { autoprolong: Some(true), ..seen() };
-        assert_eq!(found(2, &target(), &automatic), [Difference::Autoprolong]);
-        assert_eq!(found(3, &target(), &seen()), [Difference::Running]);
-        assert_eq!(found(2, &target(), &stopped()), [Difference::NotRunning]);
-        assert_eq!(found(3, &target(), &stopped()), []);
+        assert_eq!(found(2, &desired(), &automatic), [Difference::Autoprolong]);
+        assert_eq!(found(3, &desired(), &seen()), [Difference::Running]);
+        assert_eq!(found(2, &desired(), &stopped()), [Difference::NotRunning]);
+        assert_eq!(found(3, &desired(), &stopped()), []);
         let ran_out = License { expires: ends("2027-01-10"), ..stopped() };
-        assert_eq!(found(2, &target(), &ran_out), [], "what ran out is renewed, not started");
+        assert_eq!(found(2, &desired(), &ran_out), [], "what ran out is renewed, not started");
     }
 }

@@ -8,7 +8,7 @@ use crate::text;
 
 /// What a service asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wanted<'c> {
+pub enum Choice<'c> {
     /// No control panel: nothing is ordered.
     Nopanel,
     /// A product of the catalogue.
@@ -39,13 +39,13 @@ impl From<NoChoice> for ModuleError {
 /// # Errors
 /// `unknown_internal_name` with the known names and where to add one; `missed` when the service names none;
 /// `unsupported_module` when it is not ours.
-pub fn wanted<'c>(item: &Item, panel_addons: &[String], catalogue: &'c Catalogue) -> Result<Wanted<'c>, NoChoice> {
+pub fn choice_of<'c>(item: &Item, panel_addons: &[String], catalogue: &'c Catalogue) -> Result<Choice<'c>, NoChoice> {
     let name = item.internal_name(panel_addons, catalogue).map_err(|error| no_name(item, error))?;
     if name == NOPANEL {
-        return Ok(Wanted::Nopanel);
+        return Ok(Choice::Nopanel);
     }
     match catalogue.get(&name) {
-        Some(product) => Ok(Wanted::Product(product)),
+        Some(product) => Ok(Choice::Product(product)),
         None => {
             let error = unknown_name(&name, catalogue);
             Err(NoChoice::UnknownName(name.into(), error))

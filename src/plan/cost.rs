@@ -11,7 +11,7 @@ use crate::model::catalogue::Product;
 use crate::model::journal::OnceRequest;
 use crate::model::license::{Cost, License, Money};
 use crate::model::period::{MonthCount, Period};
-use crate::plan::order::Terms;
+use crate::plan::order::OrderTerms;
 use crate::text;
 
 /// The cost of a call that was carried out. `seen`: the license after it.
@@ -44,7 +44,7 @@ pub fn cost_of_period(period: Period, seen: &License, product: Option<&Product>)
 
 /// What a purchase costs by our list of prices; `None`: the list does not say. It names no price of nodes, so a license
 /// with `more_nodes` than are included costs more than it says.
-pub fn list_price(terms: &Terms<'_>, more_nodes: u32) -> Option<Money> {
+pub fn list_price(terms: &OrderTerms<'_>, more_nodes: u32) -> Option<Money> {
     match terms.period {
         Period::Months(months) => terms.product.prices.get(&months).filter(|_| more_nodes == 0).cloned(),
         Period::Trial | Period::Day | Period::Lifetime | Period::Unknown(_) => None,

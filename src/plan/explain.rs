@@ -13,7 +13,7 @@ use crate::model::period::{MonthCount, Period};
 use crate::model::rules::Rules;
 use crate::plan::change::{Difference, differences};
 use crate::plan::cost::{Change, cost_of_period};
-use crate::plan::finding::{ItemView, Want};
+use crate::plan::finding::{Desired, ItemView};
 use crate::plan::reason::{asked, decision, words};
 use crate::plan::renew::{Renewal, due, is_paid};
 use crate::text;
@@ -23,7 +23,7 @@ pub struct Question<'q> {
     /// The service.
     pub view: &'q ItemView,
     /// The license that its present incarnation holds.
-    pub held: Option<&'q LicenseRow>,
+    pub bound: Option<&'q LicenseRow>,
     /// All licenses that it holds or held.
     pub rows: &'q [LicenseRow],
     /// Its intents without an ended outcome.
@@ -48,24 +48,24 @@ pub struct Question<'q> {
 pub fn explain(q: &Question<'_>) -> Vec<Change> {
     let mut lines = Vec::new();
     for intent in q.open {
-        lines.push(Change::free(doubt(q, intent)));
+        lines.push(Change::free(in_doubt(q, intent)));
     }
     for row in q.rows.iter().filter(|row| row.state == LicenseState::ToFree) {
         lines.push(Change::free(freeing(q, row)));
     }
-    match &q.view.want {
-        Want::Unclear(why) => {
+    match &q.view.desired {
+        Desired::Unclear(why) => {
             lines.push(Change::free(text!(
                 ["nothing can be ordered: {}", why.en],
                 ["заказать ничего нельзя: {}", why.ru]
             )));
         }
-        Want::Nothing => {
+        Desired::Nothing => {
             lines.push(Change::free(text!("the service needs no control panel", "услуге не нужна панель управления")))
         }
-        Want::License(_) => {}
+        Desired::License(_) => {}
     }
-    match (q.held, q.seen) {
+    match (q.bound, q.seen) {
         (Some(row), Some(seen)) => license(q, row, seen, &mut lines),
         (Some(row), None) => lines.push(Change::free(text!(
             "the seller does not show license {}: it counts as gone only after two looks",
@@ -81,13 +81,13 @@ pub fn explain(q: &Question<'_>) -> Vec<Change> {
     lines
 }
 
-fn doubt(q: &Question<'_>, intent: &Intent) -> Text {
+fn in_doubt(q: &Question<'_>, intent: &Intent) -> Text {
     let settled = intent.settled_at(q.rules.upstream.settle_s);
-    doubt_words(intent, settled)
+    in_doubt_words(intent, settled)
 }
 
 /// A doubt in words. `settled`: the moment before which nothing is sent again.
-pub fn doubt_words(intent: &Intent, settled: DateTime<Utc>) -> Text {
+pub fn in_doubt_words(intent: &Intent, settled: DateTime<Utc>) -> Text {
     let (asked, id) = (asked(&intent.request), intent.id);
     let until = settled.format("%Y-%m-%d %H:%M UTC");
     match intent.status {
@@ -149,8 +149,8 @@ fn of_another(q: &Question<'_>, row: &LicenseRow) -> Text {
 /// A license of the pool costs nothing. The price is what is spent if the pool has none.
 fn without(q: &Question<'_>) -> Change {
     let (id, price) = (q.view.item.id, q.view.price.clone());
-    match (&q.view.want, q.view.item.status) {
-        (Want::License(_), ItemStatus::Active) if is_paid(&q.view.item, q.today) => {
+    match (&q.view.desired, q.view.item.status) {
+        (Desired::License(_), ItemStatus::Active) if is_paid(&q.view.item, q.today) => {
             let words = text!(
                 "service {id} is paid and has no license: sync never orders one",
                 "услуга {id} оплачена, а лицензии нет: sync её не заказывает"
@@ -158,10 +158,10 @@ fn without(q: &Question<'_>) -> Change {
             .next(text!("pmisplicense reconcile --apply", "pmisplicense reconcile --apply"));
             Change::at_list_price(words.text(), price)
         }
-        (Want::License(_), ItemStatus::Ordered | ItemStatus::Processing) => {
+        (Desired::License(_), ItemStatus::Ordered | ItemStatus::Processing) => {
             Change::at_list_price(text!("no license yet: open obtains one", "лицензии ещё нет: её получит open"), price)
         }
-        (Want::License(_) | Want::Nothing | Want::Unclear(_), _) => {
+        (Desired::License(_) | Desired::Nothing | Desired::Unclear(_), _) => {
             Change::free(text!("no license, and none is obtained", "лицензии нет, и получать её не нужно"))
         }
     }
@@ -171,8 +171,8 @@ fn license(q: &Question<'_>, row: &LicenseRow, seen: &License, lines: &mut Vec<C
     let (item, id) = (&q.view.item, row.id);
     if seen.status == LicenseStatus::Deleted {
         // Sync never orders another one by itself.
-        lines.push(match (&q.view.want, is_paid(item, q.today)) {
-            (Want::License(_), true) => Change::at_list_price(
+        lines.push(match (&q.view.desired, is_paid(item, q.today)) {
+            (Desired::License(_), true) => Change::at_list_price(
                 text!(
                     "license {id} is deleted at the seller: sync fails for service {}, which has no license then",
                     "лицензия {id} удалена у продавца: sync завершится ошибкой, и услуга {} останется без лицензии",
@@ -185,7 +185,7 @@ fn license(q: &Question<'_>, row: &LicenseRow, seen: &License, lines: &mut Vec<C
                 .text(),
                 q.view.price.clone(),
             ),
-            (Want::License(_) | Want::Nothing | Want::Unclear(_), _) => Change::free(text!(
+            (Desired::License(_) | Desired::Nothing | Desired::Unclear(_), _) => Change::free(text!(
                 "license {id} is deleted at the seller, and the service is not active and paid: no other one is obtained",
                 "лицензия {id} удалена у продавца, а услуга не активна или не оплачена: другая не нужна"
             )),
@@ -193,9 +193,9 @@ fn license(q: &Question<'_>, row: &LicenseRow, seen: &License, lines: &mut Vec<C
         return;
     }
     let before = lines.len();
-    if let Want::License(target) = &q.view.want {
+    if let Desired::License(desired) = &q.view.desired {
         let moves_from = q.rules.ip_change_limit.waits_until(seen.ip_changed, q.today);
-        for difference in differences(item, target, row, seen, q.today) {
+        for difference in differences(item, desired, row, seen, q.today) {
             lines.push(change_with_cost(seen, &difference, moves_from, &q.rules.catalogue));
         }
     }
@@ -361,7 +361,7 @@ mod tests {
     /// The text about a doubt names the moment before which nothing is sent again. If it waits for an operator, it
     /// names the command.
     #[test]
-    fn the_text_about_a_doubt_names_the_moment_or_the_command() {
+    fn the_text_about_a_request_in_doubt_names_the_moment_or_the_command() {
         let at = DateTime::parse_from_rfc3339("2027-01-10T12:00:00Z").expect("a moment").to_utc();
         let intent = |status| Intent {
             id: IntentId(3),
@@ -378,15 +378,15 @@ mod tests {
             settle_s: None,
         };
         let rules = Rules::default();
-        let text = |status| doubt_text(&rules, &intent(status), at);
+        let text = |status| in_doubt_text(&rules, &intent(status), at);
         assert!(text(IntentStatus::InDoubt).contains("not sent again before 2027-01-10 12:15 UTC"));
         let command = "deletion of license 5 (request 3) waits for an operator: look at the license: pmisplicense show license:5. If it was carried out: pmisplicense resolve 42 --wish 3 --bought 5. If not: pmisplicense resolve 42 --wish 3 --not-bought";
         assert_eq!(text(IntentStatus::HandedOver), command);
     }
 
-    fn doubt_text(rules: &Rules, intent: &Intent, now: DateTime<Utc>) -> String {
+    fn in_doubt_text(rules: &Rules, intent: &Intent, now: DateTime<Utc>) -> String {
         let settled = intent.settled_at(rules.upstream.settle_s);
         assert!(settled > now);
-        super::doubt_words(intent, settled).en
+        super::in_doubt_words(intent, settled).en
     }
 }

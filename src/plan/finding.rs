@@ -7,16 +7,16 @@ use crate::model::ids::{ClientId, ItemId, LicenseId, ModuleId, PanelId};
 use crate::model::item::Item;
 use crate::model::journal::{Incarnation, Intent};
 use crate::model::license::Money;
-use crate::plan::change::Target;
+use crate::plan::change::DesiredLicense;
 use crate::plan::cost::Bill;
 use crate::plan::identity::Shown;
 use crate::text;
 
 /// What an item asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Want {
+pub enum Desired {
     /// A license like this.
-    License(Target),
+    License(DesiredLicense),
     /// No panel.
     Nothing,
     /// It cannot be decided: an unknown name, no address.
@@ -33,7 +33,7 @@ pub struct ItemView {
     /// The client that our state knows for this incarnation.
     pub known_client: Option<ClientId>,
     /// What it asks for.
-    pub want: Want,
+    pub desired: Desired,
     /// Which of its incarnations has a license.
     pub holds: Holds,
     /// What it shows its client, as far as our state knows it.
@@ -79,7 +79,7 @@ pub struct Ground {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// A license with our mark that this state does not know.
-    Unowned,
+    Unclaimed,
     /// A second license for one service.
     Duplicate,
     /// This state is old: it misses what was done after it was saved.
@@ -87,7 +87,7 @@ pub enum Kind {
     /// The state that this installation had is lost: its services show licenses with the mark of another id.
     LostState,
     /// An outcome is not known yet.
-    Doubt,
+    InDoubt,
     /// An operator must end a doubt.
     HandedOver,
     /// A paid service without a license.
@@ -139,11 +139,11 @@ pub enum Kind {
 impl Kind {
     /// All of them.
     pub const ALL: [Self; 28] = [
-        Self::Unowned,
+        Self::Unclaimed,
         Self::Duplicate,
         Self::OldState,
         Self::LostState,
-        Self::Doubt,
+        Self::InDoubt,
         Self::HandedOver,
         Self::NoLicense,
         Self::Gone,
@@ -172,11 +172,11 @@ impl Kind {
     /// The stable word.
     pub fn word(self) -> &'static str {
         match self {
-            Self::Unowned => "unowned",
+            Self::Unclaimed => "unowned",
             Self::Duplicate => "duplicate",
             Self::OldState => "old_state",
             Self::LostState => "lost_state",
-            Self::Doubt => "doubt",
+            Self::InDoubt => "doubt",
             Self::HandedOver => "handed_over",
             Self::NoLicense => "no_license",
             Self::Gone => "gone",
@@ -206,11 +206,11 @@ impl Kind {
     /// The kind for people, as the page in the panel names it too.
     pub fn title(self) -> Text {
         match self {
-            Self::Unowned => text!("license that nobody has", "ничья лицензия"),
+            Self::Unclaimed => text!("license that nobody has", "ничья лицензия"),
             Self::Duplicate => text!("duplicate", "дубликат"),
             Self::OldState => text!("old state", "старое состояние"),
             Self::LostState => text!("lost state", "потерянное состояние"),
-            Self::Doubt => text!("in doubt", "под вопросом"),
+            Self::InDoubt => text!("in doubt", "под вопросом"),
             Self::HandedOver => text!("to be decided", "ждёт решения"),
             Self::NoLicense => text!("no license", "нет лицензии"),
             Self::Gone => text!("gone at the seller", "исчезла у продавца"),
@@ -219,7 +219,7 @@ impl Kind {
             Self::NoItem => text!("no such service", "нет услуги"),
             Self::OtherIncarnation => text!("another incarnation", "другая услуга с этим номером"),
             Self::OtherClient => text!("another client", "другой клиент"),
-            Self::Shown => text!("shown, not held", "показана, но не наша"),
+            Self::Shown => text!("shown, not bound", "показана, но не наша"),
             Self::TwoItems => text!("two services", "две услуги"),
             Self::Autoprolong => text!("renews itself", "автопродление"),
             Self::Address => text!("another address", "другой адрес"),

@@ -22,7 +22,7 @@ pub fn may_arrive_late(halt: Halt) -> bool {
 }
 
 /// Whether a pass over many services ends, because no other service could be read either.
-pub fn ends_pass(halt: Halt) -> bool {
+pub fn ends_sync_pass(halt: Halt) -> bool {
     matches!(halt, Halt::Database)
 }
 
@@ -51,7 +51,7 @@ mod tests {
             ('o', passes_over_license(halt)),
             ('s', allows_stopping(halt)),
             ('l', may_arrive_late(halt)),
-            ('e', ends_pass(halt)),
+            ('e', ends_sync_pass(halt)),
             ('c', counts_as_failure(halt)),
             ('p', may_pass(halt)),
             ('i', is_identity_trouble(halt)),

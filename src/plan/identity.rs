@@ -21,12 +21,12 @@ pub enum Standing {
         /// The client that our state recorded.
         known: ClientId,
         /// The license that it holds; `None`: an order of it is in doubt.
-        held: Option<LicenseId>,
+        bound: Option<LicenseId>,
     },
     /// A license is bound to another incarnation of this number.
     OtherIncarnation {
         /// That license.
-        held: LicenseId,
+        bound: LicenseId,
     },
 }
 
@@ -54,12 +54,12 @@ pub fn standing(
 ) -> Standing {
     let bound = || rows.iter().filter(|row| is_bound(row));
     if let Some(row) = bound().find(|row| !serves(row, incarnation)) {
-        return Standing::OtherIncarnation { held: row.id };
+        return Standing::OtherIncarnation { bound: row.id };
     }
     match (known.filter(|known| *known != item.client), bound().next()) {
         (None, _) => Standing::Same,
         (Some(known), None) if !ordering => Standing::NewClient(known),
-        (Some(known), held) => Standing::OtherClient { known, held: held.map(|row| row.id) },
+        (Some(known), bound) => Standing::OtherClient { known, bound: bound.map(|row| row.id) },
     }
 }
 
@@ -185,9 +185,9 @@ pub fn marks_of(
     let ordered = ours.filter_map(|intent| intent.request.as_order()).map(|order| order.mark.clone());
     let is_its =
         |row: &&LicenseRow| serves(row, incarnation) || (row.state == LicenseState::Deleted && Some(row.id) == last);
-    let held = rows.iter().filter(is_its).filter_map(|row| row.mark.clone());
+    let own = rows.iter().filter(is_its).filter_map(|row| row.mark.clone());
     let mut marks: Vec<Mark> = ordered.collect();
-    marks.extend(held);
+    marks.extend(own);
     marks
 }
 

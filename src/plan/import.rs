@@ -78,7 +78,7 @@ pub enum Choice {
 
 /// Whether the license exists, no service has it, and it is not free: in our state it neither serves a service, nor is
 /// it being taken for one, pooled or to be freed; and the seller does not show it as free.
-pub fn is_unclaimed(seen: &License, known: Known<'_>) -> bool {
+pub fn is_importable(seen: &License, known: Known<'_>) -> bool {
     let held = known.row.is_some_and(|row| match row.state {
         LicenseState::Bound | LicenseState::Claimed | LicenseState::Pool | LicenseState::ToFree => true,
         LicenseState::Stopped | LicenseState::Deleted => false,
@@ -222,10 +222,10 @@ mod tests {
             assert_eq!(why.en, "license 5001 is free or waits to be freed");
         }
         assert!(!Search::parse(Some("0")).names(LicenseId(0)), "no license has the number 0");
-        let unclaimed = |index: usize| is_unclaimed(&seen, held(index));
-        assert_eq!([0, 1, 2, 3, 4].map(unclaimed), [false, false, false, false, true]);
-        assert!(is_unclaimed(&seen, nothing()) && !is_unclaimed(&free, nothing()));
-        assert!(!is_unclaimed(&seen, marked(&pool)) && is_ours(marked(&order)) && !is_ours(given_back(4)));
+        let importable = |index: usize| is_importable(&seen, held(index));
+        assert_eq!([0, 1, 2, 3, 4].map(importable), [false, false, false, false, true]);
+        assert!(is_importable(&seen, nothing()) && !is_importable(&free, nothing()));
+        assert!(!is_importable(&seen, marked(&pool)) && is_ours(marked(&order)) && !is_ours(given_back(4)));
         assert_eq!(Search::parse(None), Search::parse(Some(" ")));
         assert_eq!(choose(&seen, nothing(), &Search::everything()), Choice::Import(KeyFate::Kept));
         let chosen = Search::of([LicenseId(5001)].into());

@@ -11,7 +11,7 @@ use crate::text;
 
 /// What is ordered at the seller, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Terms<'c> {
+pub struct OrderTerms<'c> {
     /// The product that is ordered. For a trial it is the trial's own product.
     pub product: &'c Product,
     /// The period ordered.
@@ -25,13 +25,13 @@ pub struct Terms<'c> {
 ///
 /// # Errors
 /// `period_not_sold`, `sale_closed`.
-pub fn terms<'c>(
+pub fn order_terms<'c>(
     product: &'c Product,
     item: &Item,
     rules: &[AlignmentRule],
     catalogue: &'c Catalogue,
     today: NaiveDate,
-) -> Result<Terms<'c>, ModuleError> {
+) -> Result<OrderTerms<'c>, ModuleError> {
     if item.period == Period::Trial {
         return trial_terms(product, catalogue, today);
     }
@@ -40,7 +40,7 @@ pub fn terms<'c>(
     if product.is_only_trial() {
         // The code of a trial, sold in a tariff with any period: only the trial can be ordered.
         let reason = text!("{name} is a trial", "{name} — пробная лицензия");
-        return Ok(Terms { product, period: Period::Trial, reason });
+        return Ok(OrderTerms { product, period: Period::Trial, reason });
     }
     let rule = alignment(rules, item.period, &item.itemtype, item.tariff);
     let period = rule.map_or(item.period, |rule| Period::Months(rule.into));
@@ -48,7 +48,7 @@ pub fn terms<'c>(
     let why = why_months(item, rules);
     let reason =
         text!(["ordered for {}: {}", counted(months.0, "month"), why.en], ["заказ на {} мес.: {}", months.0, why.ru]);
-    Ok(Terms { product, period: Period::Months(months), reason })
+    Ok(OrderTerms { product, period: Period::Months(months), reason })
 }
 
 /// Refuses nodes that a service sells when its product has none at the seller: the client would pay for them and get
@@ -105,7 +105,11 @@ pub fn why_months(item: &Item, rules: &[AlignmentRule]) -> Text {
     }
 }
 
-fn trial_terms<'c>(product: &'c Product, catalogue: &'c Catalogue, today: NaiveDate) -> Result<Terms<'c>, ModuleError> {
+fn trial_terms<'c>(
+    product: &'c Product,
+    catalogue: &'c Catalogue,
+    today: NaiveDate,
+) -> Result<OrderTerms<'c>, ModuleError> {
     let trial = match &product.trial {
         Some(name) => catalogue.get(name),
         None => product.sells_trial.then_some(product),
@@ -113,7 +117,7 @@ fn trial_terms<'c>(product: &'c Product, catalogue: &'c Catalogue, today: NaiveD
     let trial = trial.ok_or_else(|| period_not_sold(product, Period::Trial))?;
     check_sale(trial, today)?;
     let name = &trial.internal_name;
-    Ok(Terms {
+    Ok(OrderTerms {
         product: trial, period: Period::Trial, reason: text!("trial {name}", "пробная лицензия {name}")
     })
 }
@@ -167,7 +171,7 @@ fn period_not_sold(product: &Product, period: Period) -> ModuleError {
     ))
 }
 
-impl Terms<'_> {
+impl OrderTerms<'_> {
     /// What is ordered when the seller refused these terms because the sale of the product ends: the longest shorter
     /// period that still ends before `not_past` (docs/licensing-rules.md 6). `None`: there is none.
     pub fn shorter(&self, from: NaiveDate) -> Option<Self> {
@@ -243,12 +247,12 @@ mod tests {
             ("trial code for a month", "55239", 1, Ok(("55239", -100))),
         ] {
             let product = catalogue.get(name).expect(name);
-            let got = terms(product, &service(period), &rules, &catalogue, day("2027-01-10"));
+            let got = order_terms(product, &service(period), &rules, &catalogue, day("2027-01-10"));
             let got = got.map(|t| (t.product.internal_name.as_str(), t.period.number())).map_err(|error| error.kind);
             assert_eq!(got, want, "{case}");
         }
         let product = catalogue.get("55227").expect("Lite");
-        let day_rate = terms(product, &service(-50), &[], &catalogue, day("2027-01-10"));
+        let day_rate = order_terms(product, &service(-50), &[], &catalogue, day("2027-01-10"));
         assert_eq!(day_rate.expect_err("a day").kind, ErrorKind::PeriodNotSold);
     }
 
@@ -299,7 +303,7 @@ mod tests {
             ("4601", "2027-01-01", false, "55230"),
         ] {
             let product = catalogue.get(name).expect(name);
-            let got = terms(product, &service(12), &[], &catalogue, day(today));
+            let got = order_terms(product, &service(12), &[], &catalogue, day(today));
             assert_eq!(got.is_ok(), sold, "{name} {today}");
             if let Err(error) = got {
                 assert_eq!(error.kind, ErrorKind::SaleClosed);

@@ -16,7 +16,7 @@ use crate::text;
 
 /// What a new service needs of a pooled license.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Need {
+pub struct PoolRequest {
     /// The tariff.
     pub pricelist: UpstreamPricelistId,
     /// The number of nodes, for products that have them.
@@ -41,18 +41,18 @@ pub struct Today {
 }
 
 /// Whether it has or last had the wanted address. Then it is the first candidate, whatever its dates are.
-pub fn has_address(row: &LicenseRow, need: &Need) -> bool {
-    need.ip.is_some_and(|ip| row.ip == Some(ip) || row.last_ip == Some(ip))
+pub fn has_address(row: &LicenseRow, request: &PoolRequest) -> bool {
+    request.ip.is_some_and(|ip| row.ip == Some(ip) || row.last_ip == Some(ip))
 }
 
 /// Why a license cannot be given out now; `None` when it can.
-pub fn why_not(row: &LicenseRow, need: &Need, today: Today) -> Option<Text> {
+pub fn why_not(row: &LicenseRow, request: &PoolRequest, today: Today) -> Option<Text> {
     let lasts_until = today.day.checked_add_days(Days::new(u64::from(today.renew_before_days)));
-    let same_address = has_address(row, need);
-    if row.pricelist != need.pricelist {
+    let same_address = has_address(row, request);
+    if row.pricelist != request.pricelist {
         return Some(text!("another tariff", "другой тариф"));
     }
-    if row.nodes.unwrap_or(0) != need.nodes.unwrap_or(0) {
+    if row.nodes.unwrap_or(0) != request.nodes.unwrap_or(0) {
         return Some(text!("another number of nodes", "другое число узлов"));
     }
     match row.expires {
@@ -69,7 +69,7 @@ pub fn why_not(row: &LicenseRow, need: &Need, today: Today) -> Option<Text> {
     if row.state == LicenseState::Pool && (row.name != FREE_NAME || row.ip.is_some_and(|ip| ip != FREE_IP)) {
         return Some(text!("used by somebody: {}", "занята кем-то: {}", row.name));
     }
-    let in_doubt = row.reason.as_ref().is_some_and(Reason::is_doubt);
+    let in_doubt = row.reason.as_ref().is_some_and(Reason::may_still_happen);
     if let Some(until) = row.not_before.filter(|&until| until > today.now && (in_doubt || !same_address)) {
         let reason = row.reason.as_ref().map_or_else(|| Text::same("-"), words);
         return Some(text!(["put aside until {until}: {}", reason.en], ["отложена до {until}: {}", reason.ru]));
@@ -121,13 +121,13 @@ pub fn has_new_key(row: &LicenseRow, seen: &License) -> bool {
 
 /// Candidates in the order in which they are tried. First those with the same address. Then those that cover the need,
 /// the soonest expiry first. Then the others, the latest expiry first. Equal ones by their number.
-pub fn candidates<'r>(rows: &'r [LicenseRow], need: &Need, today: Today) -> Vec<&'r LicenseRow> {
-    let mut fitting: Vec<&LicenseRow> = rows.iter().filter(|row| why_not(row, need, today).is_none()).collect();
+pub fn candidates<'r>(rows: &'r [LicenseRow], request: &PoolRequest, today: Today) -> Vec<&'r LicenseRow> {
+    let mut fitting: Vec<&LicenseRow> = rows.iter().filter(|row| why_not(row, request, today).is_none()).collect();
     let rank = |row: &LicenseRow| {
         let expires = row.expires.day().unwrap_or(NaiveDate::MIN);
         let days = i64::from(chrono::Datelike::num_days_from_ce(&expires));
-        let covers = need.until.is_some_and(|until| expires >= until);
-        (!has_address(row, need), !covers, if covers { days } else { -days }, row.id)
+        let covers = request.until.is_some_and(|until| expires >= until);
+        (!has_address(row, request), !covers, if covers { days } else { -days }, row.id)
     };
     fitting.sort_by_key(|row| rank(row));
     fitting
@@ -156,9 +156,9 @@ mod tests {
         }
     }
 
-    fn need(until: &str) -> Need {
+    fn request(until: &str) -> PoolRequest {
         let ip = "192.0.2.10".parse().ok();
-        Need { pricelist: UpstreamPricelistId(55227), nodes: None, ip, until: until.parse().ok() }
+        PoolRequest { pricelist: UpstreamPricelistId(55227), nodes: None, ip, until: until.parse().ok() }
     }
 
     fn today() -> Today {
@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn the_license_that_covers_the_need_and_ends_soonest_comes_first() {
         let ids = |rows: &[LicenseRow], until| {
-            candidates(rows, &need(until), today()).iter().map(|r| r.id.0).collect::<Vec<_>>()
+            candidates(rows, &request(until), today()).iter().map(|r| r.id.0).collect::<Vec<_>>()
         };
         let rows = [row(1, "2027-03-01"), row(2, "2027-06-01"), row(3, "2027-12-01"), row(4, "2027-12-01")];
         assert_eq!(ids(&rows, "2027-05-01"), [2, 3, 4, 1]);
@@ -179,7 +179,7 @@ mod tests {
         assert_eq!(ids(&rows, ""), [3, 4, 2, 1], "no end: the one that lasts longest");
         let same = LicenseRow {
             state: LicenseState::ToFree,
-            ip: need("").ip,
+            ip: request("").ip,
             ip_changed: Some(day("2027-01-09")),
             ..row(9, "2027-02-01")
         };
@@ -201,7 +201,7 @@ mod tests {
             key: Some(old),
             ..test_license(5001)
         };
-        let named = License { name: Some("shop".into()), ip: need("").ip, ..free.clone() };
+        let named = License { name: Some("shop".into()), ip: request("").ip, ..free.clone() };
         let renewed = License { key: Some(new), ..free.clone() };
         let marked = License { remoteid: RemoteId::Text(mark.to_string()), ..named.clone() };
         let given = License { key: renewed.key.clone(), ..named.clone() };
@@ -230,7 +230,7 @@ mod tests {
             ),
             ("told twice", &claimed, License { doubled: vec!["ip".into()], ..free }, false, Taking::NotFree),
         ] {
-            assert_eq!(taking(row, &seen, "shop", need("").ip, keeps_address), want, "{case}");
+            assert_eq!(taking(row, &seen, "shop", request("").ip, keeps_address), want, "{case}");
         }
     }
 
@@ -238,9 +238,9 @@ mod tests {
     #[test]
     fn every_reason_not_to_give_a_license_out_is_found() {
         let fits = row(1, "2027-06-01");
-        assert_eq!(why_not(&fits, &need(""), today()), None);
+        assert_eq!(why_not(&fits, &request(""), today()), None);
         let waited = LicenseRow { not_before: Some(today().now), ..fits.clone() };
-        assert_eq!(why_not(&waited, &need(""), today()), None, "its waiting is over");
+        assert_eq!(why_not(&waited, &request(""), today()), None, "its waiting is over");
         let later = today().now + chrono::Duration::hours(1);
         for (case, other) in [
             ("tariff", LicenseRow { pricelist: UpstreamPricelistId(1), ..fits.clone() }),
@@ -249,13 +249,13 @@ mod tests {
             ("no known end", LicenseRow { expires: Expiry::Unknown, ..fits.clone() }),
             ("runs out tomorrow", LicenseRow { expires: Expiry::On(day("2027-01-11")), ..fits.clone() }),
             ("status", LicenseRow { status: LicenseStatus::Processing, ..fits.clone() }),
-            ("a neighbour's by name", LicenseRow { name: "shop".into(), ip: need("").ip, ..fits.clone() }),
+            ("a neighbour's by name", LicenseRow { name: "shop".into(), ip: request("").ip, ..fits.clone() }),
             ("a neighbour's by address", LicenseRow { ip: "192.0.2.77".parse().ok(), ..fits.clone() }),
             ("put aside", LicenseRow { not_before: Some(later), ..fits.clone() }),
             (
                 "same address, but a change is in doubt",
                 LicenseRow {
-                    ip: need("").ip,
+                    ip: request("").ip,
                     not_before: Some(later),
                     reason: Some(Reason::ChangeInDoubt),
                     ..fits.clone()
@@ -265,14 +265,14 @@ mod tests {
             ("young address", LicenseRow { ip_changed: Some(day("2026-12-10")), ..fits.clone() }),
             ("young key", LicenseRow { key_changed: Some(day("2027-01-01")), ..fits.clone() }),
         ] {
-            assert!(why_not(&other, &need(""), today()).is_some(), "{case}");
+            assert!(why_not(&other, &request(""), today()).is_some(), "{case}");
         }
         let old_enough = LicenseRow { ip_changed: Some(day("2026-12-09")), ..fits };
-        assert_eq!(why_not(&old_enough, &need(""), today()), None, "more than a month ago");
+        assert_eq!(why_not(&old_enough, &request(""), today()), None, "more than a month ago");
         let free_changes = Today { ip_change_limit: IpChangeLimit::None, ..today() };
         let young = LicenseRow { ip_changed: Some(day("2027-01-09")), ..old_enough };
-        assert_eq!(why_not(&young, &need(""), free_changes), None, "free changes of address");
+        assert_eq!(why_not(&young, &request(""), free_changes), None, "free changes of address");
         let young_key = LicenseRow { key_changed: Some(day("2027-01-09")), ..young };
-        assert!(why_not(&young_key, &need(""), free_changes).is_some(), "the key keeps its month");
+        assert!(why_not(&young_key, &request(""), free_changes).is_some(), "the key keeps its month");
     }
 }

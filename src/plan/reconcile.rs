@@ -7,7 +7,7 @@
 //! each row of our state ([`Comparison::held`]), the services that marks name ([`Comparison::marked`]), all other
 //! services ([`Comparison::service`]), and [`Comparison::finish`].
 
-mod held;
+mod known;
 mod shows;
 mod unknown;
 
@@ -17,7 +17,7 @@ use std::rc::Rc;
 
 use chrono::NaiveDate;
 
-pub use super::finding::{Finding, Ground, Holds, ItemView, Kind, Remedy, Want};
+pub use super::finding::{Desired, Finding, Ground, Holds, ItemView, Kind, Remedy};
 use crate::error::Text;
 use crate::model::ids::{ItemId, LicenseId, Mark, UpstreamPricelistId};
 use crate::model::item::ItemStatus;
@@ -36,7 +36,7 @@ const DEFAULT_NAME: &str = "Item #";
 
 /// Whether a service is open and asks for a license.
 fn is_open(view: &ItemView) -> bool {
-    view.item.status != ItemStatus::Deleted && matches!(view.want, Want::License(_))
+    view.item.status != ItemStatus::Deleted && matches!(view.desired, Desired::License(_))
 }
 
 /// Whether a mark of ours belongs to an order that a state with this running number does not know.
@@ -86,7 +86,7 @@ impl Unknown {
 
 /// An unknown license with a mark of ours.
 #[derive(Debug, Clone, Copy)]
-struct Unowned {
+struct Unclaimed {
     id: LicenseId,
     created: Option<NaiveDate>,
     number: u32,
@@ -104,7 +104,7 @@ pub struct Comparison<'g> {
     /// Unknown licenses with the default name of a service.
     unknown_named: BTreeMap<String, LicenseId>,
     /// Unknown licenses with a mark of ours, by the service that it names.
-    unowned: BTreeMap<Option<ItemId>, Vec<Unowned>>,
+    unclaimed: BTreeMap<Option<ItemId>, Vec<Unclaimed>>,
     /// Services whose license no list shows any more.
     gone: BTreeSet<ItemId>,
     /// Services that unknown licenses with our mark will serve.
@@ -142,7 +142,7 @@ impl<'g> Comparison<'g> {
             unknown: BTreeMap::new(),
             unknown_at: BTreeMap::new(),
             unknown_named: BTreeMap::new(),
-            unowned: BTreeMap::new(),
+            unclaimed: BTreeMap::new(),
             gone: BTreeSet::new(),
             served: BTreeSet::new(),
             costs: BTreeMap::new(),
@@ -193,7 +193,7 @@ impl<'g> Comparison<'g> {
     }
 
     /// A row of our state, after all lists were read. `is_listed`: it was compared with them already.
-    pub fn held(&mut self, row: &LicenseRow, is_listed: bool, view: Option<&ItemView>) {
+    pub fn known_license(&mut self, row: &LicenseRow, is_listed: bool, view: Option<&ItemView>) {
         if !is_listed {
             self.row(row, None, view);
         }
@@ -228,13 +228,13 @@ impl<'g> Comparison<'g> {
 
     /// All differences, in the order in which their remedies are carried out.
     pub fn finish(mut self) -> Vec<Finding> {
-        for (item, group) in std::mem::take(&mut self.unowned) {
-            self.unowned_group(item, group, None);
+        for (item, group) in std::mem::take(&mut self.unclaimed) {
+            self.unclaimed_group(item, group, None);
         }
         self.old_state();
-        self.doubts();
+        self.open_intents();
         self.two_items();
-        self.shown_unheld();
+        self.shown_unbound();
         let mut list = self.list;
         list.sort_by(|a, b| a.place().cmp(&b.place()));
         list
@@ -275,7 +275,7 @@ impl<'g> Comparison<'g> {
         }
     }
 
-    fn doubts(&mut self) {
+    fn open_intents(&mut self) {
         let ground = self.ground;
         for intent in &ground.open {
             let asked = asked(&intent.request);
@@ -294,7 +294,7 @@ impl<'g> Comparison<'g> {
                     text!(["{} of {since}: its answer was lost", asked.en], ["{} от {since}: ответ потерян", asked.ru]);
                 let step = text!("look for its result at the seller", "искать её результат у продавца");
                 let remedy = (Remedy::Look(item), step);
-                self.add_with_step(Kind::Doubt, (item, intent.request.license()), what, remedy);
+                self.add_with_step(Kind::InDoubt, (item, intent.request.license()), what, remedy);
             }
         }
     }
@@ -305,12 +305,12 @@ impl<'g> Comparison<'g> {
         let (ground, item) = (self.ground, view.item.id);
         let ours = view.item.module == Some(ground.module) && view.item.is_ours();
         let busy = view.holds != Holds::Nothing || self.served.contains(&item) || self.ordering.contains(&item);
-        let Want::License(target) = &view.want else { return };
+        let Desired::License(desired) = &view.desired else { return };
         if !ours || busy || !is_paid(&view.item, ground.today) {
             return;
         }
-        let at_its_place = target.ip.and_then(|ip| self.unknown_at.get(&ip)).into_iter().flatten();
-        let alike = |id: &&LicenseId| self.unknown.get(id).is_some_and(|known| known.may_be(target.pricelist));
+        let at_its_place = desired.ip.and_then(|ip| self.unknown_at.get(&ip)).into_iter().flatten();
+        let alike = |id: &&LicenseId| self.unknown.get(id).is_some_and(|known| known.may_be(desired.pricelist));
         let shown = view.item.params.licid.filter(|id| self.unknown.contains_key(id));
         // Ordered for this same service, for example by the vendor's own module.
         let by_name = self.unknown_named.get(&view.item.default_license_name()).copied();

@@ -121,7 +121,7 @@ pub fn fate(service: Service) -> Fate {
         None if wants_license && standing == Standing::Same => Fate::Bound(incarnation),
         None => Fate::Kept(incarnation),
         Some(old) if replaces_it => Fate::Moved(incarnation, old),
-        Some(held) => Fate::Duplicate(incarnation, held),
+        Some(bound) => Fate::Duplicate(incarnation, bound),
     }
 }
 
@@ -150,7 +150,7 @@ mod tests {
     /// A license is bound only to an open service that our state knows, that asks for one and holds none.
     #[test]
     fn a_license_that_was_bought_is_bound_only_where_a_service_needs_it() {
-        let held = LicenseId(4000);
+        let bound = LicenseId(4000);
         let with = |change: fn(&mut Service)| {
             let mut service = service();
             change(&mut service);
@@ -168,14 +168,14 @@ mod tests {
             ("another client", with(|s| s.standing = Standing::NewClient(ClientId(6))), Fate::Kept(incarnation())),
             (
                 "another incarnation of the number holds a license",
-                with(|s| s.standing = Standing::OtherIncarnation { held: LicenseId(4000) }),
+                with(|s| s.standing = Standing::OtherIncarnation { bound: LicenseId(4000) }),
                 Fate::Kept(incarnation()),
             ),
-            ("it holds another", with(|s| s.holds = Some(LicenseId(4000))), Fate::Duplicate(incarnation(), held)),
+            ("it holds another", with(|s| s.holds = Some(LicenseId(4000))), Fate::Duplicate(incarnation(), bound)),
             (
                 "ordered in place of the other",
                 with(|s| (s.holds, s.replaces_it) = (Some(LicenseId(4000)), true)),
-                Fate::Moved(incarnation(), held),
+                Fate::Moved(incarnation(), bound),
             ),
         ] {
             assert_eq!(got, want, "{case}");

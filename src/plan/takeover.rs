@@ -16,8 +16,8 @@ use crate::model::ids::{ItemId, LicenseId, PanelId};
 use crate::model::item::{Item, ItemStatus};
 use crate::model::license::{License, LicenseStatus, RemoteId};
 use crate::model::license_row::{LicenseRow, LicenseState};
-use crate::plan::change::Target;
-use crate::plan::finding::Want;
+use crate::plan::change::DesiredLicense;
+use crate::plan::finding::Desired;
 use crate::plan::outward;
 use crate::text;
 
@@ -31,7 +31,7 @@ pub enum Left {
     /// Several licenses may belong to the service.
     TwoLicenses,
     /// According to our state it serves another service.
-    Held,
+    InUse,
     /// According to our state the service holds another license.
     HasLicense,
     /// The seller does not let it be read.
@@ -39,7 +39,7 @@ pub enum Left {
     /// Another installation marked it.
     OtherPanel,
     /// It bears our mark, and our state does not know it.
-    Unowned,
+    Unclaimed,
     /// It has not been paid for yet.
     Unpaid,
     /// A change is under way, or its status is not known.
@@ -88,11 +88,11 @@ impl Left {
         match self {
             Self::TwoItems => "two_items",
             Self::TwoLicenses => "two_licenses",
-            Self::Held => "held",
+            Self::InUse => "held",
             Self::HasLicense => "has_license",
             Self::Unreadable => "unreadable",
             Self::OtherPanel => "other_panel",
-            Self::Unowned => "unowned",
+            Self::Unclaimed => "unowned",
             Self::Unpaid => "unpaid",
             Self::NotReady => "not_ready",
             Self::NoItem => "no_item",
@@ -145,11 +145,11 @@ pub struct Service {
     /// The panel's row.
     pub item: Item,
     /// What it asks for.
-    pub want: Want,
+    pub desired: Desired,
     /// Which program handles it.
     pub master: Master,
     /// The license that it holds according to our state.
-    pub held: Option<LicenseId>,
+    pub bound: Option<LicenseId>,
     /// An order of it is in doubt.
     pub ordering: bool,
     /// Its end was settled: binding it was finished.
@@ -175,15 +175,15 @@ pub fn judge(
     service: Option<&Service>,
     by: &BTreeSet<Evidence>,
 ) -> Verdict {
-    let held = row.filter(|row| matches!(row.state, LicenseState::Bound | LicenseState::Claimed));
-    match held {
+    let bound = row.filter(|row| matches!(row.state, LicenseState::Bound | LicenseState::Claimed));
+    match bound {
         Some(row) if row.item == Some(item) => match service {
             None => Verdict::Done,
-            Some(service) if service.held == Some(row.id) => left_to_do(seen, row, service),
+            Some(service) if service.bound == Some(row.id) => left_to_do(seen, row, service),
             Some(_) => {
                 let id = row.id;
                 leave(
-                    Left::Held,
+                    Left::InUse,
                     text!(
                         "it was bound to another service numbered {item}; you decide: pmisplicense bind {item} {id}",
                         "она привязана к другой услуге с номером {item}; решать вам: pmisplicense bind {item} {id}"
@@ -193,7 +193,7 @@ pub fn judge(
         },
         Some(row) => {
             let owner = row.item.map_or_else(|| "-".to_owned(), |item| item.to_string());
-            leave(Left::Held, text!("it serves service {owner}", "она обслуживает услугу {owner}"))
+            leave(Left::InUse, text!("it serves service {owner}", "она обслуживает услугу {owner}"))
         }
         None => match refusal(seen, panel, item, service, by) {
             Some((left, why)) => Verdict::Leave(left, why),
@@ -237,12 +237,12 @@ fn refusal(
                 ),
             ));
         };
-        of_service(service, id).or_else(|| match &service.want {
-            Want::Nothing => {
+        of_service(service, id).or_else(|| match &service.desired {
+            Desired::Nothing => {
                 Some((Left::NoPanel, text!("service {item} needs no panel", "услуге {item} панель не нужна")))
             }
-            Want::Unclear(why) => Some((Left::NoPanel, why.clone())),
-            Want::License(target) => of_pair(seen, service, target, by),
+            Desired::Unclear(why) => Some((Left::NoPanel, why.clone())),
+            Desired::License(desired) => of_pair(seen, service, desired, by),
         })
     })
 }
@@ -260,7 +260,7 @@ fn of_license(seen: &License, panel: &PanelId) -> Option<(Left, Text)> {
         let other = mark.panel().as_str();
         return Some(if mark.panel() == panel {
             (
-                Left::Unowned,
+                Left::Unclaimed,
                 text!(
                     "it bears our mark, and this state does not know it: pmisplicense reconcile --apply",
                     "на ней наша метка, а состояние её не знает: pmisplicense reconcile --apply"
@@ -310,12 +310,12 @@ fn of_service(service: &Service, license: LicenseId) -> Option<(Left, Text)> {
             text!("an order of service {item} is in doubt", "заказ услуги {item} под вопросом"),
         ));
     }
-    service.held.map(|held| {
+    service.bound.map(|bound| {
         (
             Left::HasLicense,
             text!(
-                "service {item} holds license {held}; to change: pmisplicense bind {item} {license} --replace",
-                "у услуги {item} лицензия {held}; заменить: pmisplicense bind {item} {license} --replace"
+                "service {item} holds license {bound}; to change: pmisplicense bind {item} {license} --replace",
+                "у услуги {item} лицензия {bound}; заменить: pmisplicense bind {item} {license} --replace"
             ),
         )
     })
@@ -323,19 +323,24 @@ fn of_service(service: &Service, license: LicenseId) -> Option<(Left, Text)> {
 
 /// Objects when the license would have to be changed, or even something bought, to fit the service. An operator must
 /// decide that.
-fn of_pair(seen: &License, service: &Service, target: &Target, by: &BTreeSet<Evidence>) -> Option<(Left, Text)> {
+fn of_pair(
+    seen: &License,
+    service: &Service,
+    desired: &DesiredLicense,
+    by: &BTreeSet<Evidence>,
+) -> Option<(Left, Text)> {
     let (item, id) = (service.item.id, seen.id);
     let decide = text!("you decide: pmisplicense bind {item} {id}", "решать вам: pmisplicense bind {item} {id}");
     let with =
         |left: Left, what: Text| Some((left, text!(["{}; {}", what.en, decide.en], ["{}; {}", what.ru, decide.ru])));
-    if let Some(tariff) = seen.tariff.id().filter(|tariff| *tariff != target.pricelist) {
-        let wanted = target.pricelist;
+    if let Some(tariff) = seen.tariff.id().filter(|tariff| *tariff != desired.pricelist) {
+        let wanted = desired.pricelist;
         return with(
             Left::Tariff,
             text!("its tariff is {tariff}, the service wants {wanted}", "её тариф {tariff}, а услуге нужен {wanted}"),
         );
     }
-    if let Some((addon, wanted)) = target.nodes
+    if let Some((addon, wanted)) = desired.nodes
         && let Some(nodes) = seen.addons.get(&addon).filter(|nodes| **nodes != wanted)
     {
         return with(
@@ -347,13 +352,13 @@ fn of_pair(seen: &License, service: &Service, target: &Target, by: &BTreeSet<Evi
         );
     }
     let has = seen.ip.map_or_else(|| "-".to_owned(), |ip| ip.to_string());
-    if let Some(wanted) = target.ip.filter(|ip| seen.ip != Some(*ip)) {
+    if let Some(wanted) = desired.ip.filter(|ip| seen.ip != Some(*ip)) {
         return with(
             Left::Ip,
             text!("its address is {has}, the service has {wanted}", "её IP {has}, а у услуги {wanted}"),
         );
     }
-    if let Some(wanted) = target.remoteip {
+    if let Some(wanted) = desired.remoteip {
         // Behind NAT many servers have the same internal address, so it proves nothing.
         let is_named_by_panel = by.contains(&Evidence::Map) || by.contains(&Evidence::Licid);
         match seen.remoteip.as_deref() {
@@ -378,7 +383,7 @@ fn of_pair(seen: &License, service: &Service, target: &Target, by: &BTreeSet<Evi
     let same_name = seen.is_named_like(&service.item.default_license_name());
     let sound = by.iter().any(|by| match by {
         Evidence::Map | Evidence::Licid | Evidence::Address => true,
-        Evidence::RemoteId | Evidence::Name => same_name || target.ip.is_some(),
+        Evidence::RemoteId | Evidence::Name => same_name || desired.ip.is_some(),
     });
     if sound {
         return None;

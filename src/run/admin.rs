@@ -19,7 +19,7 @@ use crate::dry_run::Rehearsed;
 use crate::engine::{Allow, Consent, Summary, Verdict};
 use crate::error::{ErrorKind, Lang, Message, ModuleError, Text, counted};
 use crate::model::ids::IntentId;
-use crate::pass_report::{PassReport, with_details};
+use crate::run_report::{RunReport, with_details};
 use crate::settings::{Environment, Settings};
 use crate::text;
 
@@ -328,7 +328,7 @@ fn sync(ctx: &mut Context, what: Sync) -> Result<Answer, ModuleError> {
 }
 
 /// The answer of a sync: the figures on stdout, the failures on stderr.
-fn answer(synced: &Synced, report: &PassReport, error: Option<&ModuleError>, part: Part, lang: Lang) -> Answer {
+fn answer(synced: &Synced, report: &RunReport, error: Option<&ModuleError>, part: Part, lang: Lang) -> Answer {
     let Summary { seen, refreshed, handled, .. } = &synced.licenses;
     let (count, reports) = (synced.servers.carried_out, &synced.servers.reports);
     let mut lines = Vec::new();

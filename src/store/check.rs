@@ -2,7 +2,7 @@
 
 use rusqlite::Row;
 
-use super::{LAST_NUMBER, Store, StoreError, cell, items, journal, licenses, passes, purchases};
+use super::{LAST_NUMBER, Store, StoreError, cell, items, journal, licenses, purchases, sync_passes};
 
 impl Store {
     /// What is wrong with the file; empty: nothing. Every value is read once. A query for known words would not find a
@@ -32,8 +32,8 @@ impl Store {
         self.each("payment", items::SELECT_PAYMENT, items::read_payment)?;
         self.each("wish", &[journal::SELECT, "TRUE"].concat(), journal::read_intent)?;
         self.each("cost", purchases::PURCHASES, purchases::read)?;
-        self.each("foreseen", passes::SELECT_FORESEEN, |row| passes::read_foreseen(row, 0))?;
-        self.each("trouble", passes::SELECT_TROUBLE, passes::read_trouble)
+        self.each("foreseen", sync_passes::SELECT_FORESEEN, |row| sync_passes::read_foreseen(row, 0))?;
+        self.each("trouble", sync_passes::SELECT_TROUBLE, sync_passes::read_trouble)
     }
 
     fn each<T>(

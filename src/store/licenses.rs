@@ -144,7 +144,7 @@ impl Store {
     ///
     /// # Errors
     /// An error of SQLite.
-    pub fn held_licenses(
+    pub fn expected_licenses(
         &self,
         account: AccountId,
         family: Family,

@@ -16,12 +16,12 @@ mod journal;
 mod kept;
 mod licenses;
 mod old_state;
-mod passes;
 mod problems;
 mod purchases;
 mod queries;
 mod schema;
 mod swap;
+mod sync_passes;
 mod waiting;
 
 use std::any::Any;
@@ -48,11 +48,11 @@ pub use items::ItemRow;
 pub use journal::{NewIntent, Recorded, RecordedIntent};
 pub use licenses::Binding;
 pub use old_state::RESTORED;
-pub use passes::{OpenIntent, Serving, Trouble};
 pub use problems::{Figure, Order};
 pub use purchases::{Purchase, Reuse};
 pub use queries::{JournalLine, LicenseFilter};
 pub use swap::{Aside, is_replica_file, panel_id_of, read_copy};
+pub use sync_passes::{OpenIntent, Serving, Trouble};
 pub use waiting::WaitsFor;
 
 /// Our state could not be used. Nothing was changed, or the write counts as perhaps written.
@@ -84,7 +84,7 @@ pub enum StoreError {
     #[error("{0}")]
     Sqlite(#[source] rusqlite::Error),
     /// A step that the table of transitions forbids. This is a defect of ours; nothing was written.
-    #[error("illegal step of wish {intent}: {from} after {event}")]
+    #[error("illegal step of intent {intent}: {from} after {event}")]
     IllegalStep {
         /// Which intent.
         intent: u32,

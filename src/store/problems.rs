@@ -30,7 +30,7 @@ pub enum Order {
     Name,
     /// By address, as a text.
     Address,
-    /// By what they are held for.
+    /// By their state.
     State,
     /// By status at the seller.
     Status,

@@ -31,7 +31,7 @@ pub struct LicenseFilter<'f> {
 
 impl LicenseFilter<'_> {
     /// Licenses in this state.
-    pub const fn held(state: LicenseState) -> Self {
+    pub const fn in_state(state: LicenseState) -> Self {
         Self { state: Some(state), ..Self::ALL }
     }
 
@@ -267,7 +267,7 @@ impl Store {
     ///
     /// # Errors
     /// An error of SQLite.
-    pub fn lives_of_item(&self, item: ItemId) -> Result<Vec<(String, ClientId, u32)>, StoreError> {
+    pub fn incarnations_of_item(&self, item: ItemId) -> Result<Vec<(String, ClientId, u32)>, StoreError> {
         let mut statement = self.conn.prepare_cached("SELECT created, client, closes FROM item WHERE id = ?1")?;
         let rows = statement
             .query_map([item.0], cell::of("item", |row| Ok((row.get(0)?, ClientId(row.get(1)?), row.get(2)?))))?;

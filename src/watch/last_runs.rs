@@ -197,7 +197,7 @@ mod tests {
 
     /// Failures are counted from the last pass that succeeded. A file that cannot be read counts as empty.
     #[test]
-    fn failures_count_from_the_last_good_pass() {
+    fn failures_count_from_the_last_good_sync_pass() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("last_runs.json");
         let at = |seconds| DateTime::from_timestamp(seconds, 0).expect("a moment");

@@ -132,7 +132,7 @@ fn licenses(source: &Source<'_>, page: &mut Page) -> Result<(), ModuleError> {
             pooled += u64::from(one.days_left);
         }
     }
-    page.family("licenses", "Licenses of the state file, by product and by what they are held for.", states);
+    page.family("licenses", "Licenses of the state file, by product and state.", states);
     let due = DUE_DAYS.iter().zip(due).map(|(days, count)| (vec![("days", days.to_string())], count.to_string()));
     page.family("licenses_due", "Bound licenses that run out within so many days.", due);
     page.one("pool_paid_seconds", "Paid time that is left of the licenses in the pool.", pooled * 86_400);
@@ -144,7 +144,7 @@ fn problems(source: &Source<'_>, page: &mut Page) -> Result<(), ModuleError> {
     let count = |kind| problems.list().iter().filter(|problem| problem.kind == kind).count();
     let counts = Kind::ALL.map(|kind| (vec![("kind", kind.word().to_owned())], count(kind).to_string()));
     page.family("problems", "What waits for an operator, by kind: pmisplicense list --problems names each.", counts);
-    let intents = [(Kind::Doubt, "in_doubt"), (Kind::HandedOver, "handed_over")];
+    let intents = [(Kind::InDoubt, "in_doubt"), (Kind::HandedOver, "handed_over")];
     let status = |word: &str| vec![("status", word.to_owned())];
     page.family(
         "intents",

@@ -42,7 +42,7 @@ pub enum Kind {
     /// Licenses are bound with an account that no module buys from.
     FormerAccount,
     /// A request was sent, and its outcome is not known yet.
-    Doubt,
+    InDoubt,
     /// The seller refused a purchase, or a purchase was held back because of such a refusal.
     Refused,
     /// A claim has not ended: preparing a license for a service was not finished.
@@ -62,7 +62,7 @@ impl Kind {
         Self::KeyLate,
         Self::Unpaid,
         Self::FormerAccount,
-        Self::Doubt,
+        Self::InDoubt,
         Self::Refused,
         Self::Claimed,
         Self::ToFree,
@@ -78,7 +78,7 @@ impl Kind {
             Self::KeyLate => "key_late",
             Self::Unpaid => "unpaid",
             Self::FormerAccount => "former_account",
-            Self::Doubt => "doubt",
+            Self::InDoubt => "doubt",
             Self::Refused => "refused",
             Self::Claimed => "claimed",
             Self::ToFree => "to_free",
@@ -93,7 +93,7 @@ impl Kind {
             Self::HandedOver | Self::SyncFails | Self::Gone | Self::KeyLate | Self::Unpaid | Self::FormerAccount => {
                 true
             }
-            Self::Doubt | Self::Refused | Self::Claimed | Self::ToFree | Self::NotFree => false,
+            Self::InDoubt | Self::Refused | Self::Claimed | Self::ToFree | Self::NotFree => false,
         }
     }
 }

@@ -74,14 +74,14 @@ fn a_license_that_no_list_shows_is_missed_by_its_service() {
 fn unknown_licenses_are_opened_up_to_a_limit_where_lists_show_no_marks() {
     let t = opened();
     t.settings("[upstream]\npause_ms = 0\n");
-    for (marks, strangers, opened, told) in
+    for (marks, foreign, opened, told) in
         [(true, 201, 0, None), (false, 200, 200, None), (false, 201, 200, Some("1 were not"))]
     {
         t.upstream.with(|w| {
             w.options.list_remoteid = marks;
             let mut like = w.licenses[&5001].clone();
             (like.licname, like.ip) = ("somebody's".into(), "192.0.2.99".into());
-            w.crowd = Some(Crowd { like, numbers: 9000..9000 + strangers, later: 0 });
+            w.crowd = Some(Crowd { like, numbers: 9000..9000 + foreign, later: 0 });
         });
         t.upstream.clear_requests();
         fine(&t, "reconcile");

@@ -36,13 +36,13 @@ pub fn changes(t: &Test) -> Vec<String> {
 fn take_over_binds_and_marks_only_what_was_asked_for() {
     let t = Test::new();
     let id = vendor(&t, 42, "192.0.2.10");
-    let stranger = t.upstream.add_foreign(55227, 1, "192.0.2.99", "somebody");
+    let foreign = t.upstream.add_foreign(55227, 1, "192.0.2.99", "somebody");
     let shown = json(&t, "take-over panel");
     let line = one(&shown, id);
     assert_eq!((line["item"].as_u64(), line["what"].as_str()), (Some(42), Some("bind")), "{shown:#}");
     assert_eq!(line["known_by"], serde_json::json!(["remoteid", "name"]));
     assert_eq!((line["product"].as_str(), line["ip"].as_str()), (Some("55227"), Some("192.0.2.10")));
-    assert_eq!(shown["licenses"].as_array().unwrap().len(), 1, "{stranger} is nobody's here");
+    assert_eq!(shown["licenses"].as_array().unwrap().len(), 1, "{foreign} is nobody's here");
     assert_eq!((changes(&t), t.panel_changes()), (Vec::new(), Vec::new()), "only shown");
     let text = fine(&t, "take-over panel");
     assert!(text.contains(&id.to_string()) && text.contains("192.0.2.10"), "{text}");

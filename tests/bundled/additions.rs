@@ -68,7 +68,7 @@ fn without_a_license_of_its_parent_no_module_is_ordered() {
 
 /// No list shows a module: a pass looks at one whose end is near, renews it, and asks for no other.
 #[test]
-fn a_pass_renews_a_module_whose_end_is_near() {
+fn a_sync_pass_renews_a_module_whose_end_is_near() {
     let test = with_module();
     test.cmd("open", 43).ok();
     let id = licid(&test, 43);
@@ -216,7 +216,7 @@ fn a_module_that_cannot_be_read_is_named_by_reconcile() {
 /// The license of a module is closed, the module goes on being paid for: each pass says that it has no license, until
 /// its service ends too.
 #[test]
-fn a_paid_module_whose_license_was_closed_is_named_by_each_pass() {
+fn a_paid_module_whose_license_was_closed_is_named_by_each_sync_pass() {
     let test = with_module();
     test.cmd("open", 43).ok();
     test.set_item(43, "expiredate", &day(20));
@@ -238,7 +238,7 @@ fn a_paid_module_whose_license_was_closed_is_named_by_each_pass() {
 /// The pass itself frees the license, because the panel closed its service without us: the module's service is named by
 /// that very pass.
 #[test]
-fn a_module_that_a_pass_ends_is_named_by_that_pass() {
+fn a_module_that_a_sync_pass_ends_is_named_by_that_sync_pass() {
     let test = with_module();
     test.cmd("open", 43).ok();
     test.set_item(43, "expiredate", &day(20));
@@ -253,7 +253,7 @@ fn a_module_that_a_pass_ends_is_named_by_that_pass() {
 /// No list shows modules. A refusal is believed when nothing with the mark follows the newest number and the balance
 /// is what it was.
 #[test]
-fn a_refusal_of_a_module_is_believed_and_leaves_no_doubt() {
+fn a_refusal_of_a_module_is_believed_and_leaves_nothing_in_doubt() {
     let test = with_module();
     test.upstream.fault(Fault::on("addition.order.param").refused("tariff"));
     assert_eq!(test.cmd("open", 43).code, Some(1));

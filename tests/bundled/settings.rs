@@ -4,7 +4,7 @@ use crate::service::changes;
 use crate::support::{Fault, Test};
 
 /// The use that the state records for its only license.
-const HELD: &str = "SELECT state FROM license";
+const STATE: &str = "SELECT state FROM license";
 
 /// A license that somebody else freed is left alone, unless pool_foreign says that it may be taken.
 #[test]
@@ -44,12 +44,12 @@ fn a_claimed_license_for_which_nothing_was_sent_goes_back_untouched() {
     test.upstream.fault(Fault::on("soft.edit?read").of(free).nth(2).html());
     test.soft_item(42, "55227", 12).ip("192.0.2.42").licname("shop").add();
     test.cmd("open", 42).fails("bad_answer");
-    assert_eq!(crate::service::state(&test, HELD), "claimed", "{}", test.story());
+    assert_eq!(crate::service::state(&test, STATE), "claimed", "{}", test.story());
     test.upstream.edit_license(free, |license| {
         (license.licname, license.ip, license.status) = ("somebody's".into(), "198.51.100.7".into(), 2);
     });
     test.cmd("close", 42).ok();
-    assert_eq!((changes(&test), crate::service::state(&test, HELD)), (vec![], "pool".to_owned()));
+    assert_eq!((changes(&test), crate::service::state(&test, STATE)), (vec![], "pool".to_owned()));
 }
 
 /// Taken in is only what is free, of that tariff and has an end, whatever the list leaves open; and nothing that our

@@ -120,7 +120,7 @@ fn a_state_of_each_version_goes_on_and_buys_nothing_twice() {
         fs::create_dir(office.test.state_path().parent().unwrap()).unwrap();
         let conn = Connection::open(office.test.state_path()).unwrap();
         conn.execute_batch(&sql).unwrap();
-        same_lives(&conn, &office);
+        same_incarnations(&conn, &office);
         conn.close().unwrap();
         office.test.settings(&format!("panel_id = \"{PANEL}\"\n{}", super::panel::SETTINGS));
 
@@ -143,7 +143,7 @@ fn a_state_of_each_version_goes_on_and_buys_nothing_twice() {
 }
 
 /// The frozen rows name the days and items of another day: they are moved to those of this world.
-fn same_lives(conn: &Connection, office: &Office) {
+fn same_incarnations(conn: &Connection, office: &Office) {
     let created = office.test.db.value("SELECT createdate FROM item WHERE id = 42", ()).unwrap();
     let frozen: String = conn.query_row("SELECT created FROM item WHERE id = 42", [], |row| row.get(0)).unwrap();
     for (table, column) in [("item", "created"), ("license", "life"), ("wish", "key"), ("payment", "life")] {

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A license as our state has it.
-struct Held {
+struct Row {
     id: u64,
     state: String,
     item: Option<u32>,
@@ -22,9 +22,9 @@ pub fn broken(test: &Test, paid: &Paid) -> Vec<String> {
     bought_once(test, paid, &mut found);
     if test.state_path().exists() {
         match state(test) {
-            Ok((held, marks)) => {
-                nothing_lost(&licenses, &held, &marks, paid, &mut found);
-                keys_agree(test, &licenses, &held, &mut found);
+            Ok((state_rows, marks)) => {
+                nothing_lost(&licenses, &state_rows, &marks, paid, &mut found);
+                keys_agree(test, &licenses, &state_rows, &mut found);
             }
             Err(error) => found.push(format!("the state cannot be read: {error}")),
         }
@@ -70,24 +70,30 @@ fn bought_once(test: &Test, paid: &Paid, found: &mut Vec<String>) {
     }
 }
 
-fn state(test: &Test) -> rusqlite::Result<(Vec<Held>, BTreeSet<String>)> {
+fn state(test: &Test) -> rusqlite::Result<(Vec<Row>, BTreeSet<String>)> {
     let conn = Connection::open_with_flags(test.state_path(), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let mut rows = conn.prepare("SELECT id, state, item, lickey FROM license")?;
     let read = |row: &rusqlite::Row<'_>| {
         let id: i64 = row.get(0)?;
-        Ok(Held { id: id.unsigned_abs(), state: row.get(1)?, item: row.get(2)?, key: row.get(3)? })
+        Ok(Row { id: id.unsigned_abs(), state: row.get(1)?, item: row.get(2)?, key: row.get(3)? })
     };
-    let held = rows.query_map([], read)?.collect::<rusqlite::Result<Vec<_>>>()?;
+    let state_rows = rows.query_map([], read)?.collect::<rusqlite::Result<Vec<_>>>()?;
     let open = "SELECT request FROM wish WHERE status IN ('in_doubt', 'free_when_appears', 'handed_over')";
     let mut rows = conn.prepare(open)?;
     let marks = rows.query_map([], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<BTreeSet<_>>>()?;
-    Ok((held, marks))
+    Ok((state_rows, marks))
 }
 
 /// 2: every license that was billed and is not deleted is bound, claimed, pooled, to be freed or stopped, or an open
 /// intent names its mark.
-fn nothing_lost(licenses: &[License], held: &[Held], open: &BTreeSet<String>, paid: &Paid, found: &mut Vec<String>) {
-    let known: BTreeSet<u64> = held.iter().filter(|h| h.state != "deleted").map(|h| h.id).collect();
+fn nothing_lost(
+    licenses: &[License],
+    state_rows: &[Row],
+    open: &BTreeSet<String>,
+    paid: &Paid,
+    found: &mut Vec<String>,
+) {
+    let known: BTreeSet<u64> = state_rows.iter().filter(|h| h.state != "deleted").map(|h| h.id).collect();
     let ours = licenses.iter().filter(|l| l.remoteid.starts_with("pml-") && l.status != DELETED);
     let mut nameless = 0;
     for license in ours.filter(|l| !known.contains(&l.id)) {
@@ -101,14 +107,14 @@ fn nothing_lost(licenses: &[License], held: &[Held], open: &BTreeSet<String>, pa
         }
     }
     if nameless > 0 {
-        let states: Vec<String> = held.iter().map(|h| format!("{} {}", h.id, h.state)).collect();
+        let states: Vec<String> = state_rows.iter().map(|h| format!("{} {}", h.id, h.state)).collect();
         found.push(format!("known are {states:?}, open wishes {open:?}"));
     }
 }
 
 /// 3 and 8: what an item shows is its own bound license, under its mark, with the key that is valid at the seller; no
 /// license stands on two items.
-fn keys_agree(test: &Test, licenses: &[License], held: &[Held], found: &mut Vec<String>) {
+fn keys_agree(test: &Test, licenses: &[License], state_rows: &[Row], found: &mut Vec<String>) {
     let sql = "SELECT i.id, i.status, p.intname, p.value FROM item i JOIN itemparam p ON p.item = i.id \
                WHERE p.intname IN ('licid', 'lickey') AND i.status <> 4";
     let mut shown: BTreeMap<(String, String), u32> = BTreeMap::new();
@@ -118,7 +124,7 @@ fn keys_agree(test: &Test, licenses: &[License], held: &[Held], found: &mut Vec<
         if let Some(other) = shown.insert((name.clone(), value.clone()), item) {
             found.push(format!("{name} {value} stands on items {other} and {item}"));
         }
-        let bound = held.iter().find(|h| h.item == Some(item) && h.state == "bound");
+        let bound = state_rows.iter().find(|h| h.item == Some(item) && h.state == "bound");
         let Some(bound) = bound else { continue };
         let Some(license) = licenses.iter().find(|l| l.id == bound.id) else {
             found.push(format!("item {item} is bound to license {}, which does not exist", bound.id));

@@ -42,7 +42,7 @@ fn a_renewal_finds_a_renumbered_license_by_its_mark() {
 /// The same where the list shows no marks, and where a pass comes first: what bears the mark is not freed as a
 /// duplicate.
 #[test]
-fn a_pass_does_not_free_a_renumbered_license_as_a_duplicate() {
+fn a_sync_pass_does_not_free_a_renumbered_license_as_a_duplicate() {
     for list_remoteid in [true, false] {
         let test = Test::setup().options(|o| o.list_remoteid = list_remoteid).start();
         opened(&test, 41, "55227", 1);

@@ -1,6 +1,6 @@
 //! The modes of the sandbox (tests/support/modes): sellers and panels that differ from the usual world in a way that
 //! was seen somewhere.
-pub mod life;
+pub mod walkthrough;
 
 use crate::support::modes::{self, Mode};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,9 +20,9 @@ pub fn failures(worlds: &[Vec<&'static Mode>]) -> Vec<String> {
             scope.spawn(|| {
                 loop {
                     let Some(modes) = next.lock().unwrap().next() else { return };
-                    if let Err(why) = catch_unwind(AssertUnwindSafe(|| life::play(modes))) {
+                    if let Err(why) = catch_unwind(AssertUnwindSafe(|| walkthrough::play(modes))) {
                         let text = why.downcast_ref::<String>().cloned().unwrap_or_default();
-                        failed.lock().unwrap().push(format!("{}: {text}", life::named(modes)));
+                        failed.lock().unwrap().push(format!("{}: {text}", walkthrough::named(modes)));
                     }
                 }
             });
@@ -40,10 +40,10 @@ fn ends_well(worlds: &[Vec<&'static Mode>]) {
 /// Few worlds that together have every mode, each mode in one of them beside modes of other axes.
 fn every_mode_once() -> Vec<Vec<&'static Mode>> {
     let mut worlds = vec![Vec::new(); MIXED];
-    for mode in life::all() {
+    for mode in walkthrough::all() {
         let fits = |world: &&mut Vec<&'static Mode>| {
             world.iter().all(|other| other.axis != mode.axis)
-                && life::ends_by_itself(&[world.as_slice(), &[mode]].concat())
+                && walkthrough::ends_by_itself(&[world.as_slice(), &[mode]].concat())
         };
         let world = worlds.iter_mut().filter(fits).min_by_key(|world| world.len());
         world.unwrap_or_else(|| panic!("no world takes {}", mode.name)).push(mode);
@@ -55,7 +55,7 @@ fn every_mode_once() -> Vec<Vec<&'static Mode>> {
 #[test]
 fn a_small_incarnation_ends_well_with_every_mode_among_others() {
     if let Ok(list) = std::env::var("MODE") {
-        return life::play(&modes::chosen(&list).unwrap());
+        return walkthrough::play(&modes::chosen(&list).unwrap());
     }
     let mut worlds = every_mode_once();
     worlds.push(Vec::new());
@@ -65,8 +65,8 @@ fn a_small_incarnation_ends_well_with_every_mode_among_others() {
 /// Each mode alone: what one mode breaks, another one must not hide.
 #[test]
 #[ignore = "make thorough"]
-fn a_small_incarnation_ends_well_in_each_mode() {
-    ends_well(&life::all().into_iter().map(|mode| vec![mode]).collect::<Vec<_>>());
+fn a_walkthrough_ends_well_in_each_mode() {
+    ends_well(&walkthrough::all().into_iter().map(|mode| vec![mode]).collect::<Vec<_>>());
 }
 
 /// The document of the protocol lists every mode, as the sandbox does.

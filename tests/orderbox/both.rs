@@ -72,7 +72,7 @@ fn one_number_may_be_a_license_at_either_seller() {
 }
 
 #[test]
-fn one_pass_settles_the_doubts_of_both_sellers() {
+fn one_sync_pass_settles_what_is_in_doubt_at_both_sellers() {
     let test = both_in_doubt();
     test.run(["sync"]).ok();
     each_served(&test);

@@ -181,7 +181,7 @@ fn an_order_with_an_action_under_way_is_left_alone() {
 
 /// Only of a closed service, and by a pass never more than `max_changes`.
 #[test]
-fn a_pass_removes_only_what_is_closed_and_no_more_than_allowed() {
+fn a_sync_pass_removes_only_what_is_closed_and_no_more_than_allowed() {
     let test = shop();
     test.settings(&format!("max_changes = 2\n{REMOVING}"));
     let orders = [4001_u64, 4002, 4003];

@@ -2,7 +2,7 @@
 //! every shape.
 use super::*;
 use crate::service::state;
-use crate::support::orderbox::{KeyPlace, STRANGER, Work};
+use crate::support::orderbox::{KeyPlace, OTHER_CUSTOMER, Work};
 
 const BOUGHT: &str = "POST linux/us generate-license-key order-id=4001 invoice-option=NoInvoice";
 
@@ -119,7 +119,7 @@ fn a_license_that_we_did_not_buy_is_handed_over_only_by_bind() {
 fn wrong_orders_are_refused_before_anything_is_bought() {
     let test = shop();
     test.cmd("open", ITEM).ok();
-    test.orderbox().add(Order::new(4002).of(STRANGER));
+    test.orderbox().add(Order::new(4002).of(OTHER_CUSTOMER));
     test.orderbox().add(Order::new(4003));
     forget(&test);
     test.soft_item(43, "whmcs", 1).module(8).add();

@@ -12,7 +12,7 @@ use pmisplicense::model::period::Period;
 use serde::{Deserialize, Serialize};
 
 use crate::faults::Fault;
-use crate::life::{address, begin_operation, foreign, license_of, post_moved_end};
+use crate::history::{address, begin_operation, foreign, license_of, post_moved_end};
 use crate::outside::Outside;
 use crate::panel::add_period;
 use crate::seller::Lic;
@@ -233,24 +233,24 @@ pub fn server(world: &mut World, item: u32, does: &ServerDoes) {
     });
     world.meddled.insert(item);
     if let Some(service) = world.panel.services.iter_mut().find(|service| service.item.id.0 == item) {
-        service.lives += 1;
+        service.incarnations += 1;
     }
 }
 
-pub fn live_again(world: &mut World, item: u32, to_another: bool) {
+pub fn reopen(world: &mut World, item: u32, to_another: bool) {
     let (today, habits) = (day_of(world.now_ms), world.panel.habits);
     let of_item = |lic: &&Lic| lic.tag.is_some_and(|tag| tag.item == Some(item));
     let settled = world.seller.licenses.iter().filter(of_item).all(|lic| lic.created + Days::new(2) <= today);
     if let Some(service) = world.panel.services.iter_mut().find(|service| service.item.id.0 == item) {
-        service.lives += 1;
-        let lives = service.lives;
+        service.incarnations += 1;
+        let incarnations = service.incarnations;
         let item = &mut service.item;
         item.status = ItemStatus::Ordered;
         // A number is given to another client only when its last license is older than he is: the panel's date of
         // creation is what tells the two apart once a state is lost.
         if to_another && settled {
-            item.created = format!("{today} 10:00:{:02}", lives.min(59));
-            item.client = ClientId(50 + lives + item.id.0 * 10);
+            item.created = format!("{today} 10:00:{:02}", incarnations.min(59));
+            item.client = ClientId(50 + incarnations + item.id.0 * 10);
             item.params.licid = None;
             item.params.lickey = None;
             item.params.licname = None;

@@ -148,7 +148,10 @@ fn late(_: &Machines, [first, _]: [Store; 2]) -> Result<bool, StoreError> {
 fn open_on(stage: &mut Stage<'_>, machine: usize, round: usize) {
     let op = {
         let mut world = stage.world.borrow_mut();
-        world.panel.open_op(1).unwrap_or_else(|| crate::life::begin_operation(&mut world, 1, ItemCommand::Open, None))
+        world
+            .panel
+            .open_op(1)
+            .unwrap_or_else(|| crate::history::begin_operation(&mut world, 1, ItemCommand::Open, None))
     };
     let tag = 16 * round + 8 * machine;
     stage.group(&[Job::Item { item: 1, command: ItemCommand::Open, op: Some(op) }], tag);

@@ -110,8 +110,8 @@ fn ended_with_its_license(world: &World, license: u32) -> bool {
     row.is_some_and(|row| row.family == Family::Addition && row.state == LicenseState::Stopped)
 }
 
-/// Lives that the panel's services have now, by their text.
-fn present_lives(world: &World) -> Vec<(String, ItemStatus, u32)> {
+/// Incarnations that the panel's services have now, by their text.
+fn present_incarnations(world: &World) -> Vec<(String, ItemStatus, u32)> {
     let services = world.panel.services.iter();
     let incarnation =
         |item: &Item| world.store.incarnation(item).map(|incarnation| incarnation.to_string()).unwrap_or_default();
@@ -120,7 +120,7 @@ fn present_lives(world: &World) -> Vec<(String, ItemStatus, u32)> {
 
 /// S2: every license that our sendings bought is bound once, pooled, to be freed, or named.
 fn lost(world: &mut World) {
-    let lives = present_lives(world);
+    let incarnations = present_incarnations(world);
     let mut found = Vec::new();
     for lic in world.seller.licenses.iter().filter(|lic| lic.status != LicenseStatus::Deleted) {
         let Some(tag) = lic.tag else { continue };
@@ -139,7 +139,7 @@ fn lost(world: &mut World) {
             }
             Some((LicenseState::Bound | LicenseState::Claimed, incarnation)) => {
                 let incarnation = incarnation.unwrap_or_default();
-                match lives.iter().find(|(text, ..)| *text == incarnation) {
+                match incarnations.iter().find(|(text, ..)| *text == incarnation) {
                     None if (world.database_was_swapped || world.state_lost_ms.is_some())
                         && is_named(world, lic.id, None) => {}
                     None => {
@@ -177,7 +177,7 @@ fn is_named(world: &World, license: u32, intent: Option<&Intent>) -> bool {
     let doubted = intent.filter(|intent| !intent.status.is_ended()).and_then(|intent| intent.item);
     let number = license.to_string();
     world.findings.iter().flatten().any(|finding| {
-        let in_doubt = matches!(finding.kind, Finding::Doubt | Finding::HandedOver);
+        let in_doubt = matches!(finding.kind, Finding::InDoubt | Finding::HandedOver);
         let in_words = match &finding.remedy {
             Remedy::Operator(command) => command.split(' ').any(|word| word == number),
             _ => false,
@@ -349,7 +349,7 @@ fn is_module(world: &World, item: u32) -> bool {
 }
 
 /// Whether a person was asked to end a doubt of an item.
-pub fn held_by_operator(world: &World, item: u32) -> bool {
+pub fn waits_for_operator(world: &World, item: u32) -> bool {
     let open = world.store.open_intents_of_item(ItemId(item)).unwrap_or_default();
     open.iter().any(|intent| intent.status == IntentStatus::HandedOver)
 }
@@ -395,7 +395,7 @@ pub fn repeatable(world: &World) -> Vec<usize> {
         // What still waits to be freed is not finished: a close goes on with it.
         let rows = world.store.licenses_of_item(ItemId(op.item)).unwrap_or_default();
         let waits = rows.iter().any(|row| row.state == LicenseState::ToFree);
-        let alive = crate::life::license_of(world, op.item).is_none_or(|lic| lic.status != LicenseStatus::Deleted);
+        let alive = crate::history::license_of(world, op.item).is_none_or(|lic| lic.status != LicenseStatus::Deleted);
         op.done && stands && alive && !waits && (paid || op.command == ItemCommand::Close)
     };
     last.into_values().filter(fits).collect()

@@ -87,8 +87,8 @@ pub fn seller_hides_one(world: &mut World) {
 }
 
 /// A duplicate of the first license, which nobody can read.
-pub fn stray_beside(world: &mut World) {
-    crate::outside::Outside::Stray(1).happen(world);
+pub fn duplicate_beside(world: &mut World) {
+    crate::outside::Outside::Duplicate(1).happen(world);
 }
 
 pub fn seller_renumbers(world: &mut World) {
@@ -187,6 +187,6 @@ pub fn is_module(world: &mut World) {
     item(world, 2, |item| item.parent = Some(ItemId(1)));
 }
 
-pub fn lives_again(world: &mut World) {
-    crate::acts::live_again(world, 1, false);
+pub fn is_reopened(world: &mut World) {
+    crate::acts::reopen(world, 1, false);
 }

@@ -18,12 +18,12 @@ pub fn act(stage: &mut Stage<'_>, index: usize, action: Action) {
     let action = action.of_present(|item| stage.world.borrow().present(item));
     match action {
         Action::Step { item, pick } => {
-            let (before, what) = crate::life::next(&stage.world.borrow(), item, pick);
+            let (before, what) = crate::history::next(&stage.world.borrow(), item, pick);
             before.into_iter().for_each(|act| stage.happen(act));
             stage.happen(runs(&[what]));
         }
         Action::Group { item, other, pick } => {
-            let (before, first) = crate::life::next(&stage.world.borrow(), item, pick);
+            let (before, first) = crate::history::next(&stage.world.borrow(), item, pick);
             before.into_iter().for_each(|act| stage.happen(act));
             let same = match first {
                 What::Item { item, command, .. } => What::Item { item, command, of: Of::Same },
@@ -35,7 +35,7 @@ pub fn act(stage: &mut Stage<'_>, index: usize, action: Action) {
                 3 => What::Item { item, command: ItemCommand::SyncItem, of: Of::Nothing },
                 _ if other == item => same,
                 _ => {
-                    let (before, second) = crate::life::next(&stage.world.borrow(), other, pick >> 3);
+                    let (before, second) = crate::history::next(&stage.world.borrow(), other, pick >> 3);
                     before.into_iter().for_each(|act| stage.happen(act));
                     second
                 }
@@ -46,7 +46,7 @@ pub fn act(stage: &mut Stage<'_>, index: usize, action: Action) {
         Action::Sync => stage.happen(runs(&[What::Sync])),
         Action::Wait { s } => stage.happen(Act::Wait(s)),
         Action::Seller { item, pick } => {
-            stage.happen(Act::Seller { item, does: crate::life::seller_does(pick) });
+            stage.happen(Act::Seller { item, does: crate::history::seller_does(pick) });
         }
         Action::Trouble(trouble) => stage.happen(Act::Trouble(trouble)),
         Action::Outside(outside) => stage.happen(Act::Outside(outside)),
@@ -54,7 +54,7 @@ pub fn act(stage: &mut Stage<'_>, index: usize, action: Action) {
         Action::Reconcile => stage.happen(runs(&[What::Reconcile])),
         Action::Decide => stage.happen(runs(&[What::Decide])),
         Action::Client { item, pick } => {
-            let typed = crate::life::client_types(&stage.world.borrow(), item, pick, false);
+            let typed = crate::history::client_types(&stage.world.borrow(), item, pick, false);
             typed.into_iter().for_each(|act| stage.happen(act));
         }
     }

@@ -11,8 +11,8 @@ use pmisplicense::model::rules::Rules;
 
 use crate::deeds::server_ends;
 use crate::faults::{Class, Fault, Mode, Place, Stats};
+use crate::history::{begin_operation, post_moved_end};
 use crate::image::{Image, Tier};
-use crate::life::{begin_operation, post_moved_end};
 use crate::play::{How, Played, Stage, begin};
 use crate::scenes::{Deed, Scene, scenes};
 use crate::script::Setting;

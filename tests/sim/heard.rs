@@ -8,7 +8,7 @@ use pmisplicense::model::item::{Item, ItemStatus};
 use pmisplicense::model::license::{Family, LicenseStatus};
 use pmisplicense::model::license_row::{LicenseRow, LicenseState};
 use pmisplicense::model::period::{Period, days_between};
-use pmisplicense::pass_report::Scope;
+use pmisplicense::run_report::Scope;
 
 use crate::checks::{ACCOUNT, is_nopanel};
 use crate::habits::Column;
@@ -40,7 +40,7 @@ fn paid(world: &World) -> impl Iterator<Item = &Item> {
 }
 
 /// The license that the state holds for a service, as the seller has it.
-fn held<'w>(world: &'w World, item: &Item) -> Option<&'w Lic> {
+fn bound_license<'w>(world: &'w World, item: &Item) -> Option<&'w Lic> {
     let incarnation = world.store.incarnation(item).ok()?;
     let row = world.store.license_of(&incarnation).ok()?.filter(|row| row.state == LicenseState::Bound)?;
     world.seller.get(row.id.0).filter(|lic| lic.status != LicenseStatus::Deleted)
@@ -50,7 +50,7 @@ fn held<'w>(world: &'w World, item: &Item) -> Option<&'w Lic> {
 pub fn due(world: &World) -> Vec<Due> {
     let today = day_of(world.now_ms);
     let due = |item: &Item| {
-        let lic = held(world, item)?;
+        let lic = bound_license(world, item)?;
         let expires = lic.expires.filter(|expires| days_between(today, *expires) <= 1)?;
         let endless = matches!(item.period, Period::Lifetime | Period::Day);
         let lasts = endless || item.expires.is_some_and(|end| end > expires);
@@ -73,7 +73,7 @@ fn is_undisturbed(world: &World, run: usize) -> bool {
 }
 
 /// S4 and S9, when a pass over all has ended.
-pub fn after_pass(world: &mut World, run: usize) {
+pub fn after_sync_pass(world: &mut World, run: usize) {
     if !is_undisturbed(world, run) {
         return;
     }
@@ -108,7 +108,7 @@ pub fn after_pass(world: &mut World, run: usize) {
 
 /// Whether a paid service has what the state holds for it: a license that runs.
 fn is_served(world: &World, item: &Item, shown: LicenseId) -> bool {
-    held(world, item)
+    bound_license(world, item)
         .is_some_and(|lic| lic.id == shown.0 && matches!(lic.status, LicenseStatus::Active | LicenseStatus::Processing))
 }
 

@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use pmisplicense::engine::{Allow, Engine, Server};
 use pmisplicense::error::ModuleError;
 use pmisplicense::model::ids::{ItemId, ModuleId};
-use pmisplicense::pass_report::PassReport;
 use pmisplicense::plan::finding::{Finding, Remedy};
 use pmisplicense::plan::import::Search;
+use pmisplicense::run_report::RunReport;
 
 use crate::world::{Job, Shared};
 
@@ -33,7 +33,7 @@ pub async fn carry_out(
             let mut report = engine.sync_all(allow).await.report;
             let mut world = world.borrow_mut();
             if world.is_muted {
-                report = PassReport::default();
+                report = RunReport::default();
             }
             world.runs[run].report = report;
             first_failure(&world.runs[run].report)
@@ -71,7 +71,7 @@ pub async fn carry_out(
     }
 }
 
-fn first_failure(report: &PassReport) -> Result<(), ModuleError> {
+fn first_failure(report: &RunReport) -> Result<(), ModuleError> {
     report.first().map_or(Ok(()), |entry| Err(entry.error.clone()))
 }
 

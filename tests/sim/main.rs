@@ -24,9 +24,9 @@ mod faults;
 mod grid;
 mod habits;
 mod heard;
+mod history;
 mod image;
 mod jobs;
-mod life;
 mod losses;
 mod machines;
 #[cfg(feature = "planted-bugs")]

@@ -176,7 +176,7 @@ async fn bind(
         let words = &error.message.en;
         if error.kind == ErrorKind::OrderUnknown {
             // An order in doubt stands in the way: the seller's accounts say what became of it.
-            let known = doubted(&world.borrow(), &error).filter(|(_, intent, _)| !ended.contains(intent));
+            let known = in_doubt(&world.borrow(), &error).filter(|(_, intent, _)| !ended.contains(intent));
             let Some((of, intent, verdict)) = known else { return Err(error) };
             ended.push(intent);
             engine.resolve(of, Some(intent), verdict, &Consent::default()).await?;
@@ -196,7 +196,7 @@ async fn bind(
 }
 
 /// The order that a refusal names, with its service and what became of it.
-fn doubted(world: &World, error: &ModuleError) -> Option<(ItemId, IntentId, Verdict)> {
+fn in_doubt(world: &World, error: &ModuleError) -> Option<(ItemId, IntentId, Verdict)> {
     let intent = IntentId(error.value.parse().ok()?);
     let item = world.store.intent(intent).ok().flatten()?.item?;
     Some((item, intent, verdict(world, intent)?))

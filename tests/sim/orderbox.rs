@@ -224,7 +224,8 @@ fn repeat_finished(stage: &mut Stage<'_>) {
             // What the panel gave up since then would be overtaken by it.
             let last = (0..world.ops.len()).rev().find(|op| world.ops[*op].item == item);
             let last = last.filter(|op| !world.ops[*op].dropped);
-            let holds = world.service(item).is_some_and(|service| checks::held(&world, &service.item).is_some());
+            let holds =
+                world.service(item).is_some_and(|service| checks::bound_license(&world, &service.item).is_some());
             last.filter(|op| is_active && holds && world.ops[*op].done && world.ops[*op].command != ItemCommand::Close)
         };
         let Some(op) = last else { continue };

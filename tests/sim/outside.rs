@@ -1,6 +1,6 @@
 //! Harmless changes outside: the panel copies a service under another number, hands it to
 //! another client, or tells days of creation in another form; the seller tells dates in another form. And what one
-//! neighbour does to a whole pass: a stray license whose every read fails, a service that another run holds.
+//! neighbour does to a whole pass: a duplicate whose every read fails, a service that another run holds.
 //! At most two of them in a history; what lasts ends before the quiet.
 
 use pmisplicense::model::ids::{ClientId, IntentId, ItemId};
@@ -29,7 +29,8 @@ pub enum Outside {
     /// The module is switched off in the panel: it sells nothing new, and what it sold goes on.
     SwitchedOff,
     /// A duplicate of a service's license, whose every read fails until the quiet.
-    Stray(u32),
+    #[serde(rename = "stray")]
+    Duplicate(u32),
     /// Another run holds a service, and does not come to its end.
     Held(u32),
     /// What another run holds is given back.
@@ -51,7 +52,7 @@ pub fn draw(seed: u64, items: u32, actions: &mut Vec<Action>) {
             4 => O::CreatedOtherwise,
             5 => O::DatesOtherwise,
             6 => O::SwitchedOff,
-            7 => O::Stray(item),
+            7 => O::Duplicate(item),
             _ => O::Held(item),
         };
         let first = usize::try_from(items).unwrap_or(1).min(actions.len());
@@ -72,7 +73,7 @@ impl Outside {
         match self {
             Self::Copied(item) => Self::Copied(present(item)),
             Self::Handed(item) => Self::Handed(present(item)),
-            Self::Stray(item) => Self::Stray(present(item)),
+            Self::Duplicate(item) => Self::Duplicate(present(item)),
             Self::Held(item) => Self::Held(present(item)),
             Self::CreatedOtherwise | Self::DatesOtherwise | Self::SwitchedOff | Self::Released => self,
         }
@@ -90,7 +91,7 @@ impl Outside {
             }
             Self::DatesOtherwise => world.seller.tells_no_dates = true,
             Self::SwitchedOff => world.panel.module_is_off = true,
-            Self::Stray(item) => stray(world, item),
+            Self::Duplicate(item) => duplicate(world, item),
             Self::Held(item) => world.hold(LockName::Item(ItemId(item))),
             Self::Released => world.release(),
         }
@@ -153,18 +154,18 @@ fn hand(world: &mut World, item: u32) {
 }
 
 /// A duplicate of what an order of ours bought: it bears the mark of that order, and the seller fails at it.
-fn stray(world: &mut World, item: u32) {
-    let Some(lic) = crate::life::license_of(world, item).filter(|lic| !lic.foreign) else { return };
+fn duplicate(world: &mut World, item: u32) {
+    let Some(lic) = crate::history::license_of(world, item).filter(|lic| !lic.foreign) else { return };
     let intent = lic.tag.and_then(|tag| world.store.intent(IntentId(tag.intent)).ok().flatten());
     let Some(OnceRequest::Order(order)) = intent.map(|intent| intent.request) else { return };
-    let mut stray = lic.clone();
-    stray.remoteid = order.mark.to_string();
+    let mut duplicate = lic.clone();
+    duplicate.remoteid = order.mark.to_string();
     world.seller.next_id += 1;
-    stray.id = world.seller.next_id;
-    stray.key = world.seller.fresh_key();
+    duplicate.id = world.seller.next_id;
+    duplicate.key = world.seller.fresh_key();
     // Nobody may change what he cannot read.
-    (stray.foreign, stray.tag, stray.ip, stray.before) = (true, None, None, None);
-    stray.status = LicenseStatus::Active;
-    world.seller.broken.insert(stray.id);
-    world.seller.licenses.push(stray);
+    (duplicate.foreign, duplicate.tag, duplicate.ip, duplicate.before) = (true, None, None, None);
+    duplicate.status = LicenseStatus::Active;
+    world.seller.broken.insert(duplicate.id);
+    world.seller.licenses.push(duplicate);
 }

@@ -29,7 +29,7 @@ pub struct Service {
     /// How it was before its last change, and when that was.
     pub before: Option<Box<Item>>,
     /// Since which operation it is what it is.
-    pub lives: u32,
+    pub incarnations: u32,
 }
 
 /// An operation of the panel: run again and again until it ends well.
@@ -286,7 +286,7 @@ impl World {
         item.status = if value("status") == "3" { ItemStatus::Suspended } else { ItemStatus::Active };
         item.expires = value("expiredate").parse().ok();
         item.params.licname = Some(value("licname").to_owned());
-        self.panel.services.push(Service { item, before: None, lives: 0 });
+        self.panel.services.push(Service { item, before: None, incarnations: 0 });
         for name in ["lickey", "licid"] {
             self.save(ItemId(id), name, value(name));
         }

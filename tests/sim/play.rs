@@ -11,8 +11,8 @@ use pmisplicense::engine::{Allow, Engine, Ports, Run as EngineRun, Watched};
 use pmisplicense::error::ModuleError;
 use pmisplicense::model::ids::RunningOperationId;
 use pmisplicense::model::rules::{PostOpen, Rules};
-use pmisplicense::pass_report::PassReport;
 use pmisplicense::ports::ModuleAccess;
+use pmisplicense::run_report::RunReport;
 
 use crate::acts::Act;
 use crate::faults::{Class, Fault, Faults, Mode, Path, Planned, Stats, commit_fault};
@@ -120,7 +120,7 @@ pub fn begin<'a>(setting: &Setting, how: &How, image: &'a Image, rules: &'a [Rul
     let mut seller = Seller::new(setting.seller, day_of(BEGIN_MS));
     let mut panel = Panel::new(setting.panel);
     panel.opens_after_both = rules[setting.rules].post_open == PostOpen::Both;
-    crate::life::populate(setting, &mut seller, &mut panel, day_of(BEGIN_MS));
+    crate::history::populate(setting, &mut seller, &mut panel, day_of(BEGIN_MS));
     let faults = Faults::new(how.mode.clone());
     let world = World {
         beside: None,
@@ -197,7 +197,7 @@ impl<'a> Stage<'a> {
             }
             Act::Server { item, does } => crate::acts::server(&mut self.world.borrow_mut(), *item, does),
             Act::Reborn { item, to_another } => {
-                crate::acts::live_again(&mut self.world.borrow_mut(), *item, *to_another);
+                crate::acts::reopen(&mut self.world.borrow_mut(), *item, *to_another);
             }
             Act::Seller { item, does } => crate::acts::seller(&mut self.world.borrow_mut(), *item, *does),
             Act::Trouble(trouble) => self.befall(*trouble),
@@ -255,7 +255,7 @@ impl<'a> Stage<'a> {
                 answers: Vec::new(),
                 posts: 0,
                 due,
-                report: PassReport::default(),
+                report: RunReport::default(),
                 started_ms,
                 latest_machine_ms: 0,
                 earliest_machine_ms: None,
@@ -459,7 +459,7 @@ impl<'a> Stage<'a> {
             crate::told::told(&mut world, run);
         }
         crate::heard::gives_back(&mut world, run);
-        crate::heard::after_pass(&mut world, run);
+        crate::heard::after_sync_pass(&mut world, run);
     }
 
     pub fn finish(self, stats: &mut Stats) -> Played {

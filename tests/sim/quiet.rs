@@ -94,7 +94,7 @@ impl Stage<'_> {
         }
         for item in items {
             tag += 8;
-            let closed = crate::life::is_closed(&self.world.borrow(), item);
+            let closed = crate::history::is_closed(&self.world.borrow(), item);
             if !closed {
                 self.group(&[Job::Item { item, command: ItemCommand::SyncItem, op: None }], tag);
             }

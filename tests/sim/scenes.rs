@@ -2,8 +2,8 @@
 //! Together they pass every commit and every call of every command that changes something.
 
 mod openings;
-mod passes;
 mod services;
+mod sync_passes;
 
 use crate::faults::Fault as F;
 use crate::panel::PanelHabits;
@@ -113,7 +113,7 @@ const OPEN: Deed = Deed::Run(1, C::Open);
 /// All of them. The first ones are those that random histories hardly ever meet.
 pub fn scenes() -> Vec<Scene> {
     let services = [services::payments(), services::stops(), services::changes()];
-    let passes = [passes::syncs(), passes::others()];
-    let rare = [passes::beside_an_operation(), openings::with_a_filtered_list()];
+    let passes = [sync_passes::syncs(), sync_passes::others()];
+    let rare = [sync_passes::beside_an_operation(), openings::with_a_filtered_list()];
     rare.into_iter().chain([openings::openings()]).chain(services).chain(passes).flatten().collect()
 }

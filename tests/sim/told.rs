@@ -6,7 +6,7 @@ use pmisplicense::model::item::{Item, ItemStatus};
 use pmisplicense::model::license::{License, LicenseStatus};
 use pmisplicense::model::license_row::LicenseState;
 
-use crate::checks::{ACCOUNT, MODULE_CODE, held_by_operator, is_nopanel};
+use crate::checks::{ACCOUNT, MODULE_CODE, is_nopanel, waits_for_operator};
 use crate::seller::{Entry, Kind};
 use crate::world::{Job, World, day_of};
 
@@ -14,7 +14,7 @@ use crate::world::{Job, World, day_of};
 pub fn told(world: &mut World, run: usize) {
     let info = &world.runs[run];
     let Job::Item { item, command, .. } = info.job else { return };
-    if command == ItemCommand::Suspend && held_by_operator(world, item) {
+    if command == ItemCommand::Suspend && waits_for_operator(world, item) {
         // Stopping is not held up by what a person was asked about: whether there is a license at all is his to say.
         return;
     }

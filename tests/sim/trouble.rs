@@ -164,7 +164,7 @@ fn swap_database(world: &mut World) {
         item.created = "2025-05-05".to_owned();
         item.status = ItemStatus::Active;
         item.expires = Some(end);
-        panel.services.push(Service { item, before: None, lives: 0 });
+        panel.services.push(Service { item, before: None, incarnations: 0 });
     }
     std::mem::swap(&mut panel, &mut world.panel);
     world.panel.shown_keys.clone_from(&panel.shown_keys);

@@ -171,9 +171,10 @@ impl World {
                     _ => read,
                 };
                 // A server is paid for as long as it lives: nobody makes operations for its license.
-                let lives =
-                    item.and_then(|item| self.panel.service(item)).map(|service| SERVER_PAYMENTS + service.lives);
-                (item, lives)
+                let incarnations = item
+                    .and_then(|item| self.panel.service(item))
+                    .map(|service| SERVER_PAYMENTS + service.incarnations);
+                (item, incarnations)
             }
         };
         let tag = Tag { run, send: self.sends, intent, item, payment, sent_ms: self.now_ms };

@@ -13,9 +13,9 @@ use pmisplicense::model::ids::{ItemId, LicenseId};
 use pmisplicense::model::item::Item;
 use pmisplicense::model::journal::OnceRequest;
 use pmisplicense::model::license::License;
-use pmisplicense::pass_report::PassReport;
 use pmisplicense::plan::finding::Finding;
 use pmisplicense::ports::{Clock, LockGuard, LockName, Locks, Notes, Repeatable};
+use pmisplicense::run_report::RunReport;
 use pmisplicense::store::Store;
 
 use crate::beside::Neighbour;
@@ -106,7 +106,7 @@ pub struct Run {
     /// What had to be renewed when it began, if it is a pass over all.
     pub due: Vec<Due>,
     /// What it left undone.
-    pub report: PassReport,
+    pub report: RunReport,
     pub started_ms: i64,
     /// The latest that the machine's clock stood at when it was set while the run was under way.
     pub latest_machine_ms: i64,

@@ -138,7 +138,7 @@ pub fn collect(desk: &mut Desk<'_>, month: NaiveDate, compares_prices: bool) -> 
     let catalogue = desk.ctx.settings.rules(None).catalogue;
     let today = desk.ctx.clock.today();
     let rows = store.licenses_that(LicenseFilter::default()).map_err(state_error)?;
-    let (mut products, pool_worth) = held(&rows, &catalogue, today);
+    let (mut products, pool_worth) = bound_and_pooled(&rows, &catalogue, today);
     let (from, until) = span(month);
     let purchases = store.purchases(from, until).map_err(state_error)?;
     purchases.iter().for_each(|purchase| count(&mut products, purchase));
@@ -204,7 +204,7 @@ fn add(sums: &mut Sums, money: Option<&Money>) {
     }
 }
 
-fn held(
+fn bound_and_pooled(
     rows: &[LicenseRow],
     catalogue: &Catalogue,
     today: NaiveDate,

@@ -121,7 +121,7 @@ impl Page {
     }
 
     fn products(&mut self, figures: &Figures) {
-        let (held, done): (Vec<Row>, Vec<Row>) = figures
+        let (licenses, done): (Vec<Row>, Vec<Row>) = figures
             .products
             .iter()
             .map(|(pricelist, p)| {
@@ -132,7 +132,11 @@ impl Page {
             .unzip();
         let done: Vec<Row> = done.into_iter().filter(|row| row.counts.iter().any(|count| *count > 0)).collect();
         let (serving, pool) = (text!("serving clients", "у клиентов"), text!("in the pool", "в пуле"));
-        self.bars(&text!("Licenses by product", "Лицензии по продуктам"), &held, &[("bound", serving), ("pool", pool)]);
+        self.bars(
+            &text!("Licenses by product", "Лицензии по продуктам"),
+            &licenses,
+            &[("bound", serving), ("pool", pool)],
+        );
         let names = [
             ("bought", text!("bought", "куплено")),
             ("renewed", text!("renewed", "продлено")),

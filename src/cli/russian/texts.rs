@@ -109,7 +109,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("Runs out before this day, YYYY-MM-DD", "Истекает раньше этого дня, ГГГГ-ММ-ДД"),
     ("Only the pool: the same as --status pool", "Только пул: то же, что --status pool"),
     (
-        "Only what needs an operator: doubts, late keys, licenses to be freed or with a former account, services for which sync fails. Exit code 1 when there are any. With a filter: only problems of the licenses that it selects and of their services, and the number of the others",
+        "Only what needs an operator: requests in doubt, late keys, licenses to be freed or with a former account, services for which sync fails. Exit code 1 when there are any. With a filter: only problems of the licenses that it selects and of their services, and the number of the others",
         "Только то, что ждёт оператора: запросы под вопросом, опоздавшие ключи, лицензии к освобождению или на прежней учётной записи, услуги, для которых sync не удаётся. Код выхода 1, если такое есть. С отбором: только проблемы отобранных лицензий и их услуг и число остальных",
     ),
     ("Sort by", "Порядок"),
@@ -359,7 +359,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     ("the seller's panel shows the license", "в панели продавца лицензия есть"),
     ("the seller's panel shows none", "в панели продавца её нет"),
-    ("one of several doubts", "один из нескольких запросов под вопросом"),
+    ("one of several in doubt", "один из нескольких запросов под вопросом"),
     ("Which intent, if the service has several in doubt", "Какой запрос, если у услуги их под вопросом несколько"),
     (
         "Take a license of another product than was ordered; its tariff is changed afterwards",

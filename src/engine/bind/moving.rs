@@ -15,7 +15,7 @@ use crate::model::license::License;
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
 use crate::model::rules::Rules;
-use crate::plan::choice::{Wanted, wanted};
+use crate::plan::choice::{Choice, choice_of};
 use crate::ports::LockName;
 use crate::store::{StoreError, Tx};
 use crate::text;
@@ -122,9 +122,9 @@ impl<'p> Engine<'p> {
         let Some(holds) = self.store.license_of(incarnation).map_err(errors::state)? else {
             return Err(not_elsewhere(item.id));
         };
-        match wanted(item, &rules.panel_addons, &rules.catalogue)? {
-            Wanted::Product(product) => Ok((product, holds)),
-            Wanted::Nopanel => Err(wants_nothing(item.id)),
+        match choice_of(item, &rules.panel_addons, &rules.catalogue)? {
+            Choice::Product(product) => Ok((product, holds)),
+            Choice::Nopanel => Err(wants_nothing(item.id)),
         }
     }
 

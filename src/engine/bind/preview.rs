@@ -123,24 +123,24 @@ impl Engine<'_> {
         let found = self.found(item, license, &options).await;
         self.held.clear();
         let found = found?;
-        let target = self.target(&found.item, self.served(&found.item, &found.product))?;
+        let desired = self.desired_license(&found.item, self.served(&found.item, &found.product))?;
         let row = LicenseRow { internal_name: self.name_bound(&found, &options)?, ..found.as_row(self) };
-        let todo = differences(&found.item, &target, &row, &found.seen, self.today());
+        let todo = differences(&found.item, &desired, &row, &found.seen, self.today());
         let mut changes: Vec<Change> = told_first(&found).into_iter().map(Change::free).collect();
         let (moves_from, catalogue) = (self.moves_from(&found.seen), &self.rules.catalogue);
         changes.extend(todo.iter().map(|difference| change_with_cost(&found.seen, difference, moves_from, catalogue)));
         let now = Face { item: found.from, ..self.face_of(&found.seen) };
         let then = Face {
             key: if found.key == KeyFate::New { ShownKey::New } else { now.key.clone() },
-            product: target.internal_name.clone(),
-            ip: target.ip.or(now.ip),
-            name: target.licname.clone(),
+            product: desired.internal_name.clone(),
+            ip: desired.ip.or(now.ip),
+            name: desired.licname.clone(),
             mark: Some(self.mark_then(item, now.mark.as_deref())),
             renews_itself: Some(false),
             item: Some(item),
             ..now.clone()
         };
-        let outward = outward::now_and_then(&todo, target.remoteip, &row, &found.seen);
+        let outward = outward::now_and_then(&todo, desired.remoteip, &row, &found.seen);
         self.with_balance(Preview {
             title: title(&found.item, license),
             faces: Some(Box::new([now, then])),

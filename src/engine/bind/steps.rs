@@ -11,16 +11,16 @@ use crate::model::item::ItemStatus;
 use crate::model::license::{Family, License, LicenseStatus};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::rules::a_month_after;
-use crate::plan::change::Target;
-use crate::plan::doubt::has_run_out;
+use crate::plan::change::DesiredLicense;
 use crate::plan::identity::KeyFate;
+use crate::plan::in_doubt::has_run_out;
 use crate::plan::outward;
 use crate::plan::pool::has_new_key;
 use crate::ports::{CallError, Edit, RefusalKind, Repeatable};
 use crate::text;
 
 use crate::engine::bind::Found;
-use crate::engine::order::asked_remoteip;
+use crate::engine::order::order_remoteip;
 use crate::engine::reconcile::wording::one_license_an_address;
 use crate::engine::send::Failed;
 use crate::engine::{Engine, errors};
@@ -32,8 +32,8 @@ impl Engine<'_> {
     /// # Errors
     /// `key_change_limit`, `ip_change_limit`, `ip_busy` and others: refused; nothing was bound.
     pub(in crate::engine) async fn made_ready(&mut self, found: &Found) -> Result<License, ModuleError> {
-        let target = self.target(&found.item, self.served(&found.item, &found.product))?;
-        let ip = target.ip.filter(|ip| found.family != Family::Addition && found.seen.ip != Some(*ip));
+        let desired = self.desired_license(&found.item, self.served(&found.item, &found.product))?;
+        let ip = desired.ip.filter(|ip| found.family != Family::Addition && found.seen.ip != Some(*ip));
         let young = self.moves_from(&found.seen);
         if let (Some(ip), Some(from)) = (ip, young) {
             return Err(address_too_young(found, ip, Some(from)));
@@ -42,7 +42,7 @@ impl Engine<'_> {
             KeyFate::Kept => found.seen.clone(),
             KeyFate::New => self.key_for_another(&found.as_row(self), found.seen.clone()).await?,
         };
-        self.placed(found, seen, &target).await
+        self.placed(found, seen, &desired).await
     }
 
     /// A new key for a license that another client had, before its new client can see anything. The former key is
@@ -123,15 +123,15 @@ impl Engine<'_> {
     }
 
     /// Gives a license the address and the name that the service wants, and starts it.
-    async fn placed(&mut self, found: &Found, seen: License, target: &Target) -> Result<License, ModuleError> {
+    async fn placed(&mut self, found: &Found, seen: License, desired: &DesiredLicense) -> Result<License, ModuleError> {
         let (row, item) = (found.as_row(self), &found.item);
         let has_place = found.family != Family::Addition;
-        let ip = target.ip.filter(|ip| has_place && seen.ip != Some(*ip));
-        let licname = Some(target.licname.clone()).filter(|name| has_place && !seen.is_named(name));
+        let ip = desired.ip.filter(|ip| has_place && seen.ip != Some(*ip));
+        let licname = Some(desired.licname.clone()).filter(|name| has_place && !seen.is_named(name));
         let mut now = seen;
         if ip.is_some() || licname.is_some() {
             let remoteip = match ip {
-                Some(_) => outward::beside(asked_remoteip(item)?, &row, &now),
+                Some(_) => outward::beside(order_remoteip(item)?, &row, &now),
                 None => None,
             };
             let change = Repeatable::Edit(Edit { ip, remoteip, licname, ..Edit::default() });
@@ -193,7 +193,7 @@ fn address_too_young(found: &Found, ip: IpAddr, from: Option<NaiveDate>) -> Modu
             "Nothing was bound; service {item} keeps what it has",
             "Ничего не привязано, у услуги {item} всё по-прежнему"
         ))
-        .next(if found.held.is_none() && found.item.params.licid == Some(license) {
+        .next(if found.bound.is_none() && found.item.params.licid == Some(license) {
             text!(
                 ["it can be bound {}. If service {item} cannot wait for that, take the license from it: pmisplicense unbind {item}. Then get it another one, from the pool or bought: pmisplicense reconcile --apply", from.en],
                 ["привязать её можно {}. Если услуга {item} не может ждать, снимите лицензию с неё: pmisplicense unbind {item}. Затем получите ей другую, из пула или купленную: pmisplicense reconcile --apply", from.ru]

@@ -8,7 +8,7 @@ use crate::model::journal::{Incarnation, Intent, IntentEvent};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
 use crate::plan::bind::{BindOptions, Consent};
-use crate::plan::choice::{Wanted, wanted};
+use crate::plan::choice::{Choice, choice_of};
 use crate::plan::cost::Change;
 use crate::ports::LockName;
 use crate::text;
@@ -29,7 +29,7 @@ struct Pair {
     incarnation: Incarnation,
     former_client: Option<ClientId>,
     name: String,
-    held: Option<LicenseRow>,
+    bound: Option<LicenseRow>,
     /// A removal of the order's license that waits for an operator: binding the license ends it.
     removal: Option<Intent>,
     seen: HostingOrder,
@@ -54,7 +54,7 @@ impl Engine<'_> {
             ..now.clone()
         };
         let client = pair.former_client.map(|known| preview::accepted(&pair.item, known));
-        let freed = pair.held.map(|row| row.id).filter(|id| *id != order).map(|old| preview::frees(item, old));
+        let freed = pair.bound.map(|row| row.id).filter(|id| *id != order).map(|old| preview::frees(item, old));
         Ok(Preview {
             title: preview::title(&pair.item, order),
             faces: Some(Box::new([now, then])),
@@ -72,7 +72,7 @@ impl Engine<'_> {
         consent: &Consent,
     ) -> Result<Text, ModuleError> {
         let pair = self.pair(item, order, consent).await?;
-        if let Some(row) = pair.held.as_ref().filter(|row| row.id != order) {
+        if let Some(row) = pair.bound.as_ref().filter(|row| row.id != order) {
             self.check_not_shown_elsewhere(row).await?;
             self.give_up_addon(&pair.item, row).await?;
         }
@@ -89,7 +89,7 @@ impl Engine<'_> {
                 IntentEvent::NotHappened { reason: "an operator bound the license that the order has".to_owned() };
             self.write_event(removal, event, &done).await?;
         }
-        let row = self.bind_held(&pair.item, &pair.incarnation, &pair.name, &pair.seen, &done).await?;
+        let row = self.bind_existing(&pair.item, &pair.incarnation, &pair.name, &pair.seen, &done).await?;
         self.save_addon(&pair.item, &row, &pair.seen).await?;
         Ok(done)
     }
@@ -102,11 +102,11 @@ impl Engine<'_> {
         }
         let (incarnation, former_client) = self.accepted(&item, order, &BindOptions::of_operator(consent.clone()))?;
         self.settle_additions(&item, Some(&incarnation)).await?;
-        let held = self.held_by(&incarnation)?;
-        if let Some(row) = held.as_ref().filter(|row| row.id != order && !consent.replace) {
+        let bound = self.bound_license(&incarnation)?;
+        if let Some(row) = bound.as_ref().filter(|row| row.id != order && !consent.replace) {
             return Err(has_license(id, row.id, order));
         }
-        let Wanted::Product(product) = wanted(&item, &self.rules.panel_addons, &self.rules.catalogue)? else {
+        let Choice::Product(product) = choice_of(&item, &self.rules.panel_addons, &self.rules.catalogue)? else {
             return Err(wants_nothing(id));
         };
         let name = product.internal_name.clone();
@@ -125,7 +125,7 @@ impl Engine<'_> {
         if seen.key.is_none() {
             return Err(wording::nothing_to_bind(order));
         }
-        Ok(Pair { item, incarnation, former_client, name, held, removal, seen })
+        Ok(Pair { item, incarnation, former_client, name, bound, removal, seen })
     }
 
     /// Checks, before an operator's answer that nothing was bought is accepted, that the order shows no license.
@@ -223,10 +223,10 @@ impl Engine<'_> {
             "лицензии заказа хостинга {order}, купленной для услуги {id}, нет: так сказал оператор. Лицензии у услуги больше нет"
         );
         self.note(&done);
-        let (held, note) = (row.clone(), done.clone());
+        let (bound, note) = (row.clone(), done.clone());
         self.commit("given up", move |tx| {
-            tx.release_license(&held, LicenseState::Deleted, None, Some(&Reason::DeletedUpstream))?;
-            tx.note(Some(id), Some((held.account, held.id)), LicenseState::Deleted.word(), &note)
+            tx.release_license(&bound, LicenseState::Deleted, None, Some(&Reason::DeletedUpstream))?;
+            tx.note(Some(id), Some((bound.account, bound.id)), LicenseState::Deleted.word(), &note)
         })
         .await?;
         if let Some(item) = self.item_row(id).await? {

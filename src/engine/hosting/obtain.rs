@@ -34,17 +34,17 @@ impl Engine<'_> {
         name: &str,
     ) -> Result<(), ModuleError> {
         let order = self.order_asked(item).await?;
-        let mut held = self.held_by(incarnation)?;
+        let mut held = self.bound_license(incarnation)?;
         if held.is_none() {
             self.settle_additions(item, Some(incarnation)).await?;
-            held = self.held_by(incarnation)?;
+            held = self.bound_license(incarnation)?;
         }
         if let Some(row) = held {
             if row.id != order {
                 return Err(wording::another_order(item.id, row.id, order));
             }
             self.lock_license(order).await?;
-            return self.hand_out_held(item, &row).await;
+            return self.hand_out_bound(item, &row).await;
         }
         self.lock_license(order).await?;
         self.settle_given_up(order).await?;
@@ -70,7 +70,7 @@ impl Engine<'_> {
 
     /// Hands out a license that the service holds: its key is saved again if it is missing. A license that is gone is
     /// not bought again.
-    async fn hand_out_held(&mut self, item: &Item, row: &LicenseRow) -> Result<(), ModuleError> {
+    async fn hand_out_bound(&mut self, item: &Item, row: &LicenseRow) -> Result<(), ModuleError> {
         let line = self.line_of(row.id).await?.ok_or_else(|| wording::no_such_order(row.id))?;
         let seen = self.order_now(line, row.id).await?;
         self.hand_out_addon(item, row, line, seen).await
@@ -177,7 +177,7 @@ impl Engine<'_> {
             "у заказа хостинга {order} осталась купленная ранее лицензия: она выдаётся снова, ничего не покупается"
         );
         self.note(&reason);
-        self.bind_held(item, incarnation, name, seen, &reason).await
+        self.bind_existing(item, incarnation, name, seen, &reason).await
     }
 
     /// Handles a license that was bought and given back before its key came. The same service gets it again, and
@@ -199,7 +199,7 @@ impl Engine<'_> {
             "лицензия заказа хостинга {order} куплена ранее, её ключ ещё не пришёл: ничего не покупается"
         );
         self.note(&reason);
-        self.bind_held(item, incarnation, name, seen, &reason).await
+        self.bind_existing(item, incarnation, name, seen, &reason).await
     }
 
     /// Buys. One intent, one request, then a look.

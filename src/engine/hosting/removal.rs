@@ -11,7 +11,7 @@ use crate::model::journal::{IdempotencyKey, Incarnation, Intent, IntentEvent, In
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
 use crate::model::rules::OnClose;
-use crate::plan::choice::{Wanted, wanted};
+use crate::plan::choice::{Choice, choice_of};
 use crate::plan::hosting::{KeyNow, key_now, wants_again};
 use crate::plan::identity::serves;
 use crate::ports::{Outcome, PanelCall};
@@ -33,8 +33,8 @@ impl Engine<'_> {
     pub(super) async fn close_addon(&mut self, item: &Item) -> Result<(), ModuleError> {
         let incarnation = self.incarnation_to_settle(item)?;
         self.give_up_additions(item).await?;
-        self.look_for_late_ones(item).await?;
-        let left = self.give_up_held(item, &incarnation).await?;
+        self.look_for_given_up(item).await?;
+        let left = self.give_up_licenses(item, &incarnation).await?;
         self.post(item, "service.postclose").await?;
         match left {
             None => self.end_incarnation(item, &incarnation).await,
@@ -49,7 +49,7 @@ impl Engine<'_> {
     /// The client does not want a license any more: does the same as close, and the service goes on.
     pub(super) async fn drop_addon(&mut self, item: &Item, incarnation: &Incarnation) -> Result<(), ModuleError> {
         self.give_up_additions(item).await?;
-        if let Some(shown_elsewhere) = self.give_up_held(item, incarnation).await? {
+        if let Some(shown_elsewhere) = self.give_up_licenses(item, incarnation).await? {
             return Err(shown_elsewhere);
         }
         for row in self.store.licenses_of_item(item.id).map_err(errors::state)? {
@@ -75,7 +75,7 @@ impl Engine<'_> {
     }
 
     /// Looks for the license of a purchase that was given up. If it cannot be seen now, sync looks for it later.
-    async fn look_for_late_ones(&mut self, item: &Item) -> Result<(), ModuleError> {
+    async fn look_for_given_up(&mut self, item: &Item) -> Result<(), ModuleError> {
         match self.settle_additions(item, None).await {
             Err(error) if error.halt == Halt::Database => Err(error),
             Err(error) => {
@@ -103,7 +103,7 @@ impl Engine<'_> {
     }
 
     /// Gives up every license of a service. Returns the error for one that stays, because another service shows it.
-    async fn give_up_held(
+    async fn give_up_licenses(
         &mut self,
         item: &Item,
         incarnation: &Incarnation,
@@ -152,7 +152,8 @@ impl Engine<'_> {
 
     /// The order that a service of this module names, unless it wants no license.
     async fn order_wanted(&mut self, item: &Item) -> Result<Option<LicenseId>, ModuleError> {
-        let wants_none = matches!(wanted(item, &self.rules.panel_addons, &self.rules.catalogue), Ok(Wanted::Nopanel));
+        let wants_none =
+            matches!(choice_of(item, &self.rules.panel_addons, &self.rules.catalogue), Ok(Choice::Nopanel));
         if wants_none || item.module != Some(self.module) {
             return Ok(None);
         }

@@ -7,7 +7,7 @@ use crate::model::ids::{ItemId, LicenseId};
 use crate::model::item::Item;
 use crate::model::journal::{Intent, IntentStatus};
 use crate::model::license_row::{LicenseRow, LicenseState};
-use crate::plan::choice::{Wanted, wanted};
+use crate::plan::choice::{Choice, choice_of};
 use crate::plan::finding::{Finding, ItemView, Kind};
 use crate::plan::hosting::explain::{Question, explain};
 use crate::plan::hosting::survey::{Ground, Sight};
@@ -45,7 +45,7 @@ impl Engine<'_> {
         if self.has_to_renew()? {
             found.push(ground.old_state(self.store.last_number().map_err(errors::state)?));
         }
-        found.extend(open.iter().map(|intent| ground.doubt(intent)));
+        found.extend(open.iter().map(|intent| ground.in_doubt(intent)));
         let is_asked = |license| {
             let is_it = |one: &Intent| one.status == IntentStatus::HandedOver && one.request.license() == license;
             open.iter().any(is_it)
@@ -123,22 +123,22 @@ impl Engine<'_> {
     pub(in crate::engine) async fn explain_addon(&mut self, view: &ItemView) -> Result<Explained, ModuleError> {
         let id = view.item.id;
         let rows = self.store.licenses_of_item(id).map_err(errors::state)?;
-        let held = self.store.license_of(&view.incarnation).map_err(errors::state)?;
+        let bound = self.store.license_of(&view.incarnation).map_err(errors::state)?;
         let open = self.store.open_intents_of_item(id).map_err(errors::state)?;
-        let held = match held {
+        let bound = match bound {
             Some(row) => {
                 let sight = self.sight(&row).await?;
                 Some((row, sight))
             }
             None => None,
         };
-        let away = match &held {
+        let away = match &bound {
             Some((_, Sight::Unreadable(why))) => Some(why.clone()),
             Some((_, Sight::Seen(_) | Sight::Missing)) | None => None,
         };
         let lines = explain(&Question {
             view,
-            held: held.as_ref().map(|(row, sight)| (row, sight)),
+            bound: bound.as_ref().map(|(row, sight)| (row, sight)),
             rows: &rows,
             open: &open,
             settle_s: self.rules.upstream.settle_s,
@@ -146,7 +146,7 @@ impl Engine<'_> {
             today: self.today(),
             price: self.rules.hosting.price_month.as_ref(),
         });
-        self.explained(lines, away, held.is_some()).await
+        self.explained(lines, away, bound.is_some()).await
     }
 
     /// Looks at a service as sync does.
@@ -174,7 +174,7 @@ impl Engine<'_> {
     pub(in crate::engine) async fn obtain_addon(&mut self, item: &Item) -> Result<Text, ModuleError> {
         let id = item.id;
         let incarnation = self.incarnation_of(item).await?;
-        let Wanted::Product(product) = wanted(item, &self.rules.panel_addons, &self.rules.catalogue)? else {
+        let Choice::Product(product) = choice_of(item, &self.rules.panel_addons, &self.rules.catalogue)? else {
             return Err(wants_nothing(id));
         };
         let name = product.internal_name.clone();

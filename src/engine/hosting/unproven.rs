@@ -10,8 +10,8 @@ use crate::model::ids::{ItemId, LicenseId};
 use crate::model::journal::{Intent, IntentEvent, IntentStatus};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
-use crate::plan::doubt::Verdict;
 use crate::plan::hosting::{KeyNow, Unconfirmed, after_empty_look, is_confirmed, key_now, may_be_old, unconfirmed};
+use crate::plan::in_doubt::Verdict;
 use crate::text;
 
 use super::look::unreadable;

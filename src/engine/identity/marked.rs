@@ -10,7 +10,7 @@ use crate::model::journal::{Incarnation, Intent};
 use crate::model::license::{Family, License, RemoteId};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
-use crate::plan::choice::{Wanted, wanted};
+use crate::plan::choice::{Choice, choice_of};
 use crate::plan::identity::marks_of;
 use crate::store::Binding;
 use crate::text;
@@ -45,7 +45,7 @@ impl Engine<'_> {
     ) -> Result<Option<(LicenseRow, License)>, ModuleError> {
         let marks: Vec<Mark> = row.mark.iter().cloned().collect();
         let Some((family, found)) = self.find_marked(&marks, row.family, Some(row)).await? else { return Ok(None) };
-        let Some(found) = self.locked_unheld(family, &found).await? else { return Ok(None) };
+        let Some(found) = self.lock_and_reread(family, &found).await? else { return Ok(None) };
         if seen.is_none() && !self.is_missing_again(row, row.state).await? {
             return Err(errors::license_gone(row.item, row.id));
         }
@@ -87,7 +87,7 @@ impl Engine<'_> {
         incarnation: &Incarnation,
     ) -> Result<Option<(LicenseRow, License)>, ModuleError> {
         let marks = self.marks(item, incarnation)?;
-        let Ok(Wanted::Product(product)) = wanted(item, &self.rules.panel_addons, &self.rules.catalogue) else {
+        let Ok(Choice::Product(product)) = choice_of(item, &self.rules.panel_addons, &self.rules.catalogue) else {
             return Ok(None);
         };
         let product = product.clone();
@@ -98,7 +98,7 @@ impl Engine<'_> {
         let Some((family, found)) = self.find_marked(&marks, product.family, last.as_ref()).await? else {
             return Ok(None);
         };
-        let Some(found) = self.locked_unheld(family, &found).await? else { return Ok(None) };
+        let Some(found) = self.lock_and_reread(family, &found).await? else { return Ok(None) };
         let (id, account, module) = (found.id, self.account, self.module);
         let reason = text!(
             "license {id} bears the mark of service {}, which holds none: bound",
@@ -151,7 +151,7 @@ impl Engine<'_> {
             has_totals |= page.total.is_some();
             self.check_marks(&page.rows).await?;
             for row in &page.rows {
-                if self.is_unheld(row.id)? && may_bear(row, marks, like) {
+                if self.is_unknown_or_gone(row.id)? && may_bear(row, marks, like) {
                     near.push(row.id);
                 }
             }
@@ -181,9 +181,9 @@ impl Engine<'_> {
 
     /// Locks a license that was found and reads it again. `None`: another run took it in the meantime, or it was
     /// deleted, or its mark has changed.
-    async fn locked_unheld(&mut self, family: Family, found: &License) -> Result<Option<License>, ModuleError> {
+    async fn lock_and_reread(&mut self, family: Family, found: &License) -> Result<Option<License>, ModuleError> {
         self.lock_license(found.id).await?;
-        if !self.is_unheld(found.id)? {
+        if !self.is_unknown_or_gone(found.id)? {
             return Ok(None);
         }
         let again = self.read(family, found.id).await?;
@@ -191,7 +191,7 @@ impl Engine<'_> {
     }
 
     /// Whether our state does not hold a license: it does not know it, or believes it to be gone.
-    fn is_unheld(&self, id: LicenseId) -> Result<bool, ModuleError> {
+    fn is_unknown_or_gone(&self, id: LicenseId) -> Result<bool, ModuleError> {
         let row = self.store.license(self.account, id).map_err(errors::state)?;
         Ok(row.is_none_or(|row| row.state == LicenseState::Deleted))
     }
@@ -205,8 +205,8 @@ impl Engine<'_> {
         let Some(item) = item.filter(|item| item.status != ItemStatus::Deleted) else { return Ok(false) };
         let incarnation = self.store.incarnation(&item).map_err(errors::state)?;
         // An unknown internal name proves nothing about what was paid for.
-        let wanted = wanted(&item, &self.rules.panel_addons, &self.rules.catalogue);
-        if matches!(wanted, Ok(Wanted::Nopanel)) || !self.marks(&item, &incarnation)?.contains(&mark) {
+        let choice = choice_of(&item, &self.rules.panel_addons, &self.rules.catalogue);
+        if matches!(choice, Ok(Choice::Nopanel)) || !self.marks(&item, &incarnation)?.contains(&mark) {
             return Ok(false);
         }
         match self.store.license_of(&incarnation).map_err(errors::state)? {

@@ -10,10 +10,10 @@ use crate::model::item::{Item, ItemStatus};
 use crate::model::journal::Incarnation;
 use crate::model::license::Family;
 use crate::model::license_row::LicenseRow;
-use crate::pass_report::{PassReport, Scope};
-use crate::plan::choice::{Wanted, wanted};
+use crate::plan::choice::{Choice, choice_of};
 use crate::plan::identity::{Shown, is_other_owner};
 use crate::plan::renew::is_paid;
+use crate::run_report::{RunReport, Scope};
 use crate::store::StoreError;
 use crate::text;
 
@@ -159,8 +159,8 @@ impl Engine<'_> {
 
     /// True for a service that is paid for and asks for a license.
     fn needs_license(&self, item: &Item) -> bool {
-        let wanted = wanted(item, &self.rules.panel_addons, &self.rules.catalogue);
-        is_paid(item, self.today()) && matches!(wanted, Ok(Wanted::Product(_)))
+        let choice = choice_of(item, &self.rules.panel_addons, &self.rules.catalogue);
+        is_paid(item, self.today()) && matches!(choice, Ok(Choice::Product(_)))
     }
 
     /// Whether a service shows a license that our state does not hold for it.
@@ -177,7 +177,7 @@ impl Engine<'_> {
         &mut self,
         server: &Item,
         suspects: &mut Suspects,
-        report: &mut PassReport,
+        report: &mut RunReport,
     ) -> Result<bool, ModuleError> {
         let incarnation = self.store.incarnation(server).map_err(errors::state)?;
         if server.status == ItemStatus::Deleted || !self.shows_strange(server, &incarnation)? {

@@ -16,7 +16,7 @@ pub(in crate::engine) struct Witness<'w> {
     /// What it shows.
     pub(in crate::engine) license: LicenseId,
     /// What our state holds for it.
-    pub(in crate::engine) held: Option<LicenseId>,
+    pub(in crate::engine) bound: Option<LicenseId>,
 }
 
 fn state(object: &str, value: impl std::fmt::Display, words: Message) -> ModuleError {
@@ -68,9 +68,9 @@ fn nothing_bought() -> Text {
 }
 
 /// The client of a service changed.
-pub(in crate::engine) fn other_client(item: &Item, known: ClientId, held: Option<LicenseId>) -> ModuleError {
+pub(in crate::engine) fn other_client(item: &Item, known: ClientId, bound: Option<LicenseId>) -> ModuleError {
     let (id, client) = (item.id, item.client);
-    let words = match held {
+    let words = match bound {
         Some(license) => {
             let happened = text!(
                 "Service {id} belongs to client {client} now, and its license {license} was bound for client {known}",
@@ -92,24 +92,24 @@ pub(in crate::engine) fn other_client(item: &Item, known: ClientId, held: Option
 }
 
 /// A license is bound to another incarnation of a service's number.
-pub(in crate::engine) fn other_incarnation(item: &Item, held: LicenseId) -> ModuleError {
+pub(in crate::engine) fn other_incarnation(item: &Item, bound: LicenseId) -> ModuleError {
     let (id, created) = (item.id, &item.created);
     let happened = text!(
-        "License {held} is bound to a former service with the number {id}. The present service was created at another time ({created}), or the former one was closed since then",
-        "Лицензия {held} привязана к прежней услуге с номером {id}. Нынешняя создана в другое время ({created}), или прежнюю с тех пор закрыли"
+        "License {bound} is bound to a former service with the number {id}. The present service was created at another time ({created}), or the former one was closed since then",
+        "Лицензия {bound} привязана к прежней услуге с номером {id}. Нынешняя создана в другое время ({created}), или прежнюю с тех пор закрыли"
     );
-    state("item", id, same_or_another(happened, item, held))
+    state("item", id, same_or_another(happened, item, bound))
 }
 
 /// The license that a service shows bears a mark that this state does not know. A service that holds another one
 /// cannot get it by `reconcile --apply`: an operator decides which of the two it keeps.
 pub(in crate::engine) fn mark_of_ours(witness: &Witness<'_>) -> ModuleError {
     let (id, license) = (witness.item.id, witness.license);
-    let next = match witness.held {
+    let next = match witness.bound {
         None => text!("pmisplicense reconcile --apply", "pmisplicense reconcile --apply"),
-        Some(held) => text!(
-            "pmisplicense bind {id} {license} --replace (frees license {held}); then pmisplicense reconcile",
-            "pmisplicense bind {id} {license} --replace (освобождает лицензию {held}); затем pmisplicense reconcile"
+        Some(bound) => text!(
+            "pmisplicense bind {id} {license} --replace (frees license {bound}); then pmisplicense reconcile",
+            "pmisplicense bind {id} {license} --replace (освобождает лицензию {bound}); затем pmisplicense reconcile"
         ),
     };
     let happened = text!(
@@ -123,7 +123,7 @@ pub(in crate::engine) fn mark_of_ours(witness: &Witness<'_>) -> ModuleError {
 /// lost.
 pub(in crate::engine) fn mark_of_theirs(witness: &Witness<'_>, mark: &Mark) -> ModuleError {
     let (id, license, panel) = (witness.item.id, witness.license, mark.panel().as_str());
-    let replace = if witness.held.is_some() { " --replace" } else { "" };
+    let replace = if witness.bound.is_some() { " --replace" } else { "" };
     let happened = text!(
         "Service {id} shows license {license}, which is not in this state and bears the mark of installation {panel}",
         "Услуга {id} показывает лицензию {license}, которой нет в состоянии; на ней метка установки {panel}"
@@ -152,10 +152,10 @@ pub(in crate::engine) fn shows_another(witness: &Witness<'_>, holder: Holder) ->
             "которая в состоянии числится за незакрытой услугой {other}"
         ),
     };
-    let next = match witness.held {
-        Some(held) => text!(
-            "pmisplicense bind {id} {held} (keeps license {held} and shows it again), or pmisplicense bind {id} {license} --replace (frees license {held})",
-            "pmisplicense bind {id} {held} (оставит лицензию {held} и покажет её) или pmisplicense bind {id} {license} --replace (освободит {held})"
+    let next = match witness.bound {
+        Some(bound) => text!(
+            "pmisplicense bind {id} {bound} (keeps license {bound} and shows it again), or pmisplicense bind {id} {license} --replace (frees license {bound})",
+            "pmisplicense bind {id} {bound} (оставит лицензию {bound} и покажет её) или pmisplicense bind {id} {license} --replace (освободит {bound})"
         ),
         None => text!(
             "pmisplicense bind {id} {license} (if it is this service's), or pmisplicense unbind {id} (if it is not)",

@@ -11,7 +11,7 @@ use crate::model::hosting::HostingOrder;
 use crate::model::ids::{ItemId, LicenseId, ModuleId};
 use crate::model::license::{Expiry, Family, License, LicenseStatus};
 use crate::plan::identity::is_our_mark;
-use crate::plan::import::{Choice, Known, Search, choose, is_ours, is_unclaimed};
+use crate::plan::import::{Choice, Known, Search, choose, is_importable, is_ours};
 use crate::ports::CallError;
 use crate::text;
 
@@ -90,7 +90,7 @@ impl Engine<'_> {
                 if looked % TOLD_EACH == 0 || Some(looked) == page.total {
                     progress(looked, page.total);
                 }
-                found.extend(self.unclaimed(family, seen, &shown, &mut codes).await?);
+                found.extend(self.as_importable(family, seen, &shown, &mut codes).await?);
             }
         }
         Ok(found)
@@ -118,7 +118,7 @@ impl Engine<'_> {
         self.try_read(family, seen.id).await
     }
 
-    async fn unclaimed(
+    async fn as_importable(
         &mut self,
         family: Family,
         listed: License,
@@ -126,7 +126,7 @@ impl Engine<'_> {
         codes: &mut Codes,
     ) -> Result<Option<Importable>, ModuleError> {
         let row = self.store.license(self.account, listed.id).map_err(errors::state)?;
-        if !is_unclaimed(&listed, Known { row: row.as_ref(), mark: None, in_doubt: false }) {
+        if !is_importable(&listed, Known { row: row.as_ref(), mark: None, in_doubt: false }) {
             return Ok(None);
         }
         let seen = match self.whole(family, &listed).await? {
@@ -142,7 +142,7 @@ impl Engine<'_> {
         };
         let mark = seen.remoteid.mark().filter(|mark| is_our_mark(mark, row.as_ref(), &self.panel_id));
         let known = Known { row: row.as_ref(), mark: mark.as_ref(), in_doubt: self.in_doubt(&seen)? };
-        if !is_unclaimed(&seen, known) {
+        if !is_importable(&seen, known) {
             return Ok(None);
         }
         let code = self.code_of(&seen, row.as_ref());

@@ -14,7 +14,7 @@ use crate::plan::renew::{ends_soon, is_paid};
 use crate::ports::{LockName, Refusal, RefusalKind, Upstream as _};
 use crate::text;
 
-use crate::engine::sync::pass::{Look, Work};
+use crate::engine::sync::all::{Look, Work};
 use crate::engine::{Engine, errors};
 
 /// Rows of our state read at once.
@@ -40,7 +40,7 @@ impl Engine<'_> {
         let Some(parent) = item.parent else { return Err(no_parent(item)) };
         let parent = self.item(parent).await?;
         let incarnation = self.known_incarnation(&parent)?;
-        match self.held_by(&incarnation)? {
+        match self.bound_license(&incarnation)? {
             Some(row) if row.state == LicenseState::Bound && row.family == Family::Soft => Ok(Some(row.id)),
             Some(_) | None => Err(no_parent_license(item, parent.id)),
         }
@@ -161,12 +161,12 @@ impl Engine<'_> {
         let (today, days) = (self.today(), self.rules.renew_before_days);
         let mut after = LicenseId(0);
         loop {
-            let rows = self.held(Family::Addition, after, BATCH)?;
+            let rows = self.expected(Family::Addition, after, BATCH)?;
             let Some((last, ..)) = rows.last() else { return Ok(()) };
             after = *last;
             for (id, item, state) in rows {
                 if state == LicenseState::ToFree {
-                    work.unheld.insert(id);
+                    work.to_free.insert(id);
                     continue;
                 }
                 let needs_look = match self.store.license(self.account, id) {

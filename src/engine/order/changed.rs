@@ -5,8 +5,8 @@ use crate::error::{ErrorKind, Halt, ModuleError, Text};
 use crate::model::ids::{ItemId, LicenseId};
 use crate::model::journal::{Intent, IntentEvent, IntentStatus, OrderRequest};
 use crate::model::license::License;
-use crate::plan::choice::{Wanted, wanted};
-use crate::plan::doubt::{mismatch, unexplained};
+use crate::plan::choice::{Choice, choice_of};
+use crate::plan::in_doubt::{mismatch, unexplained};
 use crate::text;
 
 use crate::engine::Engine;
@@ -23,14 +23,14 @@ impl Engine<'_> {
             return Ok(None);
         }
         let item = self.item(item).await?;
-        let asked = match wanted(&item, &self.rules.panel_addons, &self.rules.catalogue) {
-            Ok(Wanted::Product(product)) => self.asked(&item, product).ok().map(|asked| OrderRequest {
+        let asked = match choice_of(&item, &self.rules.panel_addons, &self.rules.catalogue) {
+            Ok(Choice::Product(product)) => self.order_fields(&item, product).ok().map(|asked| OrderRequest {
                 pricelist: product.pricelist,
                 ip: asked.ip,
                 nodes: asked.nodes,
                 ..order.clone()
             }),
-            Ok(Wanted::Nopanel) | Err(_) => None,
+            Ok(Choice::Nopanel) | Err(_) => None,
         };
         Ok(unexplained(order, asked.as_ref(), seen))
     }

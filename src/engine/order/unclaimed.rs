@@ -18,7 +18,7 @@ use crate::engine::{Engine, errors};
 
 /// What happens to an unclaimed license.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::engine) enum Stray {
+pub(in crate::engine) enum Unclaimed {
     /// It is a duplicate, and may be freed.
     Free(LicenseId),
     /// It is the license of this service, which waits for it.
@@ -30,7 +30,7 @@ pub(in crate::engine) enum Stray {
 impl Engine<'_> {
     /// Whether a row of a list shows a license that exists, is paid for, and bears the mark of an order of ours. The
     /// caller knows that our state does not hold the license.
-    pub(in crate::engine) fn is_stray(&self, seen: &License) -> bool {
+    pub(in crate::engine) fn is_unclaimed(&self, seen: &License) -> bool {
         let is_there = !matches!(seen.status, LicenseStatus::Deleted | LicenseStatus::Ordered);
         is_there && matches!(seen.remoteid.mark_of(&self.panel_id), Some(Mark::Order { .. }))
     }
@@ -40,7 +40,7 @@ impl Engine<'_> {
         &mut self,
         family: Family,
         id: LicenseId,
-    ) -> Result<Stray, ModuleError> {
+    ) -> Result<Unclaimed, ModuleError> {
         self.lock_license(id).await?;
         let kept = self.keep_locked(family, id).await;
         self.unlock(LockName::License(self.account, id));
@@ -55,26 +55,26 @@ impl Engine<'_> {
         is_young.then(|| self.now() + settle)
     }
 
-    async fn keep_locked(&mut self, family: Family, id: LicenseId) -> Result<Stray, ModuleError> {
+    async fn keep_locked(&mut self, family: Family, id: LicenseId) -> Result<Unclaimed, ModuleError> {
         if self.store.license(self.account, id).map_err(errors::state)?.is_some() {
-            return Ok(Stray::Left);
+            return Ok(Unclaimed::Left);
         }
-        let Some(seen) = self.read(family, id).await?.filter(|seen| self.is_stray(seen)) else {
-            return Ok(Stray::Left);
+        let Some(seen) = self.read(family, id).await?.filter(|seen| self.is_unclaimed(seen)) else {
+            return Ok(Unclaimed::Left);
         };
         let Some(mark @ Mark::Order { item, .. }) = seen.remoteid.mark_of(&self.panel_id) else {
-            return Ok(Stray::Left);
+            return Ok(Unclaimed::Left);
         };
         let orders = self.store.orders_of_item(item).map_err(errors::state)?;
         let intent =
             orders.into_iter().find(|intent| intent.request.as_order().is_some_and(|order| order.mark == mark));
         let Some(intent) = intent.filter(|intent| intent.status.is_ended() && intent.account == self.account) else {
-            return Ok(Stray::Left);
+            return Ok(Unclaimed::Left);
         };
         if self.is_awaited(item, &intent).await? {
-            return Ok(Stray::Of(item));
+            return Ok(Unclaimed::Of(item));
         }
-        let Some(order) = intent.request.as_order().cloned() else { return Ok(Stray::Left) };
+        let Some(order) = intent.request.as_order().cloned() else { return Ok(Unclaimed::Left) };
         let reason = text!(
             "license {id} is a duplicate: it bears the mark of an order of service {item} that had ended; to be freed",
             "лицензия {id} — дубликат: на ней метка уже завершённого заказа услуги {item}; будет освобождена"
@@ -109,6 +109,6 @@ impl Engine<'_> {
             tx.note(Some(item), Some((account, id)), "duplicate", &reason)?;
             Ok(true)
         });
-        Ok(if kept.await? && rests_until.is_none() { Stray::Free(id) } else { Stray::Left })
+        Ok(if kept.await? && rests_until.is_none() { Unclaimed::Free(id) } else { Unclaimed::Left })
     }
 }

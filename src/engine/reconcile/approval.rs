@@ -2,9 +2,9 @@
 //! out (docs/money-safety.md 6). The types enforce this.
 
 use crate::error::{ModuleError, Text};
-use crate::pass_report::{Scope, named};
 use crate::plan::finding::{Finding, Remedy};
 use crate::plan::guard::{Allow, Kind, held_back};
+use crate::run_report::{Scope, named};
 
 use crate::engine::guard::{By, held_back_error};
 use crate::engine::{Engine, errors};

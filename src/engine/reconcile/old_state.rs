@@ -121,7 +121,7 @@ impl Engine<'_> {
     async fn holds_gone(&mut self, id: ItemId) -> Result<bool, ModuleError> {
         let item = self.item(id).await?;
         let incarnation = self.store.incarnation(&item).map_err(errors::state)?;
-        let Some(row) = self.held_by(&incarnation)? else { return Ok(false) };
+        let Some(row) = self.bound_license(&incarnation)? else { return Ok(false) };
         self.lock_license(row.id).await?;
         Ok(is_deleted(&self.read(row.family, row.id).await?))
     }

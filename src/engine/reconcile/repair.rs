@@ -10,7 +10,7 @@ use crate::model::journal::Incarnation;
 use crate::model::license::{Family, License};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::plan::change::differences;
-use crate::plan::choice::{Wanted, wanted};
+use crate::plan::choice::{Choice, choice_of};
 use crate::plan::identity::is_our_mark;
 use crate::plan::reason::state_words;
 use crate::ports::{LockName, PanelCall};
@@ -151,7 +151,7 @@ impl Engine<'_> {
             return self.obtain_addon(&item).await;
         }
         let incarnation = self.incarnation_of(&item).await?;
-        let Wanted::Product(product) = wanted(&item, &self.rules.panel_addons, &self.rules.catalogue)? else {
+        let Choice::Product(product) = choice_of(&item, &self.rules.panel_addons, &self.rules.catalogue)? else {
             return Err(wants_nothing(id));
         };
         let license = self.obtain_for(&item, &incarnation, product).await?;
@@ -224,17 +224,17 @@ impl Engine<'_> {
         self.sync_item(&item).await?;
         let item = self.item(id).await?;
         let incarnation = self.store.incarnation(&item).map_err(errors::state)?;
-        let Some(row) = self.held_by(&incarnation)? else {
+        let Some(row) = self.bound_license(&incarnation)? else {
             return Ok(text!("service {id} looked at", "услуга {id} просмотрена"));
         };
         let seen = self.read(row.family, row.id).await?;
         let Some(seen) = seen else { return Err(errors::license_gone(Some(id), row.id)) };
-        let left = match wanted(&item, &self.rules.panel_addons, &self.rules.catalogue) {
-            Ok(Wanted::Product(product)) => {
-                let target = self.target(&item, self.served(&item, product))?;
-                differences(&item, &target, &row, &seen, self.today()).len()
+        let left = match choice_of(&item, &self.rules.panel_addons, &self.rules.catalogue) {
+            Ok(Choice::Product(product)) => {
+                let desired = self.desired_license(&item, self.served(&item, product))?;
+                differences(&item, &desired, &row, &seen, self.today()).len()
             }
-            Ok(Wanted::Nopanel) | Err(_) => 0,
+            Ok(Choice::Nopanel) | Err(_) => 0,
         };
         if left > 0 {
             return Err(not_yet(id, row.id));

@@ -8,7 +8,7 @@ use crate::model::ids::{ItemId, LicenseId, Mark};
 use crate::model::journal::Intent;
 use crate::model::license::{License, LicenseTariff};
 use crate::model::license_row::LicenseRow;
-use crate::plan::doubt::FREE_WHEN_APPEARS_DAYS;
+use crate::plan::in_doubt::FREE_WHEN_APPEARS_DAYS;
 use crate::plan::resolution::is_given_up;
 use crate::text;
 

@@ -10,9 +10,9 @@ use crate::model::journal::{Intent, IntentEvent, OrderRequest};
 use crate::model::license::{License, LicenseStatus};
 use crate::model::license_row::LicenseRow;
 use crate::plan::bind::{BindOptions, Consent, mark_of_another};
-use crate::plan::choice::{Wanted, wanted};
-use crate::plan::doubt::mismatch;
+use crate::plan::choice::{Choice, choice_of};
 use crate::plan::identity::KeyFate;
+use crate::plan::in_doubt::mismatch;
 use crate::plan::resolution::{Fate, Service, fate, is_given_up, misnamed};
 use crate::ports::{CallError, Edit, Repeatable};
 use crate::text;
@@ -91,13 +91,13 @@ impl Engine<'_> {
         }
         let item = self.item(intent.item.unwrap_or(ItemId(0))).await?;
         let (incarnation, standing) = self.standing(&item)?;
-        let wants = wanted(&item, &self.rules.panel_addons, &self.rules.catalogue);
+        let wants = choice_of(&item, &self.rules.panel_addons, &self.rules.catalogue);
         let holds = self.store.license_of(&incarnation).map_err(errors::state)?;
         let holds = holds.filter(|row| row.id != license || row.account != self.account).map(|row| row.id);
         Ok(fate(Service {
             standing,
             is_closed: item.status == ItemStatus::Deleted,
-            wants_license: matches!(wants, Ok(Wanted::Product(_))),
+            wants_license: matches!(wants, Ok(Choice::Product(_))),
             holds,
             replaces_it: self.left_for_order(&incarnation, intent)?.is_some(),
             incarnation,

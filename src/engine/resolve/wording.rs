@@ -250,7 +250,7 @@ pub(in crate::engine) fn several_in_doubt(item: ItemId, several: &[Intent]) -> M
 }
 
 /// The doubt that was named does not belong to this service.
-pub(in crate::engine) fn no_such_doubt(item: ItemId, intent: IntentId, several: &[Intent]) -> ModuleError {
+pub(in crate::engine) fn not_in_doubt(item: ItemId, intent: IntentId, several: &[Intent]) -> ModuleError {
     let words =
         text!("Service {item} has no request {intent} in doubt", "У услуги {item} нет запроса {intent} под вопросом");
     ModuleError::new(ErrorKind::Missed, "wish", intent, words)

@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use crate::error::{ErrorKind, Message, ModuleError, Text};
 use crate::model::ids::{ItemId, LicenseId};
 use crate::model::license::{Family, License, LicenseStatus, LicenseTariff};
-use crate::pass_report::Scope;
 use crate::plan::bundled::may_belong;
-use crate::plan::change::Target;
-use crate::plan::choice::{Wanted, wanted};
+use crate::plan::change::DesiredLicense;
+use crate::plan::choice::{Choice, choice_of};
 use crate::plan::renew::is_paid;
+use crate::run_report::Scope;
 use crate::text;
 
 use super::{Steps, Swept};
@@ -59,7 +59,7 @@ impl Engine<'_> {
                 lists.insert(family.func(), list);
             }
             let found = match look {
-                Ok(Some((family, target))) => self.find_before_order(family, &target, &lists).await,
+                Ok(Some((family, desired))) => self.find_before_order(family, &desired, &lists).await,
                 Ok(None) => Ok(Found::Nothing),
                 Err(error) => Err(error),
             };
@@ -99,28 +99,28 @@ impl Engine<'_> {
     }
 
     /// The license to look for before a server gets one; `None`: no search is needed.
-    async fn look_before_order(&mut self, id: ItemId) -> Result<Option<(Family, Target)>, ModuleError> {
+    async fn look_before_order(&mut self, id: ItemId) -> Result<Option<(Family, DesiredLicense)>, ModuleError> {
         let item = self.item(id).await?;
         let open = self.store.open_intents_of_item(id).map_err(errors::state)?;
         if open.iter().any(|intent| intent.request.as_order().is_some()) {
             // A license that the server's own order bought is found by settling that order.
             return Ok(None);
         }
-        let Ok(Wanted::Product(product)) = wanted(&item, &self.rules.panel_addons, &self.rules.catalogue) else {
+        let Ok(Choice::Product(product)) = choice_of(&item, &self.rules.panel_addons, &self.rules.catalogue) else {
             return Ok(None);
         };
-        Ok(self.target(&item, product).ok().map(|target| (product.family, target)))
+        Ok(self.desired_license(&item, product).ok().map(|desired| (product.family, desired)))
     }
 
     async fn find_before_order(
         &mut self,
         family: Family,
-        target: &Target,
+        desired: &DesiredLicense,
         lists: &Lists,
     ) -> Result<Found, ModuleError> {
         let Some(list) = lists.get(family.func()) else { return Ok(Found::Nothing) };
-        let near: Vec<License> = list.unknown.iter().filter(|seen| may_belong(seen, target)).cloned().collect();
-        Ok(match (self.first_of(family, near, target).await?, &list.gap) {
+        let near: Vec<License> = list.unknown.iter().filter(|seen| may_belong(seen, desired)).cloned().collect();
+        Ok(match (self.first_of(family, near, desired).await?, &list.gap) {
             (Some(seen), _) => Found::License(seen.id),
             (None, None) => Found::Nothing,
             (None, Some(left_out)) => Found::Unclear(left_out.clone()),
@@ -132,13 +132,13 @@ impl Engine<'_> {
         &mut self,
         family: Family,
         near: Vec<License>,
-        target: &Target,
+        desired: &DesiredLicense,
     ) -> Result<Option<License>, ModuleError> {
         for seen in near {
             if matches!(seen.tariff, LicenseTariff::Id(_)) {
                 return Ok(Some(seen));
             }
-            if let Some(seen) = self.read(family, seen.id).await?.filter(|seen| may_belong(seen, target)) {
+            if let Some(seen) = self.read(family, seen.id).await?.filter(|seen| may_belong(seen, desired)) {
                 return Ok(Some(seen));
             }
         }

@@ -1,8 +1,8 @@
 //! How a pass collects failures: a failure of one service or license goes into its report, and the pass goes on.
 
 use crate::error::{Halt, ModuleError};
-use crate::pass_report::{PassReport, Scope, Why};
-use crate::plan::halt::ends_pass;
+use crate::plan::halt::ends_sync_pass;
+use crate::run_report::{RunReport, Scope, Why};
 use crate::store::StoreError;
 
 use crate::engine::{Engine, errors};
@@ -14,7 +14,7 @@ impl Engine<'_> {
     /// The account itself fails, so the pass ends.
     pub(in crate::engine) async fn collected(
         &mut self,
-        report: &mut PassReport,
+        report: &mut RunReport,
         scope: Scope,
         result: Result<(), ModuleError>,
     ) -> Result<(), ModuleError> {
@@ -31,12 +31,12 @@ impl Engine<'_> {
     /// The account itself fails, so the pass ends.
     pub(in crate::engine) async fn collect(
         &mut self,
-        report: &mut PassReport,
+        report: &mut RunReport,
         scope: Scope,
         error: ModuleError,
     ) -> Result<(), ModuleError> {
         self.held.clear();
-        if ends_pass(error.halt) {
+        if ends_sync_pass(error.halt) {
             return Err(error);
         }
         let why = if error.halt == Halt::Unrecognized { Why::UnknownLicense } else { Why::Failed };
@@ -51,7 +51,7 @@ impl Engine<'_> {
     /// The state file itself cannot be used.
     pub(in crate::engine) fn row_failed(
         &self,
-        report: &mut PassReport,
+        report: &mut RunReport,
         scope: Scope,
         error: StoreError,
     ) -> Result<(), ModuleError> {
@@ -63,13 +63,13 @@ impl Engine<'_> {
         Ok(())
     }
 
-    fn warn_last(&self, report: &PassReport) {
+    fn warn_last(&self, report: &RunReport) {
         if let Some(entry) = report.entries().last() {
             self.warn(&entry.line());
         }
     }
 
-    pub(in crate::engine) fn note_last(&self, report: &PassReport) {
+    pub(in crate::engine) fn note_last(&self, report: &RunReport) {
         if let Some(entry) = report.entries().last() {
             self.note(&entry.line());
         }

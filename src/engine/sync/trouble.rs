@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::error::{ModuleError, Text};
 use crate::model::ids::ItemId;
 use crate::model::item::Item;
-use crate::pass_report::{Entry, PassReport, Scope, Why};
 use crate::plan::halt::counts_as_failure;
 use crate::plan::renew::is_paid;
 use crate::ports::PanelCall;
+use crate::run_report::{Entry, RunReport, Scope, Why};
 use crate::text;
 
 use crate::engine::{Engine, errors};
@@ -52,7 +52,7 @@ impl Engine<'_> {
     pub(in crate::engine) async fn note_troubles(
         &mut self,
         handled: &BTreeSet<ItemId>,
-        report: &mut PassReport,
+        report: &mut RunReport,
     ) -> Result<(), ModuleError> {
         let mut failed: BTreeMap<ItemId, &Entry> = BTreeMap::new();
         for entry in report.entries().iter().filter(|entry| entry.why == Why::Failed) {

@@ -9,7 +9,7 @@ use crate::error::{ModuleError, Text};
 use crate::model::ids::{ItemId, LicenseId, ModuleId};
 use crate::model::license::{Family, License, LicenseStatus, RemoteId};
 use crate::model::whmcs::NocRow;
-use crate::plan::finding::Want;
+use crate::plan::finding::Desired;
 use crate::plan::takeover::{Evidence, Left, Named, Service, Verdict};
 use crate::text;
 
@@ -108,8 +108,8 @@ impl Engine<'_> {
         places: &mut Option<BTreeMap<IpAddr, Vec<Service>>>,
         servers: &Servers,
     ) -> Result<Named, ModuleError> {
-        let held = self.store.license(self.account, seen.id).map_err(errors::state)?;
-        let holder = held.filter(|row| row.incarnation.is_some()).and_then(|row| row.item);
+        let known = self.store.license(self.account, seen.id).map_err(errors::state)?;
+        let holder = known.filter(|row| row.incarnation.is_some()).and_then(|row| row.item);
         let one = |item: ItemId, by: Evidence| (item, BTreeSet::from([by]));
         if let Some(item) = row.item {
             return Ok(Named::from([one(item, Evidence::Map)]));
@@ -128,9 +128,9 @@ impl Engine<'_> {
             Some(places) => places,
             None => places.insert(self.places(servers).await?),
         };
-        let fits = |service: &&Service| match &service.want {
-            Want::License(target) => seen.tariff.may_be(target.pricelist) && service.held.is_none(),
-            Want::Nothing | Want::Unclear(_) => false,
+        let fits = |service: &&Service| match &service.desired {
+            Desired::License(desired) => seen.tariff.may_be(desired.pricelist) && service.bound.is_none(),
+            Desired::Nothing | Desired::Unclear(_) => false,
         };
         let here = places.get(&ip).into_iter().flatten().filter(fits);
         Ok(here.map(|service| one(service.item.id, Evidence::Address)).collect())
@@ -151,8 +151,8 @@ impl Engine<'_> {
                 after = *last;
                 for id in batch {
                     let Some(service) = self.service(id, servers).await? else { continue };
-                    if let Want::License(target) = &service.want
-                        && let Some(ip) = target.ip
+                    if let Desired::License(desired) = &service.desired
+                        && let Some(ip) = desired.ip
                     {
                         places.entry(ip).or_default().push(service);
                     }

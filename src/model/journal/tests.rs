@@ -29,25 +29,25 @@ fn no_event_changes_an_intent_whose_outcome_is_certain() {
     }
     // The events of an open intent, one by one. A late answer cannot turn an intent that waits for an operator into
     // "refused" or "not sent".
-    let (doubt, free, operator) = (IntentStatus::InDoubt, IntentStatus::FreeWhenAppears, IntentStatus::HandedOver);
+    let (in_doubt, free, operator) = (IntentStatus::InDoubt, IntentStatus::FreeWhenAppears, IntentStatus::HandedOver);
     let (done, never) = (Some(IntentStatus::Done), Some(IntentStatus::NotHappened));
     let (refused, not_sent) = (Some(IntentStatus::Refused), Some(IntentStatus::NotSent));
-    assert!(![doubt, free, operator].into_iter().any(IntentStatus::is_ended));
-    for (event, of_doubt, of_free, of_handed_over) in [
+    assert!(![in_doubt, free, operator].into_iter().any(IntentStatus::is_ended));
+    for (event, of_in_doubt, of_free, of_handed_over) in [
         (&events[0], None, None, None),
         (&events[1], done, None, None),
         (&events[2], refused, None, None),
         (&events[3], not_sent, None, None),
-        (&events[4], Some(doubt), None, None),
-        (&events[5], Some(doubt), Some(free), None),
+        (&events[4], Some(in_doubt), None, None),
+        (&events[5], Some(in_doubt), Some(free), None),
         (&events[6], done, done, done),
         (&events[7], never, never, never),
         (&events[8], Some(operator), None, Some(operator)),
         (&events[9], Some(free), Some(free), Some(free)),
-        (&events[10], None, Some(doubt), None),
+        (&events[10], None, Some(in_doubt), None),
     ] {
-        let got = [doubt, free, operator].map(|status| status.after(event));
-        assert_eq!(got, [of_doubt, of_free, of_handed_over], "{event:?}");
+        let got = [in_doubt, free, operator].map(|status| status.after(event));
+        assert_eq!(got, [of_in_doubt, of_free, of_handed_over], "{event:?}");
     }
     assert_eq!(IntentStatus::fold(&events[1..2]), None);
     assert_eq!(IntentStatus::fold(&[IntentEvent::Recorded]), Some(IntentStatus::InDoubt));

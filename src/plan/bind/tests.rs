@@ -25,18 +25,18 @@ fn an_operator_accepts_a_new_client_and_an_incarnation_that_lacks_this_license()
         ("a new client", Standing::NewClient(known), Accepted::NewClient(known)),
         (
             "a new client of a service with a license",
-            Standing::OtherClient { known, held: Some(other) },
+            Standing::OtherClient { known, bound: Some(other) },
             Accepted::NewClient(known),
         ),
         (
             "an order of the former client is in doubt",
-            Standing::OtherClient { known, held: None },
+            Standing::OtherClient { known, bound: None },
             Accepted::OrderInDoubt(known),
         ),
-        ("the former incarnation holds this license", Standing::OtherIncarnation { held: LICENSE }, Accepted::Known),
+        ("the former incarnation holds this license", Standing::OtherIncarnation { bound: LICENSE }, Accepted::Known),
         (
             "the former incarnation holds another",
-            Standing::OtherIncarnation { held: other },
+            Standing::OtherIncarnation { bound: other },
             Accepted::OtherIncarnation(other),
         ),
     ] {
@@ -49,7 +49,7 @@ fn an_operator_accepts_a_new_client_and_an_incarnation_that_lacks_this_license()
 fn a_license_is_taken_from_a_service_only_by_an_operator_for_the_service_that_shows_it() {
     let shows = |licid| Item { params: ItemParams { licid, ..ItemParams::default() }, ..test_item(43) };
     let (item, other) = (shows(Some(LICENSE)), shows(None));
-    let of = |id| LicenseRow { incarnation: Some("life".into()), item: Some(ItemId(id)), ..test_row(LICENSE.0) };
+    let of = |id| LicenseRow { incarnation: Some("incarnation".into()), item: Some(ItemId(id)), ..test_row(LICENSE.0) };
     let free = LicenseRow { incarnation: None, ..of(42) };
     for (case, got, want) in [
         ("unknown to our state", source(&item, LICENSE, None, true), Source::Nobody),
@@ -110,7 +110,8 @@ fn a_license_is_bound_with_the_name_of_its_product() {
     let catalogue = Catalogue::builtin();
     let asked = catalogue.by_pricelist(UpstreamPricelistId(55227)).expect("built in");
     let other = catalogue.iter().find(|product| product.pricelist != asked.pricelist).expect("built in");
-    let used = LicenseRow { incarnation: Some("life".into()), internal_name: "55228".into(), ..test_row(LICENSE.0) };
+    let used =
+        LicenseRow { incarnation: Some("incarnation".into()), internal_name: "55228".into(), ..test_row(LICENSE.0) };
     let free = LicenseRow { incarnation: None, ..used.clone() };
     let tariff = Some(other.pricelist);
     for (case, row, tariff, is_certain, want) in [

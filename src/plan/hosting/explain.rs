@@ -11,8 +11,8 @@ use crate::model::journal::{Intent, IntentStatus};
 use crate::model::license::Money;
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::plan::cost::Change;
-use crate::plan::explain::doubt_words;
-use crate::plan::finding::{ItemView, Want};
+use crate::plan::explain::in_doubt_words;
+use crate::plan::finding::{Desired, ItemView};
 use crate::plan::renew::is_paid;
 use crate::text;
 
@@ -22,7 +22,7 @@ pub struct Question<'q> {
     /// The service.
     pub view: &'q ItemView,
     /// The license that its present incarnation holds, and a look at its order.
-    pub held: Option<(&'q LicenseRow, &'q Sight)>,
+    pub bound: Option<(&'q LicenseRow, &'q Sight)>,
     /// All licenses that it holds or held.
     pub rows: &'q [LicenseRow],
     /// Its intents without an ended outcome.
@@ -39,16 +39,19 @@ pub struct Question<'q> {
 
 /// The lines, in the order in which things would be done.
 pub fn explain(q: &Question<'_>) -> Vec<Change> {
-    let mut lines: Vec<Text> = q.open.iter().map(|intent| doubt_words(intent, intent.settled_at(q.settle_s))).collect();
+    let mut lines: Vec<Text> =
+        q.open.iter().map(|intent| in_doubt_words(intent, intent.settled_at(q.settle_s))).collect();
     lines.extend(q.rows.iter().filter_map(|row| given_back(q, row)));
-    match &q.view.want {
-        Want::Unclear(why) => {
+    match &q.view.desired {
+        Desired::Unclear(why) => {
             lines.push(text!(["nothing can be ordered: {}", why.en], ["заказать ничего нельзя: {}", why.ru]))
         }
-        Want::Nothing => lines.push(text!("the service needs no control panel", "услуге не нужна панель управления")),
-        Want::License(_) => {}
+        Desired::Nothing => {
+            lines.push(text!("the service needs no control panel", "услуге не нужна панель управления"))
+        }
+        Desired::License(_) => {}
     }
-    match q.held {
+    match q.bound {
         Some((row, Sight::Seen(seen))) => lines.extend(license(q.view, row, seen)),
         Some((row, Sight::Missing)) => lines.push(gone(row)),
         // The reason why it cannot be read is reported apart from this.
@@ -56,7 +59,7 @@ pub fn explain(q: &Question<'_>) -> Vec<Change> {
         None => {}
     }
     let mut lines: Vec<Change> = lines.into_iter().map(Change::free).collect();
-    lines.extend(q.held.is_none().then(|| without(q)));
+    lines.extend(q.bound.is_none().then(|| without(q)));
     lines
 }
 
@@ -129,8 +132,8 @@ fn license(view: &ItemView, row: &LicenseRow, seen: &HostingOrder) -> Vec<Text> 
 
 fn without(q: &Question<'_>) -> Change {
     let (id, price) = (q.view.item.id, q.price.cloned());
-    match (&q.view.want, q.view.item.status) {
-        (Want::License(_), ItemStatus::Active) if is_paid(&q.view.item, q.today) => {
+    match (&q.view.desired, q.view.item.status) {
+        (Desired::License(_), ItemStatus::Active) if is_paid(&q.view.item, q.today) => {
             let words = text!(
                 "service {id} is paid and has no license: sync never buys one",
                 "услуга {id} оплачена, а лицензии нет: sync её не покупает"
@@ -138,10 +141,10 @@ fn without(q: &Question<'_>) -> Change {
             .next(text!("pmisplicense reconcile --apply", "pmisplicense reconcile --apply"));
             Change::at_list_price(words.text(), price)
         }
-        (Want::License(_), ItemStatus::Ordered | ItemStatus::Processing) => {
+        (Desired::License(_), ItemStatus::Ordered | ItemStatus::Processing) => {
             Change::at_list_price(text!("no license yet: open buys one", "лицензии ещё нет: её купит open"), price)
         }
-        (Want::License(_) | Want::Nothing | Want::Unclear(_), _) => {
+        (Desired::License(_) | Desired::Nothing | Desired::Unclear(_), _) => {
             Change::free(text!("no license, and none is bought", "лицензии нет, и покупать её не нужно"))
         }
     }

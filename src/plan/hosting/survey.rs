@@ -9,7 +9,7 @@ use crate::model::item::ItemStatus;
 use crate::model::journal::{Intent, IntentStatus};
 use crate::model::license::Money;
 use crate::model::license_row::{LicenseRow, LicenseState};
-use crate::plan::finding::{Finding, Holds, ItemView, Kind, Remedy, Want};
+use crate::plan::finding::{Desired, Finding, Holds, ItemView, Kind, Remedy};
 use crate::plan::hosting::{KeyNow, key_now};
 use crate::plan::identity::{Shown, serves};
 use crate::plan::reason::{Decision, asked, decision};
@@ -269,7 +269,7 @@ impl Ground {
     }
 
     /// A purchase or a removal whose outcome is not known.
-    pub fn doubt(&self, intent: &Intent) -> Finding {
+    pub fn in_doubt(&self, intent: &Intent) -> Finding {
         let (id, asked) = (intent.id, asked(&intent.request));
         let item = intent.item.map_or_else(|| "-".to_owned(), |item| item.to_string());
         let order = intent.request.license().map_or(0, |order| order.0);
@@ -278,8 +278,8 @@ impl Ground {
             ["{} для услуги {item} (запрос {id}): исход ещё неизвестен", asked.ru]
         );
         let (kind, remedy, step) = match (intent.status == IntentStatus::HandedOver, intent.item) {
-            (false, Some(item)) => (Kind::Doubt, Remedy::Look(item), None),
-            (false, None) => (Kind::Doubt, command(format_args!("history license:{order}")), None),
+            (false, Some(item)) => (Kind::InDoubt, Remedy::Look(item), None),
+            (false, None) => (Kind::InDoubt, command(format_args!("history license:{order}")), None),
             (true, _) => {
                 let Decision { command, next } = decision(intent);
                 (Kind::HandedOver, Remedy::Operator(command), Some(next))
@@ -314,7 +314,7 @@ impl Ground {
             );
             return Some(finding(Kind::Shown, Some(license), what, command(format_args!("bind {item} {license}"))));
         }
-        let is_wanted = matches!(view.want, Want::License(_)) && is_paid(&view.item, self.today);
+        let is_wanted = matches!(view.desired, Desired::License(_)) && is_paid(&view.item, self.today);
         is_wanted.then(|| {
             let what = text!("service {item} is active and has no license", "услуга {item} активна, а лицензии нет");
             finding(Kind::NoLicense, None, what, Remedy::Obtain(item))
@@ -334,7 +334,7 @@ impl Ground {
             "если она для вашей услуги, укажите её номер: pmisplicense bind УСЛУГА {order}"
         );
         Finding {
-            kind: Kind::Unowned,
+            kind: Kind::Unclaimed,
             item: None,
             license: Some(order),
             what,

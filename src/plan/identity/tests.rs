@@ -30,7 +30,7 @@ fn of(item: u32, state: LicenseState) -> LicenseRow {
 fn a_service_is_judged_by_client_and_incarnation() {
     use LicenseState as S;
     let former = LicenseRow { incarnation: Some("42/2020-02-02/0".into()), ..row(S::Bound) };
-    let (other, held) = (Some(ClientId(77)), LicenseId(5001));
+    let (other, bound) = (Some(ClientId(77)), LicenseId(5001));
     for (case, known, rows, ordering, want) in [
         ("never seen", None, vec![], false, Standing::Same),
         ("as recorded", Some(CLIENT), vec![row(S::Bound)], false, Standing::Same),
@@ -41,24 +41,24 @@ fn a_service_is_judged_by_client_and_incarnation() {
             other,
             vec![row(S::Bound)],
             false,
-            Standing::OtherClient { known: ClientId(77), held: Some(held) },
+            Standing::OtherClient { known: ClientId(77), bound: Some(bound) },
         ),
         (
             "another client, taking",
             other,
             vec![row(S::Claimed)],
             false,
-            Standing::OtherClient { known: ClientId(77), held: Some(held) },
+            Standing::OtherClient { known: ClientId(77), bound: Some(bound) },
         ),
         (
             "another client, an order in doubt",
             other,
             vec![],
             true,
-            Standing::OtherClient { known: ClientId(77), held: None },
+            Standing::OtherClient { known: ClientId(77), bound: None },
         ),
-        ("another incarnation", None, vec![former.clone()], false, Standing::OtherIncarnation { held }),
-        ("both", other, vec![former], false, Standing::OtherIncarnation { held }),
+        ("another incarnation", None, vec![former.clone()], false, Standing::OtherIncarnation { bound }),
+        ("both", other, vec![former], false, Standing::OtherIncarnation { bound }),
     ] {
         let item = Item { client: CLIENT, ..test_item(42) };
         assert_eq!(standing(&item, &incarnation(), known, &rows, ordering), want, "{case}");

@@ -42,7 +42,7 @@ impl Comparison<'_> {
 
     /// Adds a finding for each service that shows a license which our state does not hold for it. Withdraws remedies
     /// that would free such a license or buy another one.
-    pub(super) fn shown_unheld(&mut self) {
+    pub(super) fn shown_unbound(&mut self) {
         let mut decided = BTreeSet::new();
         self.lost_state();
         for show in std::mem::take(&mut self.shows) {
@@ -163,7 +163,7 @@ impl Comparison<'_> {
     fn is_named(&self, license: LicenseId, item: ItemId) -> bool {
         self.list.iter().any(|finding| {
             let is_freed = finding.remedy == Remedy::TakeIn(license, None);
-            (finding.kind == Kind::TwoItems || (finding.kind == Kind::Unowned && !is_freed))
+            (finding.kind == Kind::TwoItems || (finding.kind == Kind::Unclaimed && !is_freed))
                 && finding.license == Some(license)
                 && finding.item == Some(item)
         })

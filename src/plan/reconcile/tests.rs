@@ -12,7 +12,7 @@ use crate::model::license::{FREE_IP, FREE_NAME, Family, LicenseTariff, RemoteId,
 use crate::model::license_row::test_row;
 use crate::model::period::Period;
 use crate::model::reason::Reason;
-use crate::plan::change::Target;
+use crate::plan::change::DesiredLicense;
 use crate::plan::identity::{Shown, shown};
 
 const PRICELIST: UpstreamPricelistId = UpstreamPricelistId(55227);
@@ -33,7 +33,7 @@ fn view(id: u32) -> ItemView {
     let item = Item { created: "2026-12-01 10:00:00".into(), params, ..test_item(id) };
     let incarnation = Incarnation { item: item.id, created: item.created.clone(), closes: 0 };
     let ip = "192.0.2.10".parse().ok();
-    let want = Want::License(Target {
+    let desired = Desired::License(DesiredLicense {
         internal_name: "55227".into(),
         pricelist: PRICELIST,
         ip,
@@ -42,7 +42,7 @@ fn view(id: u32) -> ItemView {
         nodes: None,
     });
     let (holds, shown) = (Holds::Nothing, Shown::Nothing);
-    ItemView { item, incarnation, known_client: Some(ClientId(5)), want, holds, shown, price: None }
+    ItemView { item, incarnation, known_client: Some(ClientId(5)), desired, holds, shown, price: None }
 }
 
 /// A license that our state binds to a service.
@@ -99,10 +99,10 @@ fn findings(open: Vec<Intent>, items: &[ItemView], rows: &[LicenseRow], upstream
     };
     let holds = |view: &ItemView| {
         let held = |row: &&LicenseRow| row.incarnation.is_some() && row.item == Some(view.item.id);
-        let lives: Vec<_> = rows.iter().filter(held).map(|row| row.incarnation.clone()).collect();
-        match lives.as_slice() {
+        let incarnations: Vec<_> = rows.iter().filter(held).map(|row| row.incarnation.clone()).collect();
+        match incarnations.as_slice() {
             [] => Holds::Nothing,
-            lives if lives.contains(&Some(view.incarnation.to_string())) => Holds::Present,
+            incarnations if incarnations.contains(&Some(view.incarnation.to_string())) => Holds::Present,
             _ => Holds::Former,
         }
     };
@@ -121,7 +121,7 @@ fn findings(open: Vec<Intent>, items: &[ItemView], rows: &[LicenseRow], upstream
         comparison.listed(seen, row, row.and_then(view_of));
     }
     for row in rows {
-        comparison.held(row, upstream.iter().any(|seen| seen.id == row.id), view_of(row));
+        comparison.known_license(row, upstream.iter().any(|seen| seen.id == row.id), view_of(row));
     }
     let marked = comparison.marked_items();
     let views = items.iter().filter(|(id, _)| marked.contains(id)).map(|(id, view)| (*id, view.clone())).collect();
@@ -202,14 +202,14 @@ fn each_difference_of_a_bound_license_has_its_kind_and_remedy() {
 fn an_unclaimed_license_is_bound_to_its_service_or_freed() {
     let item = view(42);
     let marked = |id, number: u32| seen(id, &format!("pml-abcdefgh-42-{number}"));
-    assert_eq!(found(&[item.clone()], &[], &[marked(5001, 1)]), [(Kind::Unowned, "bind")]);
+    assert_eq!(found(&[item.clone()], &[], &[marked(5001, 1)]), [(Kind::Unclaimed, "bind")]);
     assert_eq!(found(&[], &[], &[marked(5001, 1)]), [(Kind::Duplicate, "free")]);
     let two = found(&[item.clone()], &[], &[marked(5001, 1), marked(5002, 2)]);
-    assert_eq!(two, [(Kind::Unowned, "bind"), (Kind::Duplicate, "free")], "the one that the service shows");
+    assert_eq!(two, [(Kind::Unclaimed, "bind"), (Kind::Duplicate, "free")], "the one that the service shows");
     let beside = found(&[item.clone()], &[row(5001, &item)], &[marked(5001, 1), marked(5002, 2)]);
     assert_eq!(beside, [(Kind::Duplicate, "free")]);
     let in_use = found(&[item.clone()], &[row(4000, &item)], &[marked(5001, 1)]);
-    assert!(in_use.contains(&(Kind::Unowned, "person")), "what the service shows is never freed: {in_use:?}");
+    assert!(in_use.contains(&(Kind::Unclaimed, "person")), "what the service shows is never freed: {in_use:?}");
     assert!(!in_use.iter().any(|(_, remedy)| *remedy == "free"), "{in_use:?}");
     let mut closed = item.clone();
     closed.item.status = ItemStatus::Deleted;
@@ -223,20 +223,20 @@ fn an_unclaimed_license_is_bound_to_its_service_or_freed() {
     for state in [LicenseState::ToFree, LicenseState::Pool, LicenseState::Stopped] {
         let free = LicenseRow { state, incarnation: None, ..row(5001, &item) };
         let given = found(&[item.clone()], &[free.clone()], &[marked(5001, 4)]);
-        assert_eq!(given, [(Kind::Unowned, "bind"), (Kind::OldState, "renew_state")], "given out since: {state:?}");
+        assert_eq!(given, [(Kind::Unclaimed, "bind"), (Kind::OldState, "renew_state")], "given out since: {state:?}");
         let ours = found(&[item.clone()], &[free], &[marked(5001, 3)]);
-        assert!(!ours.contains(&(Kind::Unowned, "bind")), "the state knows of number 3: {state:?} {ours:?}");
+        assert!(!ours.contains(&(Kind::Unclaimed, "bind")), "the state knows of number 3: {state:?} {ours:?}");
     }
     let deleted = License { status: LicenseStatus::Deleted, ..marked(5002, 4) };
     let newer = found(&[item.clone()], &[row(5001, &item)], &[seen(5001, MARK), deleted]);
     assert_eq!(newer, [(Kind::OldState, "renew_state")], "the number of a deleted one was given out as well");
     let mut free = seen(5003, "pml-abcdefgh-free");
     (free.name, free.ip) = (Some(FREE_NAME.into()), Some(FREE_IP));
-    assert_eq!(found(&[], &[], &[free]), [(Kind::Unowned, "free")]);
+    assert_eq!(found(&[], &[], &[free]), [(Kind::Unclaimed, "free")]);
     let pooled = License { created: Some(day("2026-01-01")), ..marked(5001, 1) };
-    assert_eq!(found(&[item.clone()], &[], &[pooled]), [(Kind::Unowned, "bind")], "from the pool, and shown");
+    assert_eq!(found(&[item.clone()], &[], &[pooled]), [(Kind::Unclaimed, "bind")], "from the pool, and shown");
     let old = License { created: Some(day("2026-01-01")), ..marked(5002, 1) };
-    assert!(found(&[item], &[], &[old]).contains(&(Kind::Duplicate, "free")), "of an earlier life");
+    assert!(found(&[item], &[], &[old]).contains(&(Kind::Duplicate, "free")), "of an earlier incarnation");
 }
 
 /// The license with a mark newer than the state belongs to its service, in place of an order that the state waits for,
@@ -246,7 +246,7 @@ fn an_unclaimed_license_is_bound_to_its_service_or_freed() {
 fn the_newest_mark_takes_the_place_of_a_license_that_is_gone() {
     let item = view(42);
     let marked = |id, number: u32| seen(id, &format!("pml-abcdefgh-42-{number}"));
-    let bind = (Kind::Unowned, "bind");
+    let bind = (Kind::Unclaimed, "bind");
     let waits = |upstream: &[License]| found_beside(vec![order(1)], &[item.clone()], &[], upstream);
     assert!(waits(&[marked(5002, 4)]).contains(&bind), "it followed the order that the state waits for");
     assert!(!waits(&[marked(5002, 3)]).contains(&bind), "the state knows of number 3");
@@ -258,13 +258,13 @@ fn the_newest_mark_takes_the_place_of_a_license_that_is_gone() {
 
 /// The remedy of a doubt is a look. A doubt that waits for an operator stays with the operator.
 #[test]
-fn the_remedy_of_a_doubt_is_a_look_or_the_operators_word() {
+fn the_remedy_of_a_request_in_doubt_is_a_look_or_the_operators_word() {
     let item = view(42);
     let seen = |status| {
         let intent = Intent { status, ..order(1) };
         found_beside(vec![intent], &[item.clone()], &[row(5001, &item)], &[seen(5001, MARK)])
     };
-    assert_eq!(seen(IntentStatus::InDoubt), [(Kind::Doubt, "sync")]);
+    assert_eq!(seen(IntentStatus::InDoubt), [(Kind::InDoubt, "sync")]);
     assert_eq!(seen(IntentStatus::HandedOver), [(Kind::HandedOver, "person")]);
 }
 
@@ -322,7 +322,7 @@ fn a_paid_service_without_a_license_is_given_one_or_named() {
     let twice = found(&[item.clone()], &[row(5001, &item)], &[seen(5001, MARK), seen(7000, "")]);
     assert_eq!(twice, [(Kind::Duplicate, "person")]);
     let mut other = view(43);
-    other.want = Want::Nothing;
+    other.desired = Desired::Nothing;
     let world =
         |other: ItemView| findings(Vec::new(), &[item.clone(), other], &[row(5001, &item)], &[seen(5001, MARK)]);
     let shared = world(other.clone());
@@ -436,7 +436,7 @@ fn a_shown_license_is_neither_freed_nor_bought_beside() {
             vec![theirs],
             vec![shown("42 5001 --take-from anotherp")],
         ),
-        ("ours and lost", vec![item.clone()], vec![], vec![mark], vec![(Kind::Unowned, "bind".to_owned())]),
+        ("ours and lost", vec![item.clone()], vec![], vec![mark], vec![(Kind::Unclaimed, "bind".to_owned())]),
         ("nothing at the seller", vec![item.clone()], vec![], vec![], vec![(Kind::NoLicense, "obtain".to_owned())]),
         ("closed", vec![closed], vec![], vec![seen(5001, "")], vec![]),
     ] {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 
-use super::{Comparison, DEFAULT_NAME, Ground, Holds, ItemView, Kind, Remedy, Unknown, Unowned, command, is_open};
+use super::{Comparison, DEFAULT_NAME, Ground, Holds, ItemView, Kind, Remedy, Unclaimed, Unknown, command, is_open};
 use crate::error::Text;
 use crate::model::ids::{ItemId, LicenseId, Mark};
 use crate::model::item::Item;
@@ -40,7 +40,7 @@ impl Comparison<'_> {
                 Mark::Order { item, number, .. } => (Some(item), number),
                 Mark::Pool { .. } => (None, 0),
             };
-            self.unowned.entry(item).or_default().push(Unowned { id: seen.id, created: seen.created, number });
+            self.unclaimed.entry(item).or_default().push(Unclaimed { id: seen.id, created: seen.created, number });
         }
     }
 
@@ -66,19 +66,19 @@ impl Comparison<'_> {
     /// Services named by the marks of unknown licenses. They come before the other services, so that no second license
     /// is ordered for them.
     pub fn marked_items(&self) -> Vec<ItemId> {
-        self.unowned.keys().copied().flatten().collect()
+        self.unclaimed.keys().copied().flatten().collect()
     }
 
     /// Unknown licenses with our mark for these services. `views`: the services among them that the panel has.
     pub fn marked(&mut self, items: &[ItemId], views: &BTreeMap<ItemId, ItemView>) {
         for item in items {
-            let group = self.unowned.remove(&Some(*item)).unwrap_or_default();
-            self.unowned_group(Some(*item), group, views.get(item));
+            let group = self.unclaimed.remove(&Some(*item)).unwrap_or_default();
+            self.unclaimed_group(Some(*item), group, views.get(item));
         }
         views.values().for_each(|view| self.service(view));
     }
 
-    pub(super) fn unowned_group(&mut self, item: Option<ItemId>, mut group: Vec<Unowned>, view: Option<&ItemView>) {
+    pub(super) fn unclaimed_group(&mut self, item: Option<ItemId>, mut group: Vec<Unclaimed>, view: Option<&ItemView>) {
         // The license that the service shows comes first, then the newest.
         let shown = view.and_then(|view| view.item.params.licid);
         group.sort_by_key(|one| (Some(one.id) != shown, std::cmp::Reverse(one.number)));
@@ -99,14 +99,14 @@ impl Comparison<'_> {
                     ),
                 ),
                 Some(item) => (
-                    Kind::Unowned,
+                    Kind::Unclaimed,
                     text!(
                         "license {id} bears our mark for service {item}; this state does not know it",
                         "на лицензии {id} наша метка для услуги {item}; состояние её не знает"
                     ),
                 ),
                 None => (
-                    Kind::Unowned,
+                    Kind::Unclaimed,
                     text!(
                         "license {id} was freed by us; this state does not know it",
                         "лицензия {id} освобождена нами; состояние её не знает"
@@ -128,11 +128,11 @@ impl Comparison<'_> {
             "услуга {item} показывает лицензию {id} с нашей меткой, а в состоянии за ней числится другая"
         );
         let remedy = command(format_args!("bind {item} {id} --replace"));
-        self.add(Kind::Unowned, Some(item), Some(id), what, remedy);
+        self.add(Kind::Unclaimed, Some(item), Some(id), what, remedy);
     }
 
     /// Whether a license with the mark of an item may belong to its present incarnation.
-    fn may_have(&self, view: &ItemView, one: &Unowned) -> bool {
+    fn may_have(&self, view: &ItemView, one: &Unclaimed) -> bool {
         let item = view.item.id;
         // A license from the pool is older than its service, but the service shows it.
         let of_this_incarnation = is_young_enough(&view.item, one.created) || view.item.params.licid == Some(one.id);

@@ -22,7 +22,7 @@ fn license() -> License {
 }
 
 fn service() -> Service {
-    let target = Target {
+    let desired = DesiredLicense {
         internal_name: "55227".into(),
         pricelist: UpstreamPricelistId(55227),
         ip: "192.0.2.10".parse().ok(),
@@ -30,8 +30,8 @@ fn service() -> Service {
         licname: "shop".into(),
         nodes: None,
     };
-    let want = Want::License(target);
-    Service { item: test_item(42), want, master: Master::Ours, held: None, ordering: false, settled: false }
+    let desired = Desired::License(desired);
+    Service { item: test_item(42), desired, master: Master::Ours, bound: None, ordering: false, settled: false }
 }
 
 /// The services that a license names: by name and remoteid in the vendor's spelling only, and by the panel's data.
@@ -132,10 +132,10 @@ fn a_license_that_is_unclear_or_somebody_elses_is_left_alone() {
         Some(service)
     };
     let other = |left| with(&|s| s.master = Master::Other(left, text!("why", "почему")));
-    let target = |change: &dyn Fn(&mut Target)| {
+    let desired = |change: &dyn Fn(&mut DesiredLicense)| {
         with(&|s| {
-            if let Want::License(target) = &mut s.want {
-                change(target);
+            if let Desired::License(desired) = &mut s.desired {
+                change(desired);
             }
         })
     };
@@ -152,7 +152,7 @@ fn a_license_that_is_unclear_or_somebody_elses_is_left_alone() {
         ("bind", same.clone(), with(&|s| s.item.status = ItemStatus::Suspended)),
         ("bind", seen(&|l| l.status = LicenseStatus::Stopped), with(&|_| ())),
         ("bind", seen(&|l| l.tariff = LicenseTariff::Name("Lite".into())), with(&|_| ())),
-        ("bind", seen(&|l| l.ip = None), target(&|t| t.ip = None)),
+        ("bind", seen(&|l| l.ip = None), desired(&|t| t.ip = None)),
         ("no_item", same.clone(), None),
         ("closed", same.clone(), with(&|s| s.item.status = ItemStatus::Deleted)),
         ("not_open", same.clone(), with(&|s| s.item.status = ItemStatus::Ordered)),
@@ -160,13 +160,13 @@ fn a_license_that_is_unclear_or_somebody_elses_is_left_alone() {
         ("own_server", same.clone(), other(Left::OwnServer)),
         ("other_module", same.clone(), other(Left::OtherModule)),
         ("order_open", same.clone(), with(&|s| s.ordering = true)),
-        ("has_license", same.clone(), with(&|s| s.held = Some(LicenseId(7)))),
-        ("no_panel", same.clone(), with(&|s| s.want = Want::Nothing)),
-        ("no_panel", same.clone(), with(&|s| s.want = Want::Unclear(text!("why", "почему")))),
-        ("tariff", same.clone(), target(&|t| t.pricelist = UpstreamPricelistId(55228))),
-        ("ip", same.clone(), target(&|t| t.ip = "192.0.2.11".parse().ok())),
-        ("nodes", seen(&|l| l.addons = [(addon, 2)].into()), target(&|t| t.nodes = Some((addon, 1)))),
-        ("bind", seen(&|l| l.addons = [(addon, 2)].into()), target(&|t| t.nodes = Some((addon, 2)))),
+        ("has_license", same.clone(), with(&|s| s.bound = Some(LicenseId(7)))),
+        ("no_panel", same.clone(), with(&|s| s.desired = Desired::Nothing)),
+        ("no_panel", same.clone(), with(&|s| s.desired = Desired::Unclear(text!("why", "почему")))),
+        ("tariff", same.clone(), desired(&|t| t.pricelist = UpstreamPricelistId(55228))),
+        ("ip", same.clone(), desired(&|t| t.ip = "192.0.2.11".parse().ok())),
+        ("nodes", seen(&|l| l.addons = [(addon, 2)].into()), desired(&|t| t.nodes = Some((addon, 1)))),
+        ("bind", seen(&|l| l.addons = [(addon, 2)].into()), desired(&|t| t.nodes = Some((addon, 2)))),
         ("unpaid", seen(&|l| l.status = LicenseStatus::Ordered), with(&|_| ())),
         ("not_ready", seen(&|l| l.status = LicenseStatus::Processing), with(&|_| ())),
         ("not_ready", seen(&|l| l.status = LicenseStatus::Unknown(9)), with(&|_| ())),
@@ -186,8 +186,8 @@ fn a_license_that_is_unclear_or_somebody_elses_is_left_alone() {
 #[test]
 fn a_number_counts_only_with_the_address_or_the_exact_name() {
     let mut without_ip = service();
-    if let Want::License(target) = &mut without_ip.want {
-        target.ip = None;
+    if let Desired::License(desired) = &mut without_ip.desired {
+        desired.ip = None;
     }
     let renamed = License { name: Some("Item #42 other".into()), ..license() };
     for by in [Evidence::RemoteId, Evidence::Name] {
@@ -207,7 +207,7 @@ fn a_bound_license_only_gets_what_an_earlier_run_left_undone() {
     let ours = mark(panel());
     let row = |mark: Option<Mark>| LicenseRow { mark, ..test_row(5001) };
     let mut done = service();
-    (done.held, done.settled) = (Some(LicenseId(5001)), true);
+    (done.bound, done.settled) = (Some(LicenseId(5001)), true);
     done.item.params.licid = Some(LicenseId(5001));
     let marked = License { remoteid: RemoteId::Text(ours.to_string()), ..license() };
     let silent = License { remoteid: RemoteId::Absent, ..license() };

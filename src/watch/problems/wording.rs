@@ -27,7 +27,7 @@ pub(super) fn of_intent(intent: &Intent) -> Problem {
     };
     if intent.status != IntentStatus::HandedOver {
         return problem(
-            Kind::Doubt,
+            Kind::InDoubt,
             text!(
                 ["{} for service {item} of {since}: its answer was lost. Every pass looks for it.", asked.en],
                 ["{} для услуги {item} от {since}: ответ потерян. Его ищет каждый проход.", asked.ru]

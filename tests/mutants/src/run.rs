@@ -36,7 +36,7 @@ const FIRST: [&str; 10] = [
     "src/engine/once",
     "src/engine/order",
     "src/engine/renew",
-    "src/engine/doubt",
+    "src/engine/hosting",
     "src/engine/pool",
     "src/engine/open",
     "src/engine/close",

@@ -18,8 +18,8 @@ fn row(world: &World, order: u32) -> Option<LicenseRow> {
     world.store.license(world.numbers.account, LicenseId(order)).ok().flatten()
 }
 
-/// The license that the present life of a service holds.
-pub fn held(world: &World, item: &Item) -> Option<LicenseRow> {
+/// The license that is bound to the present incarnation of a service.
+pub fn bound_license(world: &World, item: &Item) -> Option<LicenseRow> {
     let incarnation = world.store.incarnation(item).ok()?;
     world.store.license_of(&incarnation).ok()?
 }
@@ -38,7 +38,7 @@ pub fn told(world: &mut World, run: usize) {
     // What the run saw is what it answers for.
     let Some(seen) = world.runs[run].last_item.clone().filter(|seen| seen.id.0 == item) else { return };
     let Some(now) = world.service(item).map(|service| service.item.clone()) else { return };
-    let holds = held(world, &now);
+    let holds = bound_license(world, &now);
     let wants = seen.tariff_intname != "nopanel";
     let found = match (command, wants) {
         (ItemCommand::Open | ItemCommand::Reopen, true) => match &holds {
@@ -109,7 +109,7 @@ fn lost(world: &World, rules: &Rules, found: &mut Found) {
                 found.push(("S2", "in a state that addons do not have", format!("order {id}")));
             }
             Some(LicenseState::Bound) => {
-                let serves = |item: &Item| held(world, item).is_some_and(|row| row.id.0 == id);
+                let serves = |item: &Item| bound_license(world, item).is_some_and(|row| row.id.0 == id);
                 let service = world.services.iter().map(|service| &service.item).find(|item| serves(item));
                 let is_over = service.is_none_or(|item| item.status == ItemStatus::Deleted);
                 if is_over && service.is_none_or(|item| world.open_op(item.id.0).is_none()) {
@@ -145,7 +145,7 @@ fn shown(world: &World, found: &mut Found) {
             found.push(("S3", "one license on two items", format!("order {named} on {other} and {id}")));
         }
         let shown = world.shop.shown_key(named.0);
-        let is_its = held(world, item).is_some_and(|row| row.id == named);
+        let is_its = bound_license(world, item).is_some_and(|row| row.id == named);
         let saved = item.params.lickey.as_ref().map(|key| key.reveal());
         if is_its && shown.is_some() && saved != shown {
             found.push(("S3", "a saved key that is not valid", format!("item {id} order {named}")));
@@ -157,7 +157,9 @@ fn shown(world: &World, found: &mut Found) {
 fn heard(world: &World, synced: &[usize], found: &mut Found) {
     let failed = synced.iter().any(|run| world.runs[*run].end != Some(End::Ok));
     for service in world.services.iter().filter(|service| service.item.status == ItemStatus::Active) {
-        let Some(row) = held(world, &service.item).filter(|row| !has_license(world, row.id.0)) else { continue };
+        let Some(row) = bound_license(world, &service.item).filter(|row| !has_license(world, row.id.0)) else {
+            continue;
+        };
         let speaks = |text: &String| text.contains(&row.id.to_string());
         if !failed && !world.problems.iter().any(speaks) {
             found.push(("S9", "not served, and nobody is told", format!("item {} order {}", service.item.id, row.id)));

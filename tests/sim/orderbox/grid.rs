@@ -11,7 +11,7 @@ use pmisplicense::model::command::ItemCommand as C;
 use pmisplicense::model::item::ItemStatus;
 use pmisplicense::model::rules::Rules;
 
-use super::history::{Does, Setting, live_again, rules, seller};
+use super::history::{Does, Setting, reopen, rules, seller};
 use super::shop::{Habits, Repeat};
 use super::stage::{Job, Stage, World};
 use super::{Played, begin, finish};
@@ -68,11 +68,11 @@ const SENDING: &str = "send addition";
 const REMOVAL: &str = "send removal";
 
 fn again(world: &mut World) {
-    live_again(world, 1, false);
+    reopen(world, 1, false);
 }
 
 fn to_another_order(world: &mut World) {
-    live_again(world, 1, true);
+    reopen(world, 1, true);
 }
 
 fn closed_alone(world: &mut World) {

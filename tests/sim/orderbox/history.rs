@@ -142,7 +142,7 @@ pub fn populate(setting: &Setting, world: &mut World) {
         item.module = Some(world.numbers.module);
         item.expires = day_of(world.now_ms).checked_add_days(Days::new(30));
         let order = world.shop.orders.get(*order).map_or(0, |order| order.id).to_string();
-        world.services.push(Service { item, order, lives: 0 });
+        world.services.push(Service { item, order, incarnations: 0 });
         world.begin_op(id, ItemCommand::Open);
     }
 }
@@ -210,7 +210,7 @@ fn next(world: &mut World, item: u32, pick: u32) -> Job {
         (ItemStatus::Suspended, 0..=39) => ItemCommand::Resume,
         (ItemStatus::Active | ItemStatus::Suspended, _) => return sync_item,
         (ItemStatus::Deleted, _) => {
-            live_again(world, item, pick.is_multiple_of(5));
+            reopen(world, item, pick.is_multiple_of(5));
             if pick & 2 == 0 { ItemCommand::Reopen } else { ItemCommand::Open }
         }
         (ItemStatus::Ordered | ItemStatus::Processing | ItemStatus::Unknown(_), _) => ItemCommand::Open,
@@ -231,18 +231,18 @@ fn client_types(world: &mut World, item: u32, pick: u32) {
     }
 }
 
-pub fn live_again(world: &mut World, item: u32, to_another: bool) {
+pub fn reopen(world: &mut World, item: u32, to_another: bool) {
     let today = day_of(world.now_ms);
     let fresh = to_another.then(|| {
         let client = 50 + item * 10 + u32::try_from(world.shop.orders.len()).unwrap_or(0);
         (client, world.shop.add_order(client, false))
     });
     let Some(service) = world.services.iter_mut().find(|service| service.item.id.0 == item) else { return };
-    service.lives += 1;
+    service.incarnations += 1;
     service.item.status = ItemStatus::Ordered;
     service.item.expires = today.checked_add_days(Days::new(30));
     if let Some((client, order)) = fresh {
-        service.item.created = format!("{today} 10:00:{:02}", service.lives.min(59));
+        service.item.created = format!("{today} 10:00:{:02}", service.incarnations.min(59));
         service.item.client = ClientId(client);
         service.item.params = Default::default();
         service.item.tariff_intname = "whmcs".to_owned();

@@ -42,8 +42,8 @@ pub type Shared = Rc<RefCell<World>>;
 pub struct Service {
     pub item: Item,
     pub order: String,
-    /// How often its number began a new life.
-    pub lives: u32,
+    /// How often its number began a new incarnation.
+    pub incarnations: u32,
 }
 
 /// An operation of the panel: run again and again until it ends well.

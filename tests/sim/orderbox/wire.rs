@@ -132,7 +132,7 @@ impl World {
     }
 
     /// Whether the program's state has the license of an order for a service.
-    fn is_held_for(&self, order: u32, item: ItemId) -> bool {
+    fn is_license_of(&self, order: u32, item: ItemId) -> bool {
         let row = self.store.license(self.numbers.account, LicenseId(order)).ok().flatten();
         row.is_some_and(|row| row.item == Some(item))
     }
@@ -158,7 +158,7 @@ impl World {
             // What the panel left in the middle of a close was given back all the same.
             let gave_back = |op: &Op| op.item == item.id.0 && op.command == ItemCommand::Close && !op.done;
             // A service that was closed and is opened again shows what it gave back, until it is given a license.
-            let is_over = self.is_opened_again(item.id.0) && !self.is_held_for(order, item.id);
+            let is_over = self.is_opened_again(item.id.0) && !self.is_license_of(order, item.id);
             let is_wanted = item.status != ItemStatus::Deleted && item.tariff_intname != "nopanel";
             is_shown && is_wanted && !is_over && !self.ops.iter().any(|op| gave_back(op) && op.tries > 0)
         };

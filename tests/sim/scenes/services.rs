@@ -2,8 +2,8 @@
 
 use super::{DAY, Deed, OPEN, SYNC, Scene, start};
 use crate::deeds::{
-    lives_again, more_nodes, new_address, new_client, new_name, new_tariff, new_tariff_without_money, seller_deletes,
-    seller_hides_one, seller_renews_by_itself, seller_renumbers, stray_beside, to_nopanel, to_panel,
+    duplicate_beside, is_reopened, more_nodes, new_address, new_client, new_name, new_tariff, new_tariff_without_money,
+    seller_deletes, seller_hides_one, seller_renews_by_itself, seller_renumbers, to_nopanel, to_panel,
     trial_becomes_paid,
 };
 use crate::faults::Fault as F;
@@ -41,7 +41,7 @@ pub(super) fn payments() -> Vec<Scene> {
         Scene::new(
             "prolong of a deleted one beside one that cannot be read",
             month,
-            &[OPEN, Wait(20 * DAY), World(stray_beside), World(seller_deletes)],
+            &[OPEN, Wait(20 * DAY), World(duplicate_beside), World(seller_deletes)],
             tried,
             &["read license"],
         )
@@ -121,7 +121,7 @@ pub(super) fn stops() -> Vec<Scene> {
         Scene::new(
             "open again after a close in doubt",
             month,
-            &[Hurt(1, C::Open, "send order", F::Late(2_000)), tried, Wait(2_100), Deed::World(lives_again)],
+            &[Hurt(1, C::Open, "send order", F::Late(2_000)), tried, Wait(2_100), Deed::World(is_reopened)],
             OPEN,
             &["bind", "post-call"],
         ),

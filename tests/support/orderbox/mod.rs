@@ -10,7 +10,7 @@ mod trade;
 pub mod world;
 
 pub use options::{KeyPlace, Options, Repeat};
-pub use world::{CUSTOMER, CUSTOMER_EMAIL, Entry, Order, SITE_PASSWORD, STRANGER, Work, World};
+pub use world::{CUSTOMER, CUSTOMER_EMAIL, Entry, OTHER_CUSTOMER, Order, SITE_PASSWORD, Work, World};
 
 use super::upstream::faults::Fault;
 use super::upstream::gates::{Gates, Held};

@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 
 /// A customer whose e-mail the panel knows (see schema.sql), and another one.
 pub const CUSTOMER: u64 = 77_001;
-pub const STRANGER: u64 = 77_002;
+pub const OTHER_CUSTOMER: u64 = 77_002;
 pub const CUSTOMER_EMAIL: &str = "client@example.com";
-pub const STRANGER_EMAIL: &str = "somebody@example.org";
+pub const OTHER_CUSTOMER_EMAIL: &str = "somebody@example.org";
 
 /// The secret that must never be seen again after it was typed.
 pub const SITE_PASSWORD: &str = "h0sting-pa55word";
@@ -179,7 +179,7 @@ pub struct World {
 
 impl World {
     pub fn new(options: Options) -> Self {
-        let customers = [(CUSTOMER, CUSTOMER_EMAIL), (STRANGER, STRANGER_EMAIL)];
+        let customers = [(CUSTOMER, CUSTOMER_EMAIL), (OTHER_CUSTOMER, OTHER_CUSTOMER_EMAIL)];
         Self {
             account: options.user,
             options,

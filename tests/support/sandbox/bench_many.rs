@@ -25,7 +25,7 @@ const POOLED: u32 = 100;
 const CHANGED: u32 = 100;
 
 /// Passes that are timed; the least counts, because others use the machine too.
-const PASSES: u32 = 3;
+const SYNC_PASSES: u32 = 3;
 
 /// Lookups of a kind that are timed.
 const LOOKUPS: u32 = 1_000;
@@ -42,7 +42,7 @@ pub fn many(sizes: &[u32]) -> Result<(), String> {
         test.cmd("open", 42).ok();
         let alone = least(&test)?.took.micros;
         copies(&test, *size)?;
-        pass(&test, *size, alone)?;
+        measure_sync(&test, *size, alone)?;
         lookups(&test, *size)?;
         pages(&test)?;
         commands(&test, *size);
@@ -69,7 +69,7 @@ fn commands(test: &Test, size: u32) {
 
 fn measure(test: &Test, command: &str, limit: &str) {
     let (mut least, mut most) = (Duration::MAX, 0);
-    for _ in 0..PASSES {
+    for _ in 0..SYNC_PASSES {
         let program = test.program(command.split(' ')).limit(Duration::from_secs(600));
         let began = Instant::now();
         let (output, kib) = program.spawn().measured();
@@ -92,7 +92,7 @@ fn pages(test: &Test) -> Result<(), String> {
         ("a month", "func=pmisplicense.month"),
     ] {
         let mut least = Duration::MAX;
-        for _ in 0..PASSES {
+        for _ in 0..SYNC_PASSES {
             let page = test.program(Vec::<String>::new()).arg0("addon/pmisplicense-pages");
             let page = page.env("AUTH_LEVEL", "29").env("QUERY_STRING", query);
             let began = Instant::now();
@@ -132,33 +132,33 @@ fn state(test: &Test) -> Result<rusqlite::Connection, String> {
 }
 
 /// A pass of sync: what the program took, and how long the panel waited.
-struct Pass {
+struct SyncPass {
     took: Took,
     wall: Duration,
 }
 
-fn sync(test: &Test) -> Result<Pass, String> {
+fn sync(test: &Test) -> Result<SyncPass, String> {
     let program = test.program(["--command", "sync_server", "--module", "7"]);
     let began = Instant::now();
     program.limit(Duration::from_secs(600)).run().ok();
-    Ok(Pass { wall: began.elapsed(), took: took(test)? })
+    Ok(SyncPass { wall: began.elapsed(), took: took(test)? })
 }
 
 /// The pass with the least CPU of several with nothing new; one before them takes in what is.
-fn least(test: &Test) -> Result<Pass, String> {
+fn least(test: &Test) -> Result<SyncPass, String> {
     sync(test)?;
-    let passes = (0..PASSES).map(|_| sync(test)).collect::<Result<Vec<_>, _>>()?;
+    let passes = (0..SYNC_PASSES).map(|_| sync(test)).collect::<Result<Vec<_>, _>>()?;
     passes.into_iter().min_by_key(|pass| pass.took.micros).ok_or_else(|| "no pass".to_owned())
 }
 
 /// `alone`: microseconds of CPU of the same run with one license.
-fn pass(test: &Test, size: u32, alone: u64) -> Result<(), String> {
+fn measure_sync(test: &Test, size: u32, alone: u64) -> Result<(), String> {
     let conn = state(test)?;
     let commits =
         || conn.pragma_query_value(None, "data_version", |row| row.get::<_, i64>(0)).map_err(|e| e.to_string());
     sync(test)?;
     let before = commits()?;
-    let Pass { took, wall } = least(test)?;
+    let SyncPass { took, wall } = least(test)?;
     let is_quiet = commits()? == before;
     let own = took.micros.saturating_sub(alone).max(1);
     let milliseconds = |micros: u64| format!("{:.1}", micros as f64 / 1e3);

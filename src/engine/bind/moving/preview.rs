@@ -10,12 +10,12 @@ use crate::model::journal::Incarnation;
 use crate::model::license::Money;
 use crate::model::license_row::LicenseRow;
 use crate::plan::cost::{Change, list_price};
-use crate::plan::order::{check_nodes, terms};
+use crate::plan::order::{check_nodes, order_terms};
 use crate::ports::LockName;
 use crate::text;
 
 use crate::engine::bind::preview::{Face, Preview, ShownKey};
-use crate::engine::order::{Asked, order_in_words};
+use crate::engine::order::{OrderFields, order_in_words};
 use crate::engine::{Engine, errors};
 
 /// The license that would take the place of the present one, and how it is obtained.
@@ -89,16 +89,18 @@ impl<'p> Engine<'p> {
         product: &'p Product,
     ) -> Result<Obtained, ModuleError> {
         let rules = self.alignment().await?;
-        let terms = terms(product, item, &rules, &self.rules.catalogue, self.today())?;
+        let terms = order_terms(product, item, &rules, &self.rules.catalogue, self.today())?;
         check_nodes(item, product, &self.rules.nodes_addons, text!("Nothing was ordered", "Ничего не заказано"))?;
-        let asked =
-            Asked { parent: self.parent_license(item, terms.product).await?, ..self.asked(item, terms.product)? };
+        let fields = OrderFields {
+            parent: self.parent_license(item, terms.product).await?,
+            ..self.order_fields(item, terms.product)?
+        };
         let then = Face {
             license: None,
             key: ShownKey::New,
             product: terms.product.internal_name.clone(),
-            ip: asked.ip,
-            name: asked.licname.clone(),
+            ip: fields.ip,
+            name: fields.licname.clone(),
             mark: Some(self.mark_then(item.id, None)),
             renews_itself: Some(false),
             item: Some(item.id),
@@ -108,7 +110,8 @@ impl<'p> Engine<'p> {
             Some(claimed) => Some(claimed),
             None => {
                 self.look_before(terms.product.family).await?;
-                let pooled = terms.product.is_pooled().then(|| self.candidates_now(&self.need(item, &terms, &asked)));
+                let pooled =
+                    terms.product.is_pooled().then(|| self.candidates_now(&self.pool_request(item, &terms, &fields)));
                 pooled.transpose()?.unwrap_or_default().into_iter().next()
             }
         };
@@ -120,7 +123,7 @@ impl<'p> Engine<'p> {
         if let Some((_, error)) = self.kept_back(&what, None).await? {
             return Err(error);
         }
-        self.check_address(&terms, &asked, &what).await?;
+        self.check_address(&terms, &fields, &what).await?;
         let buys = text!(["a license is bought: {}", what.en], ["покупается лицензия: {}", what.ru]);
         Ok(Obtained { then, changes: vec![Change::at_list_price(buys, price)] })
     }

@@ -9,7 +9,7 @@ use crate::model::item::{Item, ItemParams};
 use crate::model::journal::{Incarnation, OnceRequest};
 use crate::model::license::{Expiry, Family, LicenseStatus};
 use crate::model::period::Period;
-use crate::plan::change::Target;
+use crate::plan::change::DesiredLicense;
 use crate::plan::hosting::explain::{Question, explain};
 
 const ORDER: LicenseId = LicenseId(4001);
@@ -43,7 +43,7 @@ fn view() -> ItemView {
         ips: Vec::new(),
     };
     let incarnation = Incarnation { item: item.id, created: item.created.clone(), closes: 0 };
-    let want = Want::License(Target {
+    let desired = Desired::License(DesiredLicense {
         internal_name: "whmcs".into(),
         pricelist: UpstreamPricelistId(0),
         ip: None,
@@ -55,7 +55,7 @@ fn view() -> ItemView {
         item,
         incarnation,
         known_client: Some(ClientId(5)),
-        want,
+        desired,
         holds: Holds::Present,
         shown: Shown::Own,
         price: None,
@@ -154,10 +154,10 @@ fn each_difference_of_a_serving_license_has_its_remedy() {
 fn a_license_of_a_changed_or_missing_service_is_named() {
     let decide = |words: &str| format!("you decide: pmisplicense {words}");
     assert_eq!(found(|_, view, _| *view = None), one(Kind::NoItem, &decide("show license:4001")));
-    let other_life = |row: &mut LicenseRow, _: &mut Option<ItemView>, _: &mut Sight| {
+    let other_incarnation = |row: &mut LicenseRow, _: &mut Option<ItemView>, _: &mut Sight| {
         row.incarnation = Some("42/2025-01-01/0".into());
     };
-    assert_eq!(found(other_life), one(Kind::OtherIncarnation, &decide("bind 42 4001")));
+    assert_eq!(found(other_incarnation), one(Kind::OtherIncarnation, &decide("bind 42 4001")));
     let of_view = |change: fn(&mut ItemView)| found(|_, view, _| view.iter_mut().for_each(change));
     assert_eq!(of_view(|view| view.known_client = Some(ClientId(6))), one(Kind::OtherClient, &decide("bind 42 4001")));
     assert_eq!(of_view(|view| view.item.status = ItemStatus::Deleted), one(Kind::Closed, "free license 4001"));
@@ -166,8 +166,8 @@ fn a_license_of_a_changed_or_missing_service_is_named() {
 /// Licenses that nobody uses.
 #[test]
 fn a_license_given_back_is_freed_only_with_its_own_key() {
-    let given_back = |state: LicenseState, held: &str, key: &str, removes: bool| {
-        let row = LicenseRow { state, incarnation: None, key: LicenseKey::parse(held), ..row() };
+    let given_back = |state: LicenseState, known: &str, key: &str, removes: bool| {
+        let row = LicenseRow { state, incarnation: None, key: LicenseKey::parse(known), ..row() };
         let ground = Ground { removes, ..ground() };
         let found = ground.row(&row, None, &Sight::Seen(order(key)));
         found.iter().map(|one| (one.kind, one.remedy.word())).collect::<Vec<_>>()
@@ -212,7 +212,7 @@ fn intent(status: IntentStatus) -> Intent {
 
 /// Services without a license, doubts, and orders that nobody has.
 #[test]
-fn services_doubts_and_orders_without_a_row_are_named() {
+fn services_requests_in_doubt_and_orders_without_a_row_are_named() {
     let service = |change: fn(&mut ItemView), is_in_doubt| {
         let mut view = ItemView { holds: Holds::Nothing, shown: Shown::Nothing, ..view() };
         change(&mut view);
@@ -222,17 +222,17 @@ fn services_doubts_and_orders_without_a_row_are_named() {
     assert_eq!(service(|_| {}, false), Some((Kind::NoLicense, Remedy::Obtain(ItemId(42)))));
     assert_eq!(service(|_| {}, true), None);
     assert_eq!(service(|view| view.holds = Holds::Present, false), None);
-    assert_eq!(service(|view| view.want = Want::Nothing, false), None);
+    assert_eq!(service(|view| view.desired = Desired::Nothing, false), None);
     assert_eq!(service(|view| view.item.status = ItemStatus::Suspended, false), None);
     assert_eq!(service(|view| view.shown = Shown::Unknown(ORDER), false), Some((Kind::Shown, bind)));
-    let doubt = |status| (ground().doubt(&intent(status)).kind, ground().doubt(&intent(status)).remedy);
-    assert_eq!(doubt(IntentStatus::InDoubt), (Kind::Doubt, Remedy::Look(ItemId(42))));
+    let in_doubt = |status| (ground().in_doubt(&intent(status)).kind, ground().in_doubt(&intent(status)).remedy);
+    assert_eq!(in_doubt(IntentStatus::InDoubt), (Kind::InDoubt, Remedy::Look(ItemId(42))));
     let resolve = Remedy::Operator("pmisplicense show license:4001".into());
-    assert_eq!(doubt(IntentStatus::HandedOver), (Kind::HandedOver, resolve));
+    assert_eq!(in_doubt(IntentStatus::HandedOver), (Kind::HandedOver, resolve));
     let unclaimed = ground().unclaimed(&order("KEY-9"));
     assert_eq!(
         (unclaimed.kind, unclaimed.remedy),
-        (Kind::Unowned, Remedy::Operator("pmisplicense bind ITEM 4001".into()))
+        (Kind::Unclaimed, Remedy::Operator("pmisplicense bind ITEM 4001".into()))
     );
     assert_eq!(unclaimed.cost.as_deref(), Some("800.00 RUB a month"));
 }
@@ -244,9 +244,9 @@ fn explain_says_only_what_such_a_license_has() {
         let (view, mut row) = (view(), row());
         change(&mut row);
         let rows = [row];
-        let held = rows.iter().find(|row| row.state == LicenseState::Bound).map(|row| (row, &sight));
+        let bound = rows.iter().find(|row| row.state == LicenseState::Bound).map(|row| (row, &sight));
         let (settle_s, removes, today) = (900, true, now().date_naive());
-        let question = Question { view: &view, held, rows: &rows, open: &[], settle_s, removes, today, price: None };
+        let question = Question { view: &view, bound, rows: &rows, open: &[], settle_s, removes, today, price: None };
         explain(&question).into_iter().map(|line| line.what.en).collect::<Vec<_>>().join("; ")
     };
     let seen = |key: &str| Sight::Seen(order(key));

@@ -176,7 +176,7 @@ fn an_unpaid_or_deleted_twin_is_no_duplicate() {
 
 /// With `resend = false` a doubt goes to an operator after the settling time, and nothing is sent until it is resolved.
 #[test]
-fn without_resend_an_operator_ends_the_doubt_after_settling() {
+fn without_resend_an_operator_ends_a_request_in_doubt_after_settling() {
     let test = ordered("[upstream]\nresend = false\n", Fault::on("soft.order.param").drop_before());
     test.cmd("open", 42).fails("client");
     settle(&test);
@@ -287,7 +287,7 @@ fn an_incomplete_list_proves_nothing_and_an_operator_is_asked() {
 
 /// Connection refused before the first byte is certain: no doubt remains, and the next run orders.
 #[test]
-fn a_refused_connection_leaves_no_doubt() {
+fn a_refused_connection_leaves_nothing_in_doubt() {
     let test = ordered("", Fault::on("soft.checkip").then_refuse(0));
     let output = test.cmd("open", 42);
     assert_eq!(output.fails("client").attribute("object"), "url");
@@ -448,7 +448,7 @@ fn a_license_given_up_and_wanted_again_is_not_ordered_twice() {
 /// The service is reopened while its order is in doubt and may not be sent again automatically. The order waits for an
 /// operator, and is not given up after 30 days.
 #[test]
-fn without_resend_a_reopened_doubt_waits_for_the_operators_answer() {
+fn without_resend_a_reopened_order_in_doubt_waits_for_the_operators_answer() {
     let test = ordered("[upstream]\nresend = false\n", Fault::on("soft.order.param").drop_before());
     test.cmd("open", 42).fails("client");
     test.cmd("close", 42).ok();

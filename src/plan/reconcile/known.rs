@@ -9,7 +9,7 @@ use crate::plan::explain::change;
 use crate::plan::identity::{is_our_mark, serves};
 use crate::text;
 
-use super::{Comparison, ItemView, Kind, Remedy, Want, command, is_alive, used_by};
+use super::{Comparison, Desired, ItemView, Kind, Remedy, command, is_alive, used_by};
 
 impl Comparison<'_> {
     pub(super) fn row(&mut self, row: &LicenseRow, seen: Option<&License>, view: Option<&ItemView>) {
@@ -27,12 +27,12 @@ impl Comparison<'_> {
                 let what = text!("license {id} waits to be freed", "лицензия {id} ждёт освобождения");
                 self.add(Kind::ToFree, row.item, Some(id), what, Remedy::Free(id));
             }
-            LicenseState::Pool | LicenseState::Stopped | LicenseState::ToFree => self.unheld(row, seen),
+            LicenseState::Pool | LicenseState::Stopped | LicenseState::ToFree => self.unbound(row, seen),
             LicenseState::Deleted => {}
         }
     }
 
-    fn unheld(&mut self, row: &LicenseRow, seen: Option<&License>) {
+    fn unbound(&mut self, row: &LicenseRow, seen: Option<&License>) {
         let Some(seen) = seen.filter(|seen| is_alive(seen)) else { return };
         let id = row.id;
         let is_of_another = seen.remoteid.mark().is_some_and(|mark| !is_our_mark(&mark, Some(row), &self.ground.panel));
@@ -91,7 +91,7 @@ impl Comparison<'_> {
                 "end the move, or free license {id} if it is not needed any more",
                 "завершить перенос или освободить лицензию {id}, если она больше не нужна"
             );
-            return self.add_with_step(Kind::Doubt, (item, Some(id)), what, (Remedy::Look(item), step));
+            return self.add_with_step(Kind::InDoubt, (item, Some(id)), what, (Remedy::Look(item), step));
         }
         let is_open = view.item.status != ItemStatus::Deleted;
         if !serves(row, &view.incarnation) {
@@ -161,10 +161,10 @@ impl Comparison<'_> {
     }
 
     fn against_intent(&mut self, view: &ItemView, row: &LicenseRow, seen: &License) {
-        let Want::License(target) = &view.want else { return };
+        let Desired::License(desired) = &view.desired else { return };
         let (item, id) = (view.item.id, row.id);
         let have_ip = seen.ip.map_or_else(|| "-".to_owned(), |ip| ip.to_string());
-        for difference in differences(&view.item, target, row, seen, self.ground.today) {
+        for difference in differences(&view.item, desired, row, seen, self.ground.today) {
             let (kind, what) = match &difference {
                 Difference::Tariff { from, to } => {
                     (Kind::Tariff, text!("tariff {from}, wanted {to}", "тариф {from}, нужен {to}"))

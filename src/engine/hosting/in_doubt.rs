@@ -9,8 +9,8 @@ use crate::model::journal::{Incarnation, Intent, IntentEvent, IntentStatus};
 use crate::model::license::{Cost, Family, Money};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::plan::cost::with_cost;
-use crate::plan::doubt::{FREE_WHEN_APPEARS_DAYS, Verdict, after_nothing_appeared};
 use crate::plan::hosting::{Trace, after_empty_look, trace};
+use crate::plan::in_doubt::{FREE_WHEN_APPEARS_DAYS, Verdict, after_nothing_appeared};
 use crate::ports::Refusal;
 use crate::store::{Binding, StoreError};
 use crate::text;
@@ -343,7 +343,7 @@ impl Engine<'_> {
     }
 
     /// Binds an existing license, without a purchase.
-    pub(in crate::engine) async fn bind_held(
+    pub(in crate::engine) async fn bind_existing(
         &mut self,
         item: &Item,
         incarnation: &Incarnation,

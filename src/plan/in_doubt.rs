@@ -30,9 +30,9 @@ const LOOKS_APART_S: u32 = 60;
 /// For how many days the license of a closed item is looked for.
 pub const FREE_WHEN_APPEARS_DAYS: i64 = 30;
 
-/// What a service needs of an order in doubt that was made for its item number.
+/// What a service awaits of an order in doubt that was made for its item number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Need {
+pub enum Awaits {
     /// The license that it may have bought.
     License,
     /// Only its outcome: a license that appears is of no use to the service, and is freed. But the service orders under
@@ -47,17 +47,17 @@ pub enum Need {
 /// forbids another order, and a tariff can be changed. A product of another family cannot be made of it, so it can be
 /// ordered once the first order is known to have bought nothing. An order that was given up before its license was
 /// found is used for a new incarnation only when it is of this very product.
-pub fn need_of(intent: &Intent, incarnation: &Incarnation, product: Option<&Product>) -> Need {
+pub fn awaits_of(intent: &Intent, incarnation: &Incarnation, product: Option<&Product>) -> Awaits {
     let is_given_up = intent.status == IntentStatus::FreeWhenAppears;
     let Some((order, product)) = intent.request.as_order().zip(product) else {
-        return if is_given_up { Need::Nothing } else { Need::License };
+        return if is_given_up { Awaits::Nothing } else { Awaits::License };
     };
     let is_its = intent.is_order_of(incarnation);
     match order.family == product.family {
-        _ if order.pricelist == product.pricelist => Need::License,
-        true if is_its || !is_given_up => Need::License,
-        false if is_its || !is_given_up => Need::Outcome,
-        true | false => Need::Nothing,
+        _ if order.pricelist == product.pricelist => Awaits::License,
+        true if is_its || !is_given_up => Awaits::License,
+        false if is_its || !is_given_up => Awaits::Outcome,
+        true | false => Awaits::Nothing,
     }
 }
 
@@ -371,7 +371,7 @@ pub fn is_looked_for(row: &LicenseRow, today: NaiveDate, now: DateTime<Utc>) -> 
         LicenseState::Bound | LicenseState::Claimed | LicenseState::Deleted => false,
     };
     match &row.reason {
-        Some(reason) if reason.is_doubt() && rests => false,
+        Some(reason) if reason.may_still_happen() && rests => false,
         Some(Reason::NotFree) => {
             serves_nobody && row.expires.day().is_some_and(|day| days_between(day, today) > DELETED_AFTER_DAYS)
         }

@@ -25,14 +25,14 @@ const NEXT: u32 = 43;
 const OTHER: u32 = 44;
 const TAKEN: u32 = 45;
 
-pub struct Incarnation {
+pub struct Walkthrough {
     test: Test,
     modes: String,
     /// The service that an import made, and its license.
     imported: (u32, u64),
 }
 
-impl Incarnation {
+impl Walkthrough {
     fn start(modes: &[&'static Mode]) -> Self {
         let test = Test::setup().modes(modes).start();
         test.settings("[upstream]\nsettle_s = 1\n");
@@ -203,7 +203,7 @@ impl Incarnation {
     }
 
     /// Passes change and buy nothing more, and nothing is left for an operator to look at.
-    fn passes(&self) {
+    fn sync_passes(&self) {
         for number in 1..=2 {
             self.test.upstream.clear_requests();
             self.ended(&self.test.run(["--command", "sync"]), "sync");
@@ -262,13 +262,13 @@ pub fn all() -> Vec<&'static Mode> {
 
 /// Plays it; panics, naming the modes, when a step does not end as it must.
 pub fn play(modes: &[&'static Mode]) {
-    let mut life = Incarnation::start(modes);
-    life.codes();
-    life.first_service();
-    life.lost_answer();
-    life.second_incarnation();
-    life.other_software();
-    life.taken_in();
-    life.passes();
-    life.bill();
+    let mut walkthrough = Walkthrough::start(modes);
+    walkthrough.codes();
+    walkthrough.first_service();
+    walkthrough.lost_answer();
+    walkthrough.second_incarnation();
+    walkthrough.other_software();
+    walkthrough.taken_in();
+    walkthrough.sync_passes();
+    walkthrough.bill();
 }

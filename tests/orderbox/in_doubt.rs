@@ -110,7 +110,7 @@ fn a_purchase_without_effect_is_sent_once_more_after_settling() {
 }
 
 #[test]
-fn without_resend_a_doubt_goes_to_an_operator() {
+fn without_resend_a_request_in_doubt_goes_to_an_operator() {
     let test = lost(Fault::on(CALL).drop_before());
     test.settings("[upstream]\nresend = false\n");
     test.cmd("open", ITEM).fails("client");
@@ -428,7 +428,7 @@ fn what_a_service_waits_for_is_not_bound_to_another_one() {
 
 /// Sync settles a doubt as open does, and opens the service.
 #[test]
-fn sync_settles_a_doubt() {
+fn sync_settles_a_request_in_doubt() {
     let test = lost(Fault::on(CALL).late());
     test.cmd("open", ITEM).fails("client");
     test.orderbox().land_late();

@@ -129,11 +129,11 @@ impl Entry {
 
 /// What a pass left undone, in the order in which it happened.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct PassReport {
+pub struct RunReport {
     entries: Vec<Entry>,
 }
 
-impl PassReport {
+impl RunReport {
     /// Adds something that was tried and did not work.
     pub fn failed(&mut self, module: impl Into<Option<ModuleId>>, scope: Scope, error: ModuleError) {
         self.left(module, scope, Why::Failed, error);
@@ -269,12 +269,12 @@ mod tests {
     /// first.
     #[test]
     fn an_error_names_the_first_failures_and_counts_the_rest() {
-        let mut report = PassReport::default();
+        let mut report = RunReport::default();
         assert_eq!(report.error("sync"), None);
         report.left(MODULE, Scope::Item(ItemId(1)), Why::OtherRun, error(ErrorKind::Busy, "busy"));
         assert_eq!(report.error("sync"), None, "another run finishes it");
         report.left(MODULE, Scope::Account, Why::HeldBack, error(ErrorKind::Config, "30 renewals held back"));
-        let words = |report: &PassReport| {
+        let words = |report: &RunReport| {
             report.error("sync").map(|error| (error.kind, error.message.en, error.message.ru)).expect("it fails")
         };
         assert_eq!(words(&report).1, "30 renewals held back");
@@ -297,7 +297,7 @@ mod tests {
         assert!(
             words(&report).1.ends_with("Some other work could not be done either. The first: module 8: login refused")
         );
-        let mut one = PassReport::default();
+        let mut one = RunReport::default();
         one.failed(MODULE, Scope::License(LicenseId(5)), error(ErrorKind::BadAnswer, "odd"));
         assert_eq!(words(&one).1, "sync: license 5: odd. Everything else was done.");
     }
@@ -305,7 +305,7 @@ mod tests {
     /// There are at most ten lines, and the JSON has all. Work of another run is not a failure.
     #[test]
     fn the_json_holds_what_the_text_only_counts() {
-        let mut report = PassReport::default();
+        let mut report = RunReport::default();
         for id in 1..=12 {
             report.failed(MODULE, Scope::Item(ItemId(id)), error(ErrorKind::Upstream, "no").because("odd answer"));
         }

@@ -81,28 +81,28 @@ fn a_service_needs_the_license_or_the_outcome_of_an_order_in_doubt() {
     let catalogue = Catalogue::builtin();
     let (same, soft, external) = (55227, 55228, 9203);
     for (case, status, is_own, product, want) in [
-        ("in doubt, the same product", InDoubt, true, Some(same), Need::License),
-        ("in doubt, a product of its family", InDoubt, true, Some(soft), Need::License),
-        ("in doubt, a product of its family, another incarnation", InDoubt, false, Some(soft), Need::License),
-        ("in doubt, another family", InDoubt, true, Some(external), Need::Outcome),
-        ("in doubt, another family, another incarnation", InDoubt, false, Some(external), Need::Outcome),
-        ("in doubt, nothing is ordered", InDoubt, true, None, Need::License),
-        ("an operator is asked, a product of its family", HandedOver, true, Some(soft), Need::License),
-        ("an operator is asked, another family", HandedOver, true, Some(external), Need::Outcome),
-        ("an operator is asked, nothing is ordered", HandedOver, false, None, Need::License),
-        ("given up, the same product", FreeWhenAppears, true, Some(same), Need::License),
-        ("given up, the same product, another incarnation", FreeWhenAppears, false, Some(same), Need::License),
-        ("given up, a product of its family", FreeWhenAppears, true, Some(soft), Need::License),
-        ("given up, a product of its family, another incarnation", FreeWhenAppears, false, Some(soft), Need::Nothing),
-        ("given up, another family", FreeWhenAppears, true, Some(external), Need::Outcome),
-        ("given up, another family, another incarnation", FreeWhenAppears, false, Some(external), Need::Nothing),
-        ("given up, nothing is ordered", FreeWhenAppears, true, None, Need::Nothing),
+        ("in doubt, the same product", InDoubt, true, Some(same), Awaits::License),
+        ("in doubt, a product of its family", InDoubt, true, Some(soft), Awaits::License),
+        ("in doubt, a product of its family, another incarnation", InDoubt, false, Some(soft), Awaits::License),
+        ("in doubt, another family", InDoubt, true, Some(external), Awaits::Outcome),
+        ("in doubt, another family, another incarnation", InDoubt, false, Some(external), Awaits::Outcome),
+        ("in doubt, nothing is ordered", InDoubt, true, None, Awaits::License),
+        ("an operator is asked, a product of its family", HandedOver, true, Some(soft), Awaits::License),
+        ("an operator is asked, another family", HandedOver, true, Some(external), Awaits::Outcome),
+        ("an operator is asked, nothing is ordered", HandedOver, false, None, Awaits::License),
+        ("given up, the same product", FreeWhenAppears, true, Some(same), Awaits::License),
+        ("given up, the same product, another incarnation", FreeWhenAppears, false, Some(same), Awaits::License),
+        ("given up, a product of its family", FreeWhenAppears, true, Some(soft), Awaits::License),
+        ("given up, a product of its family, another incarnation", FreeWhenAppears, false, Some(soft), Awaits::Nothing),
+        ("given up, another family", FreeWhenAppears, true, Some(external), Awaits::Outcome),
+        ("given up, another family, another incarnation", FreeWhenAppears, false, Some(external), Awaits::Nothing),
+        ("given up, nothing is ordered", FreeWhenAppears, true, None, Awaits::Nothing),
     ] {
         let incarnation =
             Incarnation { item: ItemId(42), created: "2026-11-01".to_owned(), closes: u32::from(!is_own) };
         let product = product.map(|code| catalogue.by_pricelist(UpstreamPricelistId(code)).expect("a product"));
         let intent = Intent { status, ..intent(None) };
-        assert_eq!(need_of(&intent, &incarnation, product), want, "{case}");
+        assert_eq!(awaits_of(&intent, &incarnation, product), want, "{case}");
     }
 }
 

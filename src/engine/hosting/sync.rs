@@ -10,13 +10,13 @@ use crate::model::item::{Item, ItemStatus};
 use crate::model::journal::{Incarnation, IntentStatus};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
-use crate::pass_report::{PassReport, Scope, named};
-use crate::plan::choice::{Wanted, wanted};
+use crate::plan::choice::{Choice, choice_of};
 use crate::plan::guard::{Allow, Kind};
 use crate::plan::hosting::is_renewed_soon;
 use crate::plan::identity::Shown;
 use crate::plan::renew::is_paid;
 use crate::ports::LockName;
+use crate::run_report::{RunReport, Scope, named};
 use crate::text;
 
 use super::wording;
@@ -28,7 +28,7 @@ const BATCH: usize = 500;
 
 impl Engine<'_> {
     /// One pass over the licenses of the account.
-    pub(in crate::engine) async fn pass_of_addons(
+    pub(in crate::engine) async fn sync_pass_of_addons(
         &mut self,
         allow: Allow,
         summary: &mut Summary,
@@ -87,11 +87,11 @@ impl Engine<'_> {
         Ok(found)
     }
 
-    async fn sync_addon_one(&mut self, id: ItemId, report: &mut PassReport) -> Result<(), ModuleError> {
+    async fn sync_addon_one(&mut self, id: ItemId, report: &mut RunReport) -> Result<(), ModuleError> {
         self.begin_one();
         if !self.locked_elsewhere([LockName::Item(id)])?.is_empty() {
             let error = errors::left_to_other_run(LockName::Item(id));
-            report.left(self.module, Scope::Item(id), crate::pass_report::Why::OtherRun, error);
+            report.left(self.module, Scope::Item(id), crate::run_report::Why::OtherRun, error);
             return Ok(());
         }
         self.lock(LockName::Item(id)).await?;
@@ -125,9 +125,9 @@ impl Engine<'_> {
             };
             result = result.and(looked);
         }
-        let held = self.held_by(&incarnation)?;
+        let held = self.bound_license(&incarnation)?;
         let synced = match held {
-            Some(row) => self.sync_held_addon(item, &incarnation, &row).await,
+            Some(row) => self.sync_bound_addon(item, &incarnation, &row).await,
             None => match self.shown_by(item, &incarnation)? {
                 Shown::Elsewhere(license, Some(_)) => Err(wording::shows_unknown(item.id, license)),
                 Shown::Elsewhere(_, None) | Shown::Unknown(_) | Shown::Nothing | Shown::Own | Shown::Former => {
@@ -146,9 +146,10 @@ impl Engine<'_> {
         incarnation: &Incarnation,
         row: &LicenseRow,
     ) -> Result<(), ModuleError> {
-        let wants_none = matches!(wanted(item, &self.rules.panel_addons, &self.rules.catalogue), Ok(Wanted::Nopanel));
+        let wants_none =
+            matches!(choice_of(item, &self.rules.panel_addons, &self.rules.catalogue), Ok(Choice::Nopanel));
         let has_another =
-            self.held_by(incarnation)?.is_some_and(|held| (held.account, held.id) != (row.account, row.id));
+            self.bound_license(incarnation)?.is_some_and(|held| (held.account, held.id) != (row.account, row.id));
         if self.withheld.frees || !(item.status == ItemStatus::Deleted || wants_none || has_another) {
             return Ok(());
         }
@@ -206,7 +207,7 @@ impl Engine<'_> {
         Ok(())
     }
 
-    async fn sync_held_addon(
+    async fn sync_bound_addon(
         &mut self,
         item: &Item,
         incarnation: &Incarnation,

@@ -9,15 +9,15 @@ use crate::model::item::Item;
 use crate::model::license::{Expiry, Family, License, LicenseStatus};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::period::days_between;
-use crate::pass_report::{PassReport, Scope, Why};
-use crate::plan::doubt::{Completeness, is_looked_for};
 use crate::plan::guard::Allow;
+use crate::plan::in_doubt::{Completeness, is_looked_for};
 use crate::ports::LockName;
+use crate::run_report::{RunReport, Scope, Why};
 use crate::store::OpenIntent;
 use crate::text;
 
 use crate::engine::guard::Withheld;
-use crate::engine::order::unclaimed::Stray;
+use crate::engine::order::unclaimed::Unclaimed;
 use crate::engine::pages::Pages;
 use crate::engine::{Engine, errors, is_deleted};
 
@@ -31,7 +31,7 @@ pub struct Summary {
     /// Items and licenses that were looked at one by one.
     pub handled: u32,
     /// The failures, and what was left alone.
-    pub report: PassReport,
+    pub report: RunReport,
 }
 
 impl Summary {
@@ -57,9 +57,9 @@ pub(in crate::engine) enum Look {
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Work {
     pub(in crate::engine) items: BTreeMap<ItemId, Look>,
-    pub(in crate::engine) unheld: BTreeSet<LicenseId>,
+    pub(in crate::engine) to_free: BTreeSet<LicenseId>,
     unclaimed: Vec<(Family, LicenseId)>,
-    doubts: BTreeSet<LicenseId>,
+    in_doubt: BTreeSet<LicenseId>,
     /// Licenses that a whole list would show, and that it does not show.
     unlisted: BTreeSet<LicenseId>,
 }
@@ -72,7 +72,7 @@ impl Work {
 }
 
 /// A license of ours: its number, its service, its state.
-type Held = (LicenseId, Option<ItemId>, LicenseState);
+type Expected = (LicenseId, Option<ItemId>, LicenseState);
 
 /// Rows of our state read at once.
 const BATCH: u32 = 500;
@@ -84,7 +84,7 @@ impl Engine<'_> {
     /// the module.
     pub async fn sync_all(&mut self, allow: Allow) -> Summary {
         let mut summary = Summary::default();
-        let ended = self.pass(allow, &mut summary).await;
+        let ended = self.sync_pass(allow, &mut summary).await;
         self.withheld = Withheld::default();
         if let Err(error) = ended {
             summary.report.failed(self.module, Scope::Account, error);
@@ -92,10 +92,10 @@ impl Engine<'_> {
         summary
     }
 
-    async fn pass(&mut self, allow: Allow, summary: &mut Summary) -> Result<(), ModuleError> {
+    async fn sync_pass(&mut self, allow: Allow, summary: &mut Summary) -> Result<(), ModuleError> {
         self.check_restored()?;
         if self.sells_addons() {
-            return Box::pin(self.pass_of_addons(allow, summary)).await;
+            return Box::pin(self.sync_pass_of_addons(allow, summary)).await;
         }
         let mut work = Work::default();
         for family in [Family::Soft, Family::SoftExternal] {
@@ -106,16 +106,16 @@ impl Engine<'_> {
         for (family, id) in std::mem::take(&mut work.unclaimed) {
             self.begin_one();
             match self.keep_duplicate(family, id).await {
-                Ok(Stray::Free(id)) => drop(work.unheld.insert(id)),
-                Ok(Stray::Of(item)) => work.item(item, Look::Always),
-                Ok(Stray::Left) => {}
+                Ok(Unclaimed::Free(id)) => drop(work.to_free.insert(id)),
+                Ok(Unclaimed::Of(item)) => work.item(item, Look::Always),
+                Ok(Unclaimed::Left) => {}
                 Err(error) => self.collect(&mut summary.report, Scope::License(id), error).await?,
             }
         }
         let elsewhere = self.leave_to_others(&mut work, &mut summary.report)?;
         self.weigh(&mut work, allow, &mut summary.report).await?;
         self.foresee(&elsewhere).await?;
-        for id in work.doubts {
+        for id in work.in_doubt {
             let settled = self.settle_free(id).await;
             self.collected(&mut summary.report, Scope::License(id), settled).await?;
         }
@@ -130,7 +130,7 @@ impl Engine<'_> {
             let synced = self.sync_one(*item).await;
             self.collected(&mut summary.report, Scope::Item(*item), synced).await?;
         }
-        for id in work.unheld {
+        for id in work.to_free {
             summary.handled += 1;
             let freed = self.free_one(id).await;
             self.collected(&mut summary.report, Scope::License(id), freed).await?;
@@ -154,7 +154,7 @@ impl Engine<'_> {
 
     /// Collects the work that no list shows: modules of licenses, licenses with a call in doubt, and services for which
     /// the last pass failed, whose license is gone, or whose identity differs from our state.
-    async fn collect_unlisted(&mut self, work: &mut Work, report: &mut PassReport) -> Result<(), ModuleError> {
+    async fn collect_unlisted(&mut self, work: &mut Work, report: &mut RunReport) -> Result<(), ModuleError> {
         self.collect_modules(work)?;
         let gone = self.bereft()?;
         let troubled = self.troubled().await?;
@@ -183,7 +183,7 @@ impl Engine<'_> {
             if let Some(item) = intent.item {
                 work.item(item, Look::Always);
             }
-            work.doubts.extend(intent.request.license());
+            work.in_doubt.extend(intent.request.license());
         }
         Ok(())
     }
@@ -261,7 +261,7 @@ impl Engine<'_> {
         work: &mut Work,
     ) -> Result<(), ModuleError> {
         let is_empty = self.store.newest_licenses(self.account, family).map_err(errors::state)?.is_empty()
-            && self.held(family, LicenseId(0), 1)?.is_empty();
+            && self.expected(family, LicenseId(0), 1)?.is_empty();
         if is_empty {
             return Ok(());
         }
@@ -274,7 +274,7 @@ impl Engine<'_> {
                 let row = match self.store.license(self.account, seen.id) {
                     Ok(Some(row)) => row,
                     Ok(None) => {
-                        if self.is_stray(seen) {
+                        if self.is_unclaimed(seen) {
                             work.unclaimed.push((family, seen.id));
                         }
                         continue;
@@ -327,7 +327,7 @@ impl Engine<'_> {
                 work.item(item, Look::UnlessSuspended);
             }
             (LicenseState::ToFree, _) if row.not_before.is_none_or(|until| until <= self.now()) => {
-                work.unheld.insert(row.id);
+                work.to_free.insert(row.id);
             }
             (
                 LicenseState::Bound
@@ -345,12 +345,12 @@ impl Engine<'_> {
     fn collect_absent(&self, family: Family, list: &Completeness, work: &mut Work) -> Result<(), ModuleError> {
         let mut after = LicenseId(0);
         loop {
-            let rows = self.held(family, after, BATCH)?;
+            let rows = self.expected(family, after, BATCH)?;
             let Some((last, ..)) = rows.last() else { return Ok(()) };
             after = *last;
             for (id, item, state) in rows.into_iter().filter(|(id, ..)| !list.contains(*id)) {
                 if state == LicenseState::ToFree {
-                    work.unheld.insert(id);
+                    work.to_free.insert(id);
                 } else if let Some(item) = item {
                     work.item(item, Look::Always);
                 }
@@ -359,28 +359,28 @@ impl Engine<'_> {
     }
 
     /// Licenses that serve a service, are being taken for one, or whose time to be freed has come.
-    pub(in crate::engine) fn held(
+    pub(in crate::engine) fn expected(
         &self,
         family: Family,
         after: LicenseId,
         limit: u32,
-    ) -> Result<Vec<Held>, ModuleError> {
-        self.store.held_licenses(self.account, family, after, limit, self.now()).map_err(errors::state)
+    ) -> Result<Vec<Expected>, ModuleError> {
+        self.store.expected_licenses(self.account, family, after, limit, self.now()).map_err(errors::state)
     }
 
     /// Leaves work that another run is doing at this moment to that run. It is neither counted nor waited for, so that
     /// closes of many services during a pass do not count as a mass change of the pass. The next pass sees the result.
     /// Returns the services that were left.
-    fn leave_to_others(&self, work: &mut Work, report: &mut PassReport) -> Result<BTreeSet<ItemId>, ModuleError> {
+    fn leave_to_others(&self, work: &mut Work, report: &mut RunReport) -> Result<BTreeSet<ItemId>, ModuleError> {
         let item = |id: &ItemId| LockName::Item(*id);
         let license = |id: &LicenseId| LockName::License(self.account, *id);
         let items = work.items.keys().map(item);
-        let licenses = work.unheld.iter().chain(&work.doubts).chain(&work.unlisted).map(license);
+        let licenses = work.to_free.iter().chain(&work.in_doubt).chain(&work.unlisted).map(license);
         let locked = self.locked_elsewhere(items.chain(licenses))?;
         let left = work.items.keys().filter(|id| locked.contains(&item(id))).copied().collect();
         work.items.retain(|id, _| !locked.contains(&item(id)));
-        work.unheld.retain(|id| !locked.contains(&license(id)));
-        work.doubts.retain(|id| !locked.contains(&license(id)));
+        work.to_free.retain(|id| !locked.contains(&license(id)));
+        work.in_doubt.retain(|id| !locked.contains(&license(id)));
         work.unlisted.retain(|id| !locked.contains(&license(id)));
         for name in locked {
             let scope = match name {

@@ -35,7 +35,7 @@ pub fn populate(setting: &Setting, seller: &mut Seller, panel: &mut Panel, today
         if start.licname {
             item.params.licname = Some(format!("client {id}"));
         }
-        panel.services.push(Service { item, before: None, lives: 0 });
+        panel.services.push(Service { item, before: None, incarnations: 0 });
         let command = if start.period == 12 && start.licname { ItemCommand::Reopen } else { ItemCommand::Open };
         panel.begin(id, command, None);
     }

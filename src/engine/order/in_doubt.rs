@@ -11,9 +11,9 @@ use crate::model::journal::{Incarnation, Intent, IntentEvent, IntentStatus, Orde
 use crate::model::license::{Family, License, LicenseStatus, RemoteId};
 use crate::model::license_row::LicenseState;
 use crate::plan::cost::{cost_of, with_cost};
-use crate::plan::doubt::{
-    FREE_WHEN_APPEARS_DAYS, Found, Match, Need, Verdict, after_clean_look, after_nothing_appeared, compare, decide,
-    is_candidate, need_of, not_before,
+use crate::plan::in_doubt::{
+    Awaits, FREE_WHEN_APPEARS_DAYS, Found, Match, Verdict, after_clean_look, after_nothing_appeared, awaits_of,
+    compare, decide, is_candidate, not_before,
 };
 use crate::ports::{CallError, RefusalKind};
 use crate::store::Binding;
@@ -39,9 +39,9 @@ pub(in crate::engine) enum Whose<'l> {
 
 impl<'l> Whose<'l> {
     /// Who gets the license, by what the incarnation needs of the order. `shown`: the license that its service shows.
-    pub(in crate::engine) fn of(need: Need, incarnation: &'l Incarnation, shown: Option<LicenseId>) -> Self {
+    pub(in crate::engine) fn of(awaits: Awaits, incarnation: &'l Incarnation, shown: Option<LicenseId>) -> Self {
         match shown {
-            _ if need == Need::License => Self::Wanted(incarnation),
+            _ if awaits == Awaits::License => Self::Wanted(incarnation),
             // Given up according to an old state, and yet in use: a license that the service shows is not freed.
             Some(shown) => Self::Shown(incarnation, shown),
             None => Self::Nobodys,
@@ -68,9 +68,9 @@ impl Engine<'_> {
     ) -> Result<(), ModuleError> {
         self.step("read doubts").await?;
         for intent in self.orders_in_doubt(item.id)? {
-            let need = need_of(&intent, incarnation, product);
+            let awaits = awaits_of(&intent, incarnation, product);
             let shown = item.params.licid.filter(|_| item.status != ItemStatus::Deleted);
-            self.settle_needed(&intent, Whose::of(need, incarnation, shown), need).await?;
+            self.settle_awaited(&intent, Whose::of(awaits, incarnation, shown), awaits).await?;
         }
         Ok(())
     }
@@ -82,17 +82,17 @@ impl Engine<'_> {
         intent: &Intent,
         whose: Whose<'_>,
     ) -> Result<Option<License>, ModuleError> {
-        let need = if matches!(whose, Whose::Wanted(_)) { Need::License } else { Need::Nothing };
-        self.settle_needed(intent, whose, need).await
+        let awaits = if matches!(whose, Whose::Wanted(_)) { Awaits::License } else { Awaits::Nothing };
+        self.settle_awaited(intent, whose, awaits).await
     }
 
-    /// Settles one order in doubt, as [`Engine::settle_order`] does, for a service with this `need`. When the search
-    /// finds no license, `need` decides how long the order stays in doubt.
-    pub(in crate::engine) async fn settle_needed(
+    /// Settles one order in doubt, as [`Engine::settle_order`] does. `awaits`: what the service awaits of it. When the
+    /// search finds no license, that decides how long the order stays in doubt.
+    pub(in crate::engine) async fn settle_awaited(
         &mut self,
         intent: &Intent,
         whose: Whose<'_>,
-        need: Need,
+        awaits: Awaits,
     ) -> Result<Option<License>, ModuleError> {
         let Some(order) = intent.request.as_order().cloned() else { return Ok(None) };
         let what = describe(intent);
@@ -112,17 +112,17 @@ impl Engine<'_> {
                 let why = text!("an operator must look", "решить должен оператор");
                 Err(errors::order_unknown(&what, &why, intent.item, intent.id.0))
             }
-            Found::Nothing if need == Need::Nothing => {
+            Found::Nothing if awaits == Awaits::Nothing => {
                 self.not_yet(intent, &order, complete, &what).await.map(|()| None)
             }
-            Found::Nothing => self.after_nothing(intent, need, complete, &what).await.map(|()| None),
+            Found::Nothing => self.after_nothing(intent, awaits, complete, &what).await.map(|()| None),
         }
     }
 
     async fn after_nothing(
         &mut self,
         intent: &Intent,
-        need: Need,
+        awaits: Awaits,
         complete: bool,
         what: &Text,
     ) -> Result<(), ModuleError> {
@@ -133,7 +133,7 @@ impl Engine<'_> {
             (Verdict::Wait { until }, _) => Err(errors::in_doubt(what, until, "item", value)),
             (Verdict::FirstCleanLook { again }, _) => {
                 // A license that the service cannot use stays given up: whichever run finds it frees it.
-                if need == Need::License && intent.status == IntentStatus::FreeWhenAppears {
+                if awaits == Awaits::License && intent.status == IntentStatus::FreeWhenAppears {
                     self.write_event(intent, IntentEvent::WantedAgain, what).await?;
                 }
                 self.write_event(intent, IntentEvent::CleanLook, what).await?;
@@ -210,7 +210,7 @@ impl Engine<'_> {
                 return Ok((Found::One(Box::new(seen)), true));
             }
             // Without a mark it may still be the license of this order, whatever number and date the list shows.
-            if !self.is_held(hint)? {
+            if !self.is_known(hint)? {
                 self.learn_silence(&seen).await?;
                 opened.push(seen);
             }
@@ -288,7 +288,7 @@ impl Engine<'_> {
         while let Some(page) = pages.next(self).await? {
             self.check_marks(&page.rows).await?;
             for row in &page.rows {
-                if !is_candidate(order, intent, row) || self.is_held(row.id)? {
+                if !is_candidate(order, intent, row) || self.is_known(row.id)? {
                     continue;
                 }
                 if row.remoteid.is(&order.mark) { marked.push(row.id) } else { others.push(row.id) }
@@ -301,7 +301,7 @@ impl Engine<'_> {
     }
 
     /// Whether our state knows a license, in any state.
-    pub(in crate::engine) fn is_held(&self, id: LicenseId) -> Result<bool, ModuleError> {
+    pub(in crate::engine) fn is_known(&self, id: LicenseId) -> Result<bool, ModuleError> {
         Ok(self.store.license(self.account, id).map_err(errors::state)?.is_some())
     }
 

@@ -43,14 +43,14 @@ fn duplicate(test: &Test, item: u32) -> u64 {
 #[test]
 fn a_duplicate_that_cannot_be_read_stops_nobody() {
     let test = due(2);
-    let stray = duplicate(&test, 1);
-    test.upstream.fault(Fault::on("soft.edit?read").of(stray).status(500).always());
+    let duplicate = duplicate(&test, 1);
+    test.upstream.fault(Fault::on("soft.edit?read").of(duplicate).status(500).always());
     let message = sync(&test).fails("bad_answer").message().to_owned();
-    assert!(message.starts_with(&format!("sync: license {stray}: ")), "{message}");
+    assert!(message.starts_with(&format!("sync: license {duplicate}: ")), "{message}");
     assert_eq!(renewed(&test), 2, "{}", test.story());
     test.upstream.clear_faults();
     sync(&test).ok();
-    assert!(test.log().contains(&format!("license {stray} is a duplicate")), "{}", test.log());
+    assert!(test.log().contains(&format!("license {duplicate} is a duplicate")), "{}", test.log());
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn licenses_that_never_answer_stop_nobody_while_the_seller_is_there() {
 }
 
 #[test]
-fn a_seller_that_dies_during_a_pass_ends_it_after_a_few_calls() {
+fn a_seller_that_dies_during_a_sync_pass_ends_it_after_a_few_calls() {
     let test = due(8);
     test.upstream.fault(Fault::on("soft.edit?read").drop_before().always());
     test.upstream.fault(Fault::on("whoami").drop_before().always());
@@ -93,7 +93,7 @@ fn a_seller_that_dies_during_a_pass_ends_it_after_a_few_calls() {
 }
 
 #[test]
-fn a_database_that_goes_away_ends_the_pass_and_its_figures_are_printed() {
+fn a_database_that_goes_away_ends_the_sync_pass_and_its_figures_are_printed() {
     let test = Test::setup().own_database().start();
     test.settings("bundled = [3]\n");
     open_due(&test, 4);
@@ -119,7 +119,7 @@ fn a_database_that_goes_away_ends_the_pass_and_its_figures_are_printed() {
 }
 
 #[test]
-fn a_login_that_is_refused_during_a_pass_ends_it_at_once() {
+fn a_login_that_is_refused_during_a_sync_pass_ends_it_at_once() {
     let test = due(3);
     test.upstream.fault(Fault::on("soft.edit?read").refused("auth").always());
     test.upstream.fault(Fault::on("whoami").refused("auth").always());
@@ -199,7 +199,7 @@ fn problems(test: &Test) -> Vec<String> {
 }
 
 #[test]
-fn a_refused_start_under_a_paid_service_fails_every_pass_and_becomes_a_problem() {
+fn a_refused_start_under_a_paid_service_fails_every_sync_pass_and_becomes_a_problem() {
     let test = Test::new();
     let id = opened(&test, 1, "55227", 1);
     test.upstream.edit_license(id, |l| l.status = 3);
@@ -228,7 +228,7 @@ fn a_refused_start_under_a_paid_service_fails_every_pass_and_becomes_a_problem()
 }
 
 #[test]
-fn a_refused_change_fails_the_pass_and_the_other_changes_are_made() {
+fn a_refused_change_fails_the_sync_pass_and_the_other_changes_are_made() {
     let test = Test::new();
     let id = opened(&test, 1, "55227", 1);
     test.upstream.edit_license(id, |l| (l.licname, l.status) = ("odd".into(), 3));
@@ -265,7 +265,7 @@ fn a_seller_that_is_away_makes_no_problem_of_single_services() {
 }
 
 #[test]
-fn a_license_that_is_gone_under_a_paid_service_is_named_by_every_pass() {
+fn a_license_that_is_gone_under_a_paid_service_is_named_by_every_sync_pass() {
     let test = Test::new();
     let id = opened(&test, 1, "55227", 1);
     test.upstream.edit_license(id, |l| l.status = 4);
@@ -297,7 +297,7 @@ fn a_paid_license_that_cannot_be_renewed_is_named() {
 }
 
 #[test]
-fn a_license_that_cannot_be_freed_fails_the_pass_and_the_service_is_served() {
+fn a_license_that_cannot_be_freed_fails_the_sync_pass_and_the_service_is_served() {
     let test = due(1);
     let id = opened(&test, 2, "55227", 1);
     test.upstream.fault(Fault::on("soft.suspend").refused("odd").always());
