@@ -60,10 +60,15 @@ impl Engine<'_> {
         if !is_still_claimed(row, &seen, &self.panel_id, given) {
             return Ok(Some(seen));
         }
-        if seen.status == LicenseStatus::Active {
-            self.stop(row, seen).await?;
+        if seen.status != LicenseStatus::Active {
+            return Ok(None);
         }
-        Ok(None)
+        let Err(error) = self.stop(row, seen).await else { return Ok(None) };
+        // It may run because somebody took it while it was being stopped.
+        match self.read(row.family, row.id).await {
+            Ok(Some(seen)) if !is_still_claimed(row, &seen, &self.panel_id, given) => Ok(Some(seen)),
+            Ok(_) | Err(_) => Err(error),
+        }
     }
 
     /// Gives a claimed license back: stopped again if this claim has sent anything, with the reason and the day from
