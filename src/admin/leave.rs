@@ -11,8 +11,8 @@ use crate::text;
 /// `state leave LICENSE`
 ///
 /// # Errors
-/// `missed`: no license of that number serves nobody and is in use, or the operator did not agree. Then nothing was
-/// changed.
+/// `missed`: there is no license of that number that is in use although it serves no service of ours, or the operator
+/// did not agree. Then nothing was changed.
 pub fn leave(desk: &mut Desk<'_>, license: LicenseId, yes: bool) -> Result<Answer, ModuleError> {
     let store = open_state(desk.ctx)?;
     check_machine(&store, &desk.ctx.machine)?;

@@ -237,7 +237,8 @@ impl Engine<'_> {
     }
 
     /// Whether a license without a mark may have been in use by the service that gives it back. If a run took the
-    /// license from the pool and died before it sent anything, another installation may use the license since then.
+    /// license from the pool and died before it sent anything, another installation may have used the license since
+    /// then.
     async fn may_be_its_services(&mut self, row: &LicenseRow, seen: &License) -> Result<bool, ModuleError> {
         if seen.looks_free() {
             return Ok(true);

@@ -63,8 +63,8 @@ impl Engine<'_> {
 
     /// The present incarnation, for the two kinds of run that end orders in doubt. Unlike
     /// [`Engine::known_incarnation`], this accepts a new client while an order of the former client is in doubt and no
-    /// license is held. A look binds the license that was bought only in our state: it is not saved to the service or
-    /// shown before the client has been checked. A close gives the orders up.
+    /// license is held. A look binds the license that the order bought, but in our state alone: it is not saved to the
+    /// service or shown before the client has been checked. A close gives the orders up.
     pub(super) fn incarnation_to_settle(&self, item: &Item) -> Result<Incarnation, ModuleError> {
         match self.standing(item)? {
             (incarnation, Standing::OtherClient { bound: None, .. }) => Ok(incarnation),

@@ -55,7 +55,8 @@ impl Engine<'_> {
         verdict: Verdict,
         consent: &Consent,
     ) -> Result<Resolution, ModuleError> {
-        // An old state may show a doubt that ended since. Either answer could then end it another way.
+        // An old state may show a request in doubt that has been settled since. Either answer could then settle it in
+        // another way.
         self.check_restored()?;
         self.lock(LockName::Item(item)).await?;
         let result = self.resolution_locked(item, intent, verdict, consent).await;

@@ -143,7 +143,7 @@ pub fn decide(desk: &mut Desk<'_>, mut request: Request<'_>) -> Result<Element, 
     Ok(request.doc)
 }
 
-/// No option of the command `resolve`. An answer that needs one is given with the command, not with this form.
+/// The form has none of the options of `resolve`. An answer that needs one is given with the command.
 const NO_CONSENT: Consent = Consent { replace: false, take_from: None, other_product: false };
 
 /// A request whose outcome an operator must tell.

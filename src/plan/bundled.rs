@@ -346,7 +346,7 @@ mod tests {
             let got = plan(&item, &choice, Some(&desired), have, now.date_naive(), now);
             assert_eq!(step(&got), want, "{case}: {got:?}");
         }
-        // What no client pays for does not make a pass fail.
+        // A server that no client pays for does not make a pass fail.
         let overdue = Item { itemtype: "vds".into(), expires: Some(now.date_naive()), ..test_item(42) };
         let got = plan(&overdue, &lite(), Some(&no_ip()), none, now.date_naive(), now);
         assert_eq!(step(&got), "report", "{got:?}");

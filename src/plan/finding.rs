@@ -88,7 +88,7 @@ pub enum Kind {
     LostState,
     /// An outcome is not known yet.
     InDoubt,
-    /// An operator must end a doubt.
+    /// An operator must settle a request in doubt.
     HandedOver,
     /// A paid service without a license.
     NoLicense,

@@ -15,7 +15,7 @@ use crate::plan::identity::is_our_mark;
 /// How long a license rests when no day is known from which the seller allows the change.
 pub const REST_HOURS: i64 = 24;
 
-/// Whether a license is still held as it was when it was decided to free it: in the same state, for the same life of
+/// Whether a license is still as it was when a run decided to free it: in the same state, for the same incarnation of
 /// the same service. Otherwise another run gave it to a service or freed it in between, and the decision no longer
 /// holds.
 pub fn is_held_as(before: &LicenseRow, now: &LicenseRow) -> bool {
@@ -155,8 +155,8 @@ mod tests {
         }
     }
 
-    /// What a run read before it had the license's lock holds afterwards only if nobody else had the license since.
-    /// What the seller shows of it may have changed.
+    /// A decision that was made before the run had the license's lock holds only if nobody else has had the license
+    /// since. The fields that the seller shows may have changed.
     #[test]
     fn a_license_that_changed_hands_is_not_freed() {
         let life = |item: u32, closes: u32| Some(format!("{item}/2027-01-01 00:00:00/{closes}"));

@@ -53,8 +53,8 @@ fn command(words: impl std::fmt::Display) -> Remedy {
     Remedy::Operator(format!("pmisplicense {words}"))
 }
 
-/// The remedy for a license of nobody that is in use: the service that its name tells, else an operator has to look. An
-/// operator may also leave it to its user.
+/// The remedy for a license that serves nobody and is in use: `bind` to the service that its name tells, else an
+/// operator has to look. An operator may also leave it to its user.
 fn used_by(seen: &License) -> (Remedy, Text) {
     let id = seen.id;
     let named = named(seen, &BTreeSet::new());

@@ -7,7 +7,7 @@ use rusqlite::params;
 use super::{Account, LAST_NUMBER, Store, StoreError, Tx, read_number};
 use crate::model::ids::AccountId;
 
-/// Since when the state is old. The value is there until it was completed for every account.
+/// Since when the state is old. The value is there until the state is complete for every account.
 pub const RESTORED: &str = "restored";
 
 /// The newest running number that the state knew when it became old.
@@ -154,7 +154,7 @@ mod tests {
         [ONE, OTHER].map(|account| of(account).expect("a state"))
     }
 
-    /// What one account had given out says nothing about another one, before and after each of them is completed.
+    /// The numbers of one account say nothing about another account, before and after each of them is completed.
     #[test]
     fn an_old_state_is_completed_account_by_account() {
         type Step = fn(&Tx<'_>) -> Result<(), StoreError>;
@@ -181,7 +181,7 @@ mod tests {
         assert_eq!(store.number(KNOWN_TO).expect("a state"), None, "the next copy is measured anew");
     }
 
-    /// A state that an earlier version completed knows one number for all accounts.
+    /// An earlier version completed a state with one number for all accounts.
     #[test]
     fn the_number_of_an_earlier_version_counts_for_each_account() {
         let store = Store::in_memory(&PanelId::parse("simulate").expect("eight letters")).expect("a state");

@@ -49,7 +49,7 @@ impl Engine<'_> {
             IntentStatus::InDoubt => {}
             // The service shows the license, or asks for it again.
             IntentStatus::FreeWhenAppears => self.write_event(intent, IntentEvent::WantedAgain, what).await?,
-            // It was left to an operator before. What has ended is not looked for.
+            // It was left to an operator before. The others have ended, and no license is looked for.
             IntentStatus::HandedOver
             | IntentStatus::Done
             | IntentStatus::Refused

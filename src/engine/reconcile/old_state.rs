@@ -211,7 +211,7 @@ impl Engine<'_> {
         let (account, note, store, modules) = (self.account, reason.clone(), self.store.clone(), self.our_modules()?);
         let now = self.now_at_latest();
         let others = self.commit("renew state", move |tx| {
-            // The comparison itself may have shown that the state is old. Then it is so for the other accounts too.
+            // The comparison itself may have shown that the state is old. Then it is old for the other accounts too.
             if store.meta(RESTORED)?.is_none() {
                 tx.set_old(&moment(now))?;
             }

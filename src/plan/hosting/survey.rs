@@ -249,9 +249,9 @@ impl Ground {
         })
     }
 
-    /// The state is old. Orders have no marks, so what was bought since shows at the orders: a license that the state
-    /// does not know is named as such, and a purchase without a key is looked for before the next one. `number`: the
-    /// newest running number of the state.
+    /// The state is old. Orders have no marks, so purchases made since then show at the orders alone: a license that
+    /// the state does not know is named as such, and a purchase without a key is looked for before the next one.
+    /// `number`: the newest running number of the state.
     pub fn old_state(&self, number: u32) -> Finding {
         Finding {
             kind: Kind::OldState,

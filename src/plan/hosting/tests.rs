@@ -41,7 +41,7 @@ fn intent(clean_look_at: Option<&str>) -> Intent {
     }
 }
 
-/// A month that has begun is charged whole; what is more than period and setting allow is not bought.
+/// A month that has begun is charged in full. A term longer than the period and the setting allow is not bought.
 #[test]
 fn a_term_that_is_longer_than_allowed_is_not_bought() {
     let now = at("2027-01-10T12:00:00Z");
@@ -123,8 +123,8 @@ fn each_action_of_the_missed_time_may_be_a_purchase() {
     }
 }
 
-/// A failure ends a purchase only when it is its own: not an earlier one that the list shows late, nor one whose
-/// place in time cannot be told.
+/// A failed action ends a purchase only if it is the purchase's own. An earlier action that the list shows late does
+/// not end it, nor does one whose time is not known.
 #[test]
 fn only_a_purchases_own_failure_ends_it() {
     let failed = |added: Option<&str>, seller_time: Option<&str>| {
@@ -203,7 +203,7 @@ fn a_service_wants_a_license_again_only_if_it_shows_its_key_and_asks_for_its_ord
     }
 }
 
-/// Only what a later look could mistake is written down.
+/// Only actions that a later look could take for the purchase's own are written down.
 #[test]
 fn only_actions_that_a_later_look_could_mistake_are_written_down() {
     let action =
@@ -213,7 +213,7 @@ fn only_actions_that_a_later_look_could_mistake_are_written_down() {
     assert_eq!(mistakable(&finished, at("2027-01-10T12:00:00Z")), ["6", "7"]);
 }
 
-/// Actions are dated by the seller's clock: one that is half an hour behind hides none, one that is ahead neither.
+/// Actions are dated by the seller's clock. No action is hidden by a clock that is half an hour behind or ahead.
 #[test]
 fn actions_are_dated_by_the_sellers_clock() {
     let ended = |seller_time: Option<&str>, added: &str| {
@@ -228,7 +228,8 @@ fn actions_are_dated_by_the_sellers_clock() {
     assert_eq!(ended(None, "2027-01-10T11:30:05Z"), Trace::Nothing);
 }
 
-/// Nothing is sent again before the settling time, nor after one empty look alone, nor when the first was earlier.
+/// Nothing is sent again before the settling time, nor after a single empty look. A look before that time does not
+/// count.
 #[test]
 fn one_empty_look_is_not_enough_to_send_again() {
     let decide = |first: Option<&str>, now: &str, resend| after_empty_look(&intent(first), at(now), 900, resend);
@@ -251,7 +252,7 @@ fn a_minute_later_an_order_without_a_key_proves_that_its_license_is_gone() {
     assert!(!may_be_old(there, at("2027-01-10T12:00:01Z"), 1));
 }
 
-/// Only an order that is renewed by itself, and soon.
+/// Only an order that soon renews itself is reported.
 #[test]
 fn only_an_order_that_soon_renews_itself_is_told() {
     let now = at("2027-01-10T12:00:00Z");

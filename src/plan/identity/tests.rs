@@ -147,7 +147,7 @@ fn marks_belong_to_the_incarnation_that_they_were_given_to() {
     assert_eq!(of_rows(&[with(row(S::Pool), 3)], last), none, "given back");
 }
 
-/// A mark stays ours when the installation gets another id; nothing else of a former id is.
+/// A recorded mark stays ours when the installation gets another id. No other mark with a former id is ours.
 #[test]
 fn a_mark_that_our_state_recorded_is_ours_under_any_id() {
     let mark = |text: &str| Mark::parse(text).expect("a mark");
