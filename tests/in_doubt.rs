@@ -46,7 +46,7 @@ fn lost_answer_is_adopted() {
     }
 }
 
-/// It says no although it did it: believed only after a look.
+/// The seller refuses an order that it carried out: the refusal is believed only after a look.
 #[test]
 fn a_refusal_that_took_effect_is_believed_only_after_a_look() {
     let test = ordered("", Fault::on("soft.order.param").refused_after("no_money"));
@@ -347,8 +347,8 @@ fn what_appears_after_a_reopening_is_kept_only_if_still_wanted() {
     }
 }
 
-/// A close that the panel did not take is no new life: whatever appears is the service's own, and only its tariff is
-/// changed; a choice of another kind waits for it.
+/// A close that the panel did not take begins no new incarnation: whatever appears is the service's own, and only its
+/// tariff is changed; a choice of another kind waits for it.
 #[test]
 fn a_close_that_the_panel_did_not_take_begins_no_incarnation() {
     for (choice, kind) in [("55228", ""), ("9203", "client")] {
@@ -487,7 +487,7 @@ fn a_closed_services_order_is_given_up_by_two_complete_lists() {
     sync_finds("not_happened");
 }
 
-/// Items cannot overtake their own doubt: whatever is asked of the item waits, close excepted.
+/// While an order of an item is in doubt, every command for the item waits, except close.
 #[test]
 fn everything_but_close_waits_while_an_items_order_is_in_doubt() {
     let test = ordered("", Fault::on("soft.order.param").late());

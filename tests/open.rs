@@ -1,5 +1,5 @@
-//! `open`: the exact order at the seller and the exact calls to the panel, each once. Doubts about an order are in
-//! `doubt.rs`, what the catalogue sells in `catalogue.rs`.
+//! `open`: the exact order at the seller and the exact calls to the panel, each once. Orders in doubt are in
+//! `in_doubt.rs`, what the catalogue sells in `catalogue.rs`.
 use crate::service::{HEAD, OPEN, changes, day, forget, ip_of, licid, months, only_license, opened, sent, state, told};
 use crate::support::{Fault, MgrctlFault, MgrctlFaultKind, Test};
 
@@ -357,8 +357,8 @@ fn a_late_key_is_not_shown_by_that_of_the_license_before() {
     assert_eq!((licid(&test, 42), test.item(42).param("lickey")), (id, key.as_str()));
 }
 
-/// A panel that refuses a parameter without a value: the number of the new license is saved anyway. That the former key
-/// is still shown is told once, and the new key takes its place.
+/// A panel that refuses a parameter without a value: the number of the new license is saved anyway. The former key that
+/// is still shown is reported once, and the new key takes its place.
 #[test]
 fn a_panel_that_clears_no_parameter_gets_the_number_anyway() {
     let mut test = Test::new();

@@ -20,8 +20,8 @@ use crate::text;
 use super::identity::wording::{not_recognized, shown_elsewhere};
 use super::{Engine, errors, is_deleted};
 
-/// Ignores an error about a doubt that waits for an operator: the seller can no longer carry that request out, so
-/// stopping the license goes on.
+/// Ignores an error about a request in doubt that waits for an operator: the seller can no longer carry that request
+/// out, so stopping the license goes on.
 fn unless_handed_over(settled: Result<(), ModuleError>) -> Result<(), ModuleError> {
     match settled {
         Err(error) if !allows_stopping(error.halt) => Err(error),

@@ -199,7 +199,7 @@ pub fn in_doubt(
         ))
 }
 
-/// An operator must end a doubt.
+/// An operator must settle a request in doubt.
 pub fn order_unknown(what: &Text, why: &Text, item: Option<ItemId>, intent: u32) -> ModuleError {
     let item = item.map_or_else(|| "ITEM".to_owned(), |item| item.to_string());
     let message = text!(

@@ -32,7 +32,7 @@ pub enum Verdict {
     NotBought,
 }
 
-/// What ending a doubt would do, for the operator who is about to be asked.
+/// What settling a request in doubt would do, for the operator who is about to be asked.
 #[derive(Debug, Clone)]
 pub struct Resolution {
     /// Which intent.
@@ -119,7 +119,7 @@ impl Engine<'_> {
         Ok(Resolution { intent: intent.id, plan, preview })
     }
 
-    /// Ends a doubt of an item. Returns what was done, in words.
+    /// Settles a request in doubt of an item. Returns what was done, in words.
     ///
     /// # Errors
     /// `missed`: nothing is in doubt, or several intents are and none was named; `bad_value`: the license belongs to

@@ -86,7 +86,7 @@ fn in_doubt(q: &Question<'_>, intent: &Intent) -> Text {
     in_doubt_words(intent, settled)
 }
 
-/// A doubt in words. `settled`: the moment before which nothing is sent again.
+/// A request in doubt, in words. `settled`: the moment before which nothing is sent again.
 pub fn in_doubt_words(intent: &Intent, settled: DateTime<Utc>) -> Text {
     let (asked, id) = (asked(&intent.request), intent.id);
     let until = settled.format("%Y-%m-%d %H:%M UTC");
@@ -358,8 +358,8 @@ mod tests {
     use crate::model::journal::OnceRequest;
     use crate::model::license::Family;
 
-    /// The text about a doubt names the moment before which nothing is sent again. If it waits for an operator, it
-    /// names the command.
+    /// The text about a request in doubt names the moment before which nothing is sent again. If it waits for an
+    /// operator, it names the command.
     #[test]
     fn the_text_about_a_request_in_doubt_names_the_moment_or_the_command() {
         let at = DateTime::parse_from_rfc3339("2027-01-10T12:00:00Z").expect("a moment").to_utc();

@@ -4,8 +4,8 @@
 //!
 //! The comparison gets its input piece by piece, so that an account of any size needs little memory: of what agrees,
 //! only a few numbers are kept. The order of the calls is: each row of the seller's lists ([`Comparison::listed`]),
-//! each row of our state ([`Comparison::held`]), the services that marks name ([`Comparison::marked`]), all other
-//! services ([`Comparison::service`]), and [`Comparison::finish`].
+//! each row of our state ([`Comparison::known_license`]), the services that marks name ([`Comparison::marked`]), all
+//! other services ([`Comparison::service`]), and [`Comparison::finish`].
 
 mod known;
 mod shows;

@@ -316,7 +316,7 @@ impl Tx<'_> {
             ],
         )?;
         if self.noted.is_some() {
-            // Another machine, whose settings say less, must not end this doubt earlier.
+            // Another machine, whose settings say less, must not settle this intent earlier.
             self.run("INSERT INTO cluster_settle (wish, seconds) VALUES (?1, ?2)", params![id, intent.settle_s])?;
         }
         let license = request.license().map(|license| (intent.account, license));

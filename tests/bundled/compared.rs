@@ -88,7 +88,7 @@ fn nothing_is_ordered_beside_a_list_that_leaves_something_out() {
     assert_eq!(told.code, Some(1), "a client pays for that server: {}", told.stdout);
     assert!(told.stderr.contains(&format!("service 51: {words}: it leaves out {known}. Nothing was ordered")));
     assert_eq!((orders(&test), noted(&test)), (1, vec!["51".to_owned()]));
-    // What no client pays for is only reported.
+    // A server that no client pays for is only reported.
     test.set_item(51, "expiredate", &crate::service::day(0));
     assert!(sweep(&test).ok().stdout.contains(words), "{}", test.story());
     test.set_item(51, "expiredate", &crate::service::day(20));

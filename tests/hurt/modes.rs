@@ -1,4 +1,4 @@
-//! The small life of tests/modes in worlds that differ from the usual one in several ways at once. By default a seed
+//! The walkthrough of tests/modes in worlds that differ from the usual one in several ways at once. By default a seed
 //! gives a few mixtures (HURT_CELLS=n for more), each with modes of about half of the axes. HURT_ALL=1 plays each pair
 //! of modes that do not exclude each other, and a hundred mixtures. HURT_PART=3/10 plays a tenth of that.
 use super::{Dice, part, seed, setting};

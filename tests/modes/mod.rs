@@ -12,7 +12,7 @@ const MIXED: usize = 9;
 /// Worlds at once: most of the time passes in waiting.
 const WORLDS: usize = 4;
 
-/// Plays a life in each of these worlds; what went wrong.
+/// Plays the walkthrough in each of these worlds. Returns what went wrong.
 pub fn failures(worlds: &[Vec<&'static Mode>]) -> Vec<String> {
     let (next, failed) = (Mutex::new(worlds.iter()), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
@@ -31,7 +31,7 @@ pub fn failures(worlds: &[Vec<&'static Mode>]) -> Vec<String> {
     failed.into_inner().unwrap()
 }
 
-/// The same small life ends well in each of these worlds, and exactly what was paid for is billed.
+/// The walkthrough ends well in each of these worlds, and exactly what was paid for is billed.
 fn ends_well(worlds: &[Vec<&'static Mode>]) {
     let failed = failures(worlds);
     assert!(failed.is_empty(), "{} of {}:\n{}", failed.len(), worlds.len(), failed.join("\n\n"));

@@ -1,7 +1,7 @@
-//! A small life of some licenses: an order form that is checked, an order, a repeated one, a renewal, a suspension, a
-//! change of name and tariff, an order whose answer is lost, a close, the same license for the next client, other
-//! software, a take-over, an import, passes of sync. Whatever the neighbours' dialect, each step ends well and
-//! exactly what was paid for is billed.
+//! A walkthrough with some licenses: an order form that is checked, an order, a repeated one, a renewal, a suspension,
+//! a change of name and tariff, an order whose answer is lost, a close, the same license for the next client, other
+//! software, a take-over, an import, passes of sync. Whatever the neighbours' dialect, each step ends well and exactly
+//! what was paid for is billed.
 use crate::hurt::panel::Paid;
 use crate::hurt::promises;
 use crate::service::settle;
@@ -18,7 +18,7 @@ const TRIES: usize = 4;
 const NAME: &str = "Smith & Sons, web hosting for everybody";
 const CLIENTS_NAME: &str = "Smith & Sons:  our second server";
 
-/// The services of a life.
+/// The services of the walkthrough.
 const FIRST: u32 = 41;
 const LOST: u32 = 42;
 const NEXT: u32 = 43;
@@ -241,7 +241,7 @@ pub fn named(modes: &[&'static Mode]) -> String {
     if names.is_empty() { "the usual world".to_owned() } else { names.join(",") }
 }
 
-/// Modes in which an operator must decide when they come together, so that a life cannot end by itself.
+/// Modes in which an operator must decide when they come together, so that the walkthrough cannot end by itself.
 const FOR_A_PERSON: &[(&str, &str)] = &[
     // Neither a number nor a mark says which license the order made.
     ("order-silent", "no-remoteid"),
@@ -249,13 +249,13 @@ const FOR_A_PERSON: &[(&str, &str)] = &[
     ("no-remoteid", "names-cut"),
 ];
 
-/// True if a life in these modes can end by itself.
+/// True if the walkthrough can end by itself in these modes.
 pub fn ends_by_itself(modes: &[&'static Mode]) -> bool {
     let has = |name: &str| modes.iter().any(|mode| mode.name == name);
     !FOR_A_PERSON.iter().any(|(one, other)| has(one) && has(other))
 }
 
-/// Every mode in which there can be a life.
+/// Every mode in which the walkthrough can be played.
 pub fn all() -> Vec<&'static Mode> {
     MODES.iter().filter(|mode| !mode.shuts()).collect()
 }

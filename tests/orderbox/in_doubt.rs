@@ -68,7 +68,7 @@ fn a_killed_run_is_finished_by_the_next_one() {
     }
 }
 
-/// The same for a panel that cannot be told.
+/// The same for a panel that cannot be reached after the purchase.
 #[test]
 fn a_panel_that_cannot_be_told_costs_no_second_purchase() {
     for func in ["service.saveparam", "soft.open"] {

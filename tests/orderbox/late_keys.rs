@@ -80,7 +80,8 @@ fn another_service_does_not_buy_what_is_still_to_come() {
     }
 }
 
-/// A purchase that was taken and failed afterwards is none: nothing is waited for, and a new one may be bought.
+/// A purchase that was accepted and failed afterwards does not count: no run waits for its key, and a new license may
+/// be bought.
 #[test]
 fn a_purchase_that_failed_is_not_waited_for() {
     for (settings, is_synced) in [(REMOVING, true), (REMOVING, false), (KEEPING, true), (KEEPING, false)] {

@@ -1,7 +1,7 @@
-//! Harmless changes outside: the panel copies a service under another number, hands it to
-//! another client, or tells days of creation in another form; the seller tells dates in another form. And what one
-//! neighbour does to a whole pass: a duplicate whose every read fails, a service that another run holds.
-//! At most two of them in a history; what lasts ends before the quiet.
+//! Harmless changes outside: the panel copies a service under another number, hands it to another client, or tells days
+//! of creation in another form; the seller tells dates in another form. And what one neighbour does to a whole pass: a
+//! duplicate whose every read fails, a service that another run holds. At most two of them in a history; what lasts
+//! ends before the quiet.
 
 use pmisplicense::model::ids::{ClientId, IntentId, ItemId};
 use pmisplicense::model::item::ItemStatus;

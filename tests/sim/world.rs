@@ -1,5 +1,5 @@
 //! The world of one history: time, the seller, the panel, locks, effects that are still on their way, and what every
-//! run did. Everything that a run can see goes through the ports in `wire.rs` and `office.rs`.
+//! run did. Everything that a run can see goes through the ports in `wire.rs`, `panel.rs` and here.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};

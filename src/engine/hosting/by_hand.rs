@@ -1,4 +1,5 @@
-//! bind and resolve for addons: an operator hands over a license that was bought elsewhere, or ends a doubt.
+//! bind and resolve for addons: an operator hands over a license that was bought elsewhere, or settles a request in
+//! doubt.
 
 use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::hosting::{AddLicense, HostingOrder};

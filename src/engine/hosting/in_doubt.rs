@@ -88,7 +88,7 @@ impl Engine<'_> {
         self.settle_for(intent, wanted, wanted.is_some()).await
     }
 
-    /// The same. `is_awaited`: a service cannot go on before the end of this doubt.
+    /// The same. `is_awaited`: a service cannot go on before this purchase is settled.
     async fn settle_for(
         &mut self,
         intent: &Intent,
@@ -117,7 +117,7 @@ impl Engine<'_> {
             // The failed action may be an earlier one, and this purchase may still take effect.
             Trace::Failed if !self.is_settled(intent) => Err(self.still_in_doubt(intent, &what)),
             Trace::Failed => self.failed(intent, &what, wanted.is_some()).await,
-            // Nobody waits for it, or somebody else by now: it is looked for, but not without end.
+            // The service that it was bought for does not wait for it: it is looked for, but not without end.
             Trace::Nothing | Trace::Ended if !is_awaited => self.not_yet_added(intent, &what).await.map(|()| None),
             Trace::Ended if self.is_settled(intent) => {
                 let why = text!(

@@ -236,7 +236,8 @@ impl Engine<'_> {
         let failed = row.key.is_none() && self.has_failed(&row).await?;
         let Some(key) = seen.key.as_ref().filter(|_| !failed && !seen.is_deleted()) else {
             if row.key.is_none() && !failed && !seen.is_deleted() {
-                // Bought, and its key is still to come. Once an operator was told, a pass has nothing more to say.
+                // Bought, and its key is still to come. Once it was reported to an operator, a pass has nothing more to
+                // say.
                 let is_told = self.tell_late_key(item, &row).await?;
                 return if is_told { Ok(None) } else { Err(wording::key_to_come(&row)) };
             }

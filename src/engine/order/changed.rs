@@ -36,7 +36,7 @@ impl Engine<'_> {
     }
 
     /// Leaves to an operator a license that an order bought, and that differs from it. The state keeps the number of
-    /// the license, so that every next step names the command that ends the doubt.
+    /// the license, so that every next step names the command that settles the order.
     pub(super) async fn hand_over_different(
         &mut self,
         intent: &Intent,

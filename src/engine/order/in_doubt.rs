@@ -1,5 +1,5 @@
 //! Looks for orders whose outcome is unknown, and adopts the license that is found (docs/money-safety.md 3 and 4). The
-//! rules are in `plan::doubt`; this module carries them out.
+//! rules are in `plan::in_doubt`; this module carries them out.
 
 use chrono::NaiveDate;
 
@@ -182,7 +182,7 @@ impl Engine<'_> {
         }
     }
 
-    /// Leaves a doubt to an operator. Returns the error that says so.
+    /// Leaves an order in doubt to an operator. Returns the error that says so.
     pub(in crate::engine) async fn hand_over(
         &mut self,
         intent: &Intent,

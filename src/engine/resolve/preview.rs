@@ -1,5 +1,5 @@
-//! The preview of ending a doubt, for the operator who is about to be asked: its changes and its possible costs. Where
-//! the license is bound to its service, the page is that of `bind` ([`Engine::preview_bought`]).
+//! The preview of settling a request in doubt, for the operator who is about to be asked: its changes and its possible
+//! costs. Where the license is bound to its service, the page is that of `bind` ([`Engine::preview_bought`]).
 
 use crate::error::{ModuleError, Text};
 use crate::model::ids::{ItemId, LicenseId, Mark};
@@ -16,7 +16,7 @@ use crate::plan::cost::Change;
 use crate::plan::resolution::Fate;
 
 impl Engine<'_> {
-    /// The doubt is ended as not bought: the next run may send the request again, and that may cost money.
+    /// The request is settled as not bought: the next run may send the request again, and that may cost money.
     pub(super) async fn preview_not_bought(&mut self, intent: &Intent) -> Result<Preview, ModuleError> {
         let (what, item) = (describe(intent), intent.item.unwrap_or(ItemId(0)));
         let mut changes: Vec<Change> = ordered(&intent.request).map(Change::free).into_iter().collect();
@@ -70,7 +70,7 @@ impl Engine<'_> {
         Ok(row.and_then(|row| self.product_of(&row)?.prices.get(&period).cloned()))
     }
 
-    /// The doubt is ended as bought, and the license is not bound to a service that asks for it: before and after.
+    /// The request is settled as bought, and the license is not bound to a service that asks for it: before and after.
     pub(super) async fn preview_fate(
         &mut self,
         id: ItemId,

@@ -1,5 +1,5 @@
-//! Errors of `resolve`: why the operator's answer does not end a doubt, what is certain, and the command that comes
-//! next.
+//! Errors of `resolve`: why the operator's answer does not settle a request in doubt, what is certain, and the command
+//! that comes next.
 
 use crate::error::{ErrorKind, Message, ModuleError, Text};
 use crate::model::ids::{IntentId, ItemId, LicenseId, Mark};
@@ -21,14 +21,14 @@ fn item_of(intent: &Intent) -> ItemId {
     intent.item.unwrap_or(ItemId(0))
 }
 
-/// The command that ends this doubt as bought, with the options that were given already.
+/// The command that settles this request as bought, with the options that were given already.
 fn as_bought(intent: &Intent, license: LicenseId, consent: &Consent) -> String {
     let from = consent.take_from.as_ref().map_or_else(String::new, |panel| format!(" --take-from {}", panel.as_str()));
     let product = if consent.other_product { " --other-product" } else { "" };
     format!("pmisplicense resolve {} --wish {} --bought {license}{from}{product}", item_of(intent), intent.id)
 }
 
-/// The command that ends this doubt as not bought.
+/// The command that settles this request as not bought.
 fn as_not_bought(intent: &Intent) -> String {
     format!("pmisplicense resolve {} --wish {} --not-bought", item_of(intent), intent.id)
 }
@@ -237,7 +237,7 @@ fn listed(several: &[Intent], text: fn(&Text) -> &str) -> String {
     several.iter().map(line).collect::<Vec<_>>().join("; ")
 }
 
-/// Several doubts, and none was named.
+/// Several requests are in doubt, and none was named.
 pub(in crate::engine) fn several_in_doubt(item: ItemId, several: &[Intent]) -> ModuleError {
     let words =
         text!("Service {item} has several requests in doubt", "У услуги {item} под вопросом несколько запросов");
@@ -249,7 +249,7 @@ pub(in crate::engine) fn several_in_doubt(item: ItemId, several: &[Intent]) -> M
         ))
 }
 
-/// The doubt that was named does not belong to this service.
+/// The request in doubt that was named does not belong to this service.
 pub(in crate::engine) fn not_in_doubt(item: ItemId, intent: IntentId, several: &[Intent]) -> ModuleError {
     let words =
         text!("Service {item} has no request {intent} in doubt", "У услуги {item} нет запроса {intent} под вопросом");

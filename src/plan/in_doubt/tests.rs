@@ -1,4 +1,4 @@
-//! The tables of cases of doubt: what a look may believe, and when a purchase counts as never made.
+//! The tables of cases for intents in doubt: what a look may believe, and when a purchase counts as never made.
 
 use super::*;
 use crate::model::catalogue::Catalogue;

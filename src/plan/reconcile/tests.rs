@@ -256,7 +256,7 @@ fn the_newest_mark_takes_the_place_of_a_license_that_is_gone() {
     assert!(!holds(&[marked(5001, 3)]).contains(&bind), "the state knows of number 3");
 }
 
-/// The remedy of a doubt is a look. A doubt that waits for an operator stays with the operator.
+/// The remedy of a request in doubt is a look. A request that waits for an operator stays with the operator.
 #[test]
 fn the_remedy_of_a_request_in_doubt_is_a_look_or_the_operators_word() {
     let item = view(42);

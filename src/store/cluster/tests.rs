@@ -307,7 +307,8 @@ fn an_insert_that_lands_after_its_machine_gave_up_is_an_intent_in_doubt() {
     }
 }
 
-/// Settings differ: a machine that waits for less must not end a doubt before the recorder's request has had its time.
+/// Settings differ: a machine that waits for less must not settle an intent before the recorder's request has had its
+/// time.
 #[test]
 fn a_request_stays_in_doubt_as_long_as_its_recorder_says_on_every_machine() {
     let (_database, _a, _b, first, second, account) = pair();

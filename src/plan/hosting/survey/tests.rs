@@ -210,7 +210,7 @@ fn intent(status: IntentStatus) -> Intent {
     }
 }
 
-/// Services without a license, doubts, and orders that nobody has.
+/// Services without a license, requests in doubt, and orders that nobody has.
 #[test]
 fn services_requests_in_doubt_and_orders_without_a_row_are_named() {
     let service = |change: fn(&mut ItemView), is_in_doubt| {
