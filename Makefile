@@ -93,8 +93,9 @@ replay: mariadb
 	$(CARGO) build --locked
 	$(CARGO) run --locked --quiet --example sandbox -- replay $(FILE)
 
-# The real binary, hurt at length: many kills, each fault of the sandbox on each call of each command, a life in each
-# pair of modes. ONLY=modes is one chapter of it (tests/hurt), PART=3/10 a tenth of its long lists.
+# The real binary, hurt at length: many kills, each fault of the sandbox on each call of each command, the
+# walkthrough of tests/modes in each pair of modes. ONLY=modes is one chapter of it (tests/hurt), PART=3/10 a tenth of
+# its long lists.
 hurt: mariadb
 	HURT_KILLS=$(HURT_KILLS) HURT_ALL=1 $(if $(PART),HURT_PART=$(PART)) \
 		$(CARGO) test --locked --test lib -- hurt::$(if $(ONLY),$(ONLY)::) --nocapture
