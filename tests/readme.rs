@@ -24,7 +24,7 @@ const VALUES: [(&str, &str); 6] = [
     ("ФАЙЛ", "FILE"),
     ("МОДУЛЬ", "MODULE"),
     ("КОПИЯ", "NEW"),
-    ("ПРЕЖНЯЯ", "HELD"),
+    ("ПРЕЖНЯЯ", "FORMER"),
 ];
 
 /// The texts between backticks in running text, with each line break as a space, and names of values in English.

@@ -11,8 +11,8 @@ use crate::text;
 /// `state leave LICENSE`
 ///
 /// # Errors
-/// `missed`: there is no license of that number that is in use although it serves no service of ours, or the operator
-/// did not agree. Then nothing was changed.
+/// `missed`: no license of that number serves no service and is in use, or the operator did not agree. `state`: the
+/// state is old. Then nothing was changed.
 pub fn leave(desk: &mut Desk<'_>, license: LicenseId, yes: bool) -> Result<Answer, ModuleError> {
     let store = open_state(desk.ctx)?;
     check_machine(&store, &desk.ctx.machine)?;
@@ -20,6 +20,12 @@ pub fn leave(desk: &mut Desk<'_>, license: LicenseId, yes: bool) -> Result<Answe
     let accounts: Vec<AccountId> = used.iter().filter(|row| row.id == license).map(|row| row.account).collect();
     if accounts.is_empty() {
         return Err(not_used(license));
+    }
+    // Our own service may be who uses it: an old state does not know that.
+    for account in &accounts {
+        if store.old_since(*account).map_err(state_error)?.is_some() {
+            return Err(old_state(license));
+        }
     }
     let plan = text!(
         "License {license} stays with whoever uses it now. It is neither stopped, renewed nor given to a service, and is not named any more. To undo it: pmisplicense bind ITEM {license}",
@@ -43,6 +49,16 @@ pub fn leave(desk: &mut Desk<'_>, license: LicenseId, yes: bool) -> Result<Answe
         // Its user freed it, or a run gave it to a service, in between.
         Err(not_used(license))
     }
+}
+
+fn old_state(license: LicenseId) -> ModuleError {
+    let words = text!(
+        "The state is old and has missed what happened since: a service of ours may use license {license}",
+        "Состояние старое и не видело того, что было позже: лицензией {license} может пользоваться наша услуга"
+    );
+    ModuleError::new(ErrorKind::State, "restored", license, words)
+        .changed(text!("Nothing was changed", "Ничего не изменено"))
+        .next(text!("run: pmisplicense reconcile --apply", "выполните: pmisplicense reconcile --apply"))
 }
 
 fn not_used(license: LicenseId) -> ModuleError {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::error::{ModuleError, Text};
+use crate::error::{Halt, ModuleError, Text};
 use crate::model::ids::{AccountId, ItemId, LicenseId};
 use crate::model::item::Item;
 use crate::model::license::License;
@@ -68,6 +68,9 @@ impl Engine<'_> {
     /// anyway: the problem is reported, and the next run tries again.
     async fn clear_key(&mut self, item: &Item, license: LicenseId) -> Result<(), ModuleError> {
         let Err(error) = self.save_params(item, &[("lickey", String::new())]).await else { return Ok(()) };
+        if error.halt == Halt::Database {
+            return Err(error);
+        }
         let (id, why) = (item.id, error.words());
         self.note(&text!(
             ["the former key of service {id} is not cleared: {}", why.en],

@@ -8,6 +8,7 @@ use crate::error::Text;
 use crate::model::ids::{LicenseId, Mark};
 use crate::model::license::{License, LicenseStatus};
 use crate::model::license_row::{LicenseRow, LicenseState};
+use crate::model::reason::Reason;
 use crate::plan::identity::KeyFate;
 use crate::text;
 
@@ -133,6 +134,12 @@ pub fn choose(seen: &License, known: Known<'_>, search: &Search) -> Choice {
             "лицензию {id}, возможно, купил заказ, исход которого ещё неизвестен"
         ));
     }
+    if known.row.is_some_and(|row| matches!(row.reason, Some(Reason::NotFree | Reason::LeftToItsUser))) {
+        return Choice::Leave(text!(
+            "somebody else uses license {id}, which a new key would stop. To give it to a service: pmisplicense bind ITEM {id}",
+            "лицензию {id} занимает кто-то другой, новый ключ её остановит. Отдать её услуге: pmisplicense bind УСЛУГА {id}"
+        ));
+    }
     if !known.row.is_some_and(is_given_back) {
         return Choice::Import(KeyFate::Kept);
     }
@@ -230,6 +237,11 @@ mod tests {
         assert_eq!(choose(&seen, nothing(), &Search::everything()), Choice::Import(KeyFate::Kept));
         let chosen = Search::of([LicenseId(5001)].into());
         assert_eq!(choose(&seen, nothing(), &chosen), Choice::Import(KeyFate::Kept));
+        for reason in [Reason::NotFree, Reason::LeftToItsUser] {
+            let used = LicenseRow { reason: Some(reason.clone()), state: LicenseState::Stopped, ..test_row(5001) };
+            let known = Known { row: Some(&used), ..nothing() };
+            assert!(matches!(choose(&seen, known, &chosen), Choice::Leave(_)), "somebody else uses it: {reason:?}");
+        }
         assert_eq!(choose(&License { id: LicenseId(5002), ..seen.clone() }, marked(&order), &chosen), Choice::NotMeant);
     }
 }

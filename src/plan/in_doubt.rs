@@ -361,8 +361,8 @@ impl Completeness {
 const DELETED_AFTER_DAYS: i64 = 30;
 
 /// Whether a pass looks at a license of ours that the list should show and does not show. A license that serves a
-/// service, and one whose time to be freed has come, is looked at anyway. One that another installation uses now is
-/// left to it, until the seller must have deleted it.
+/// service, and one whose time to be freed has come, is looked at anyway. One that belongs to another installation now,
+/// or that an operator left to its user, is left alone until the seller must have deleted it.
 pub fn is_looked_for(row: &LicenseRow, today: NaiveDate, now: DateTime<Utc>) -> bool {
     let rests = row.not_before.is_some_and(|until| until > now);
     let serves_nobody = match row.state {
@@ -372,7 +372,7 @@ pub fn is_looked_for(row: &LicenseRow, today: NaiveDate, now: DateTime<Utc>) -> 
     };
     match &row.reason {
         Some(reason) if reason.may_still_happen() && rests => false,
-        Some(Reason::NotFree) => {
+        Some(Reason::TakenElsewhere | Reason::LeftToItsUser) => {
             serves_nobody && row.expires.day().is_some_and(|day| days_between(day, today) > DELETED_AFTER_DAYS)
         }
         Some(_) | None => serves_nobody,

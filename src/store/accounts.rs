@@ -289,7 +289,7 @@ impl Tx<'_> {
         ] {
             self.run(sql, both)?;
         }
-        Ok(())
+        self.unite_ages(from, into)
     }
 
     /// Remembers whether `soft.edit` of an account returns remoteid.

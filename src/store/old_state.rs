@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 use rusqlite::params;
 
-use super::{Account, LAST_NUMBER, Store, StoreError, Tx, read_number};
+use super::{Account, LAST_NUMBER, Store, StoreError, Tx, read_meta, read_number};
 use crate::model::ids::AccountId;
 
 /// Since when the state is old. The value is there until the state is complete for every account.
@@ -116,6 +116,24 @@ impl Tx<'_> {
         self.set_meta(&complete(account), "yes")
     }
 
+    /// What the state says about its age in an account holds for the account that takes its place. It is complete only
+    /// if it was so for both.
+    ///
+    /// # Errors
+    /// A value is not a number.
+    pub(super) fn unite_ages(&self, from: AccountId, into: AccountId) -> Result<(), StoreError> {
+        for name in [taken_in, completed_at] {
+            let value = |account| read_number(self.conn, &name(account));
+            if let Some(greater) = value(from)?.max(value(into)?) {
+                self.set_meta(&name(into), &greater.to_string())?;
+            }
+        }
+        match read_meta(self.conn, &complete(from))? {
+            Some(_) => Ok(()),
+            None => self.remove_meta(&complete(into)),
+        }
+    }
+
     /// The state is complete for every account.
     ///
     /// # Errors
@@ -187,5 +205,28 @@ mod tests {
         let store = Store::in_memory(&PanelId::parse("simulate").expect("eight letters")).expect("a state");
         store.write(chrono::Utc::now(), |tx| tx.set_meta(TAKEN_IN, "5")).expect("written");
         assert_eq!(ages(&store), [(false, 0, Some(5)), (false, 0, Some(5))]);
+    }
+
+    /// Two accounts that turn out to be one: nothing that was looked at is forgotten, and what is old stays old.
+    #[test]
+    fn an_account_that_takes_the_place_of_another_has_its_age() -> Result<(), StoreError> {
+        let store = Store::in_memory(&PanelId::parse("abcdefgh").expect("an id"))?;
+        store.write(day(1), |tx| {
+            tx.set_old("then")?;
+            tx.set_complete(ONE, 9, day(2))?;
+            tx.set_complete(OTHER, 7, day(3))?;
+            tx.unite_ages(ONE, OTHER)
+        })?;
+        let known = |store: &Store| Ok::<_, StoreError>((store.taken_in(OTHER)?, store.completed_at(OTHER)?));
+        assert_eq!(known(&store)?, (Some(9), Some(day(3))));
+        assert_eq!(store.old_since(OTHER)?, None);
+        store.write(day(4), |tx| {
+            tx.set_old("again")?;
+            tx.set_complete(OTHER, 9, day(5))?;
+            tx.unite_ages(ONE, OTHER)
+        })?;
+        assert_eq!(known(&store)?, (Some(9), Some(day(5))));
+        assert!(store.old_since(OTHER)?.is_some(), "the former account is not complete");
+        Ok(())
     }
 }

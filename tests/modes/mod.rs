@@ -53,7 +53,7 @@ fn every_mode_once() -> Vec<Vec<&'static Mode>> {
 
 /// The usual world, and each mode beside others. MODE=a,b plays it in those modes together.
 #[test]
-fn a_small_incarnation_ends_well_with_every_mode_among_others() {
+fn a_walkthrough_ends_well_with_every_mode_among_others() {
     if let Ok(list) = std::env::var("MODE") {
         return walkthrough::play(&modes::chosen(&list).unwrap());
     }

@@ -326,14 +326,15 @@ fn a_stopped_license_with_time_left_hides_its_renewal() {
 }
 
 /// A license that serves nobody, and that the list does not show, is looked at. Others have a look of their own, and
-/// one of another installation is left alone until the seller must have deleted it.
+/// one of another user is left alone until the seller must have deleted it.
 #[test]
 fn a_license_that_serves_nobody_is_looked_for_when_no_list_shows_it() {
     use LicenseState::{Bound, Claimed, Deleted, Pool, Stopped, ToFree};
     let now = start();
     let (today, later) = (now.date_naive(), Some(now + Duration::hours(1)));
     let days_ago = |days| Expiry::On(today - chrono::Days::new(days));
-    let (taken, doubt) = (Some(Reason::NotFree), Some(Reason::ChangeInDoubt));
+    let (taken, left) = (Some(Reason::TakenElsewhere), Some(Reason::LeftToItsUser));
+    let doubt = Some(Reason::ChangeInDoubt);
     for (case, state, reason, not_before, expires, want) in [
         ("pooled", Pool, None, None, days_ago(0), true),
         ("pooled, rests", Pool, None, later, days_ago(0), true),
@@ -344,6 +345,9 @@ fn a_license_that_serves_nobody_is_looked_for_when_no_list_shows_it() {
         ("another installation uses it", Stopped, taken.clone(), None, days_ago(30), false),
         ("it used it", Stopped, taken.clone(), None, days_ago(31), true),
         ("its end is not known", Stopped, taken, None, Expiry::Unknown, false),
+        ("left to its user", Stopped, left.clone(), None, days_ago(30), false),
+        ("it was left to its user", Stopped, left, None, days_ago(31), true),
+        ("somebody uses it, an operator has not decided", Stopped, Some(Reason::NotFree), None, days_ago(0), true),
         ("to be freed later", ToFree, None, later, days_ago(0), true),
         ("to be freed now", ToFree, None, None, days_ago(0), false),
         ("serves", Bound, None, None, days_ago(40), false),
