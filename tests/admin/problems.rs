@@ -219,7 +219,8 @@ fn lists_licenses(many: u32) {
             "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {many})
              INSERT INTO license (account, id, family, module, state, item, internal_name, pricelist, name, status,
                  lickey, expires, since) SELECT account, 100000 + i, family, module,
-                 CASE i % 2 WHEN 0 THEN 'pool' ELSE 'stopped' END, NULL, internal_name, pricelist, name, status, lickey,
+                 CASE i % 2 WHEN 0 THEN 'pool' ELSE 'stopped' END, NULL, internal_name, pricelist,
+                 CASE i % 2 WHEN 0 THEN 'free.lic' ELSE name END, status, lickey,
                  expires, since FROM license, n WHERE id = 5001"
         ),
     );
