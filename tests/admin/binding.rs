@@ -67,6 +67,15 @@ fn unbind_clears_what_is_shown_and_writes_down_what_another_account_has() {
     elsewhere.with(|w| w.next_id = 9001);
     t.connect_module(7, &elsewhere.url());
     fine(&t, "doctor --accept-account 7 --other --yes");
+    // A copy of the service shows the license too: nobody may be told to delete it.
+    t.soft_item(44, "55227", 1).ip("192.0.2.12").add();
+    for name in ["licid", "lickey"] {
+        let value = t.item(43).param(name).to_owned();
+        t.set_param(44, name, &value);
+    }
+    assert!(refused(&t, "unbind 43 --yes").contains("Service 44, which is not closed"), "{}", t.story());
+    assert_eq!(state(&t, &format!("SELECT state FROM license WHERE id = {shown}")), "bound");
+    t.set_item(44, "status", "4");
     let told = joined(&fine(&t, "unbind 43 --yes"));
     let want = format!("License {shown} of the account reseller at {}", t.upstream.url());
     assert!(told.contains(&want) && told.contains("no module buys there: delete it in the seller's panel"), "{told}");

@@ -38,7 +38,7 @@ impl Engine<'_> {
     /// longer shows it. A license of another account is written down as to be freed there, as by a close.
     ///
     /// # Errors
-    /// `missed`: the service holds and shows no license.
+    /// `missed`: the service holds and shows no license; `state`: another service shows its license too.
     pub async fn unbind(&mut self, item: ItemId) -> Result<Text, ModuleError> {
         self.check_restored()?;
         let result = self.unbind_locked(item).await;
@@ -52,9 +52,7 @@ impl Engine<'_> {
         let mut rows = self.store.licenses_of_item(id).map_err(errors::state)?;
         rows.retain(|row| row.incarnation.is_some());
         for row in &rows {
-            if row.account == self.account {
-                self.check_no_heir(row).await?;
-            }
+            self.check_no_heir(row).await?;
         }
         let (mut freed, mut on_orders, mut elsewhere) = (Vec::new(), Vec::new(), Vec::new());
         for row in &rows {
