@@ -136,3 +136,63 @@ fn a_module_that_the_panel_no_longer_has_holds_up_nothing() {
     reconcile(&test).ok();
     assert_eq!(state(&test, "SELECT count(*) FROM meta WHERE name = 'restored'"), "0", "{}", test.story());
 }
+
+/// A service changed its module and got a license of the second seller since the state was copied. The old state holds
+/// the former license for it, which was freed since. Nothing is done with either license, and no third one is bought,
+/// until an operator has said which one the service uses. The commands that are named end it.
+#[test]
+fn a_service_that_changed_its_module_since_the_copy_keeps_what_it_shows() {
+    for (first, second, is_away) in [("7", "8", false), ("8", "7", false), ("7", "8", true)] {
+        let (test, other) = two();
+        opened(&test, 41, "55227", 1);
+        test.upstream.age(5001, 40);
+        keep(&test);
+        test.set_item(41, "processingmodule", "8");
+        test.run(["move", "41", "--yes"]).ok();
+        test.run(["sync", "--module", "7"]).ok();
+        let free = test.upstream.license(5001);
+        assert_eq!((licid(&test, 41), &*free.licname), (9001, "free.lic"), "{}", test.story());
+        put_back(&test);
+        let keeps = || {
+            let (old, new, item) = (test.upstream.license(5001), other.license(9001), test.item(41));
+            assert_eq!((old.status, &old.licname, &old.expires), (free.status, &free.licname, &free.expires));
+            assert_eq!((item.param("licid"), item.param("lickey"), new.status), ("9001", &*new.key, 2));
+            assert_eq!(other.billed("soft.order.param"), 1, "{first} {is_away}: {}", test.story());
+        };
+        if is_away {
+            other.stop_listening();
+        }
+        for _ in 0..2 {
+            for module in [first, second] {
+                test.run(["reconcile", "--apply", "--module", module]);
+                keeps();
+                test.run(["sync", "--module", module]);
+                keeps();
+            }
+        }
+        other.listen_again();
+        // The first one finds that the state is old for the first module too.
+        for _ in 0..2 {
+            reconcile(&test);
+        }
+        assert_eq!(test.run(["sync", "--module", "7"]).code, Some(1), "{}", test.story());
+        for command in ["move", "sync_item"] {
+            let told = match command {
+                "move" => test.run(["move", "41", "--yes"]),
+                _ => test.cmd(command, 41),
+            };
+            assert_eq!(told.code, Some(1), "{command}: {}", test.story());
+            keeps();
+        }
+        assert!(test.run(["move", "41", "--yes"]).stderr.contains("pmisplicense unbind 41"), "{}", test.story());
+        assert!(test.run(["reconcile", "--module", "7"]).stdout.contains("pmisplicense bind 41 9001"));
+        test.run(["unbind", "41", "--yes"]).ok();
+        test.run(["bind", "41", "9001", "--yes"]).ok();
+        for module in ["7", "8"] {
+            test.run(["sync", "--module", module]).ok();
+        }
+        test.cmd("open", 41).ok();
+        keeps();
+        assert!(reconcile(&test).ok().stdout.contains("agree"), "{}", test.story());
+    }
+}

@@ -154,7 +154,7 @@ pub fn restore(desk: &mut Desk<'_>, file: &Path, yes: bool) -> Result<Answer, Mo
     replace(desk, &copy, &kept, Aside::Unusable, now)?;
     let done = match check_machine(&copy, &desk.ctx.machine) {
         Ok(()) => {
-            text!("The state was restored from {from}", "Состояние восстановлено из {from}").next(compare())
+            text!("The state was restored from {from}", "Состояние восстановлено из {from}").next(compare_later(desk))
         }
         // Until the state is this machine's, each of these would be refused.
         Err(_) => text!(
@@ -191,7 +191,7 @@ pub fn begin_anew(desk: &mut Desk<'_>, yes: bool) -> Result<Answer, ModuleError>
     let anew = new_in_memory(who, now).map_err(state_error)?;
     replace(desk, &anew, &kept, Aside::UnusableOrNewer, now)?;
     let panel = anew.panel_id().map_err(state_error)?;
-    Ok(Answer::sentence("state", desk.ctx.lang, begun(panel.as_str(), known.is_some())))
+    Ok(Answer::sentence("state", desk.ctx.lang, begun(desk, panel.as_str(), known.is_some())))
 }
 
 /// Refuses in a cluster: an older state of one machine would contradict the log that all machines share.
@@ -211,6 +211,17 @@ pub(super) fn refuse_in_cluster(desk: &Desk<'_>) -> Result<(), ModuleError> {
     Err(ModuleError::new(ErrorKind::Config, "cluster", "", words))
 }
 
+/// The next step after a lost state was replaced: a request that it sent last may still be under way, and nothing knows
+/// of it now.
+fn compare_later(desk: &Desk<'_>) -> Text {
+    let minutes = desk.ctx.settings.rules(desk.ctx.module).upstream.settle_s.div_ceil(60);
+    let then = compare();
+    text!(
+        ["when the last run with the former state is {minutes} minutes ago: {}", then.en],
+        ["когда после последнего запуска с прежним состоянием пройдёт {minutes} мин: {}", then.ru]
+    )
+}
+
 /// The next step after a state was put in place.
 pub(super) fn compare() -> Text {
     text!(
@@ -219,13 +230,13 @@ pub(super) fn compare() -> Text {
     )
 }
 
-fn begun(panel: &str, is_known: bool) -> Message {
+fn begun(desk: &Desk<'_>, panel: &str, is_known: bool) -> Message {
     if is_known {
         return text!(
             "The state begins anew for installation {panel}",
             "Состояние начато заново для установки {panel}"
         )
-        .next(compare());
+        .next(compare_later(desk));
     }
     text!(
         "The state begins anew. The id of this installation could not be read, so its marks are not known as ours",

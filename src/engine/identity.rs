@@ -18,7 +18,8 @@ use crate::plan::identity::{Shown, Standing, shown, shows_newer_key, standing};
 use crate::text;
 
 use super::identity::wording::{
-    Holder, Witness, mark_of_ours, mark_of_theirs, other_client, other_incarnation, shown_elsewhere, shows_another,
+    Holder, Witness, mark_of_ours, mark_of_theirs, other_client, other_incarnation, shown_elsewhere, shows_after_move,
+    shows_another,
 };
 use super::{Engine, errors, is_deleted};
 
@@ -150,7 +151,9 @@ impl Engine<'_> {
     /// # Errors
     /// `state`, with the command that binds the license.
     pub(super) async fn check_witness(&mut self, item: &Item, incarnation: &Incarnation) -> Result<(), ModuleError> {
-        let (license, holder) = match self.shown_now(item, incarnation).await? {
+        let shown = self.shown_now(item, incarnation).await?;
+        self.check_moved(item, incarnation, shown).await?;
+        let (license, holder) = match shown {
             Shown::Nothing | Shown::Own | Shown::Former => return Ok(()),
             Shown::Unknown(license) => (license, Holder::Unknown),
             Shown::Elsewhere(license, None) => (license, Holder::Nobody),
@@ -169,6 +172,32 @@ impl Engine<'_> {
                 shows_another(&witness, holder)
             }
         })
+    }
+
+    /// Checks a service that changed its module and shows a license of the new account, while our state holds one of the
+    /// former account for it: our state is older than the change, or somebody ended the change by hand.
+    ///
+    /// # Errors
+    /// `state`, with the commands that leave the service the license that it shows.
+    async fn check_moved(&mut self, item: &Item, incarnation: &Incarnation, shown: Shown) -> Result<(), ModuleError> {
+        let (Shown::Unknown(license) | Shown::Elsewhere(license, _)) = shown else { return Ok(()) };
+        let Some(bound) = self.store.license_of(incarnation).map_err(errors::state)? else { return Ok(()) };
+        let is_there = if bound.account == self.account {
+            // The account of the present module cannot be asked here.
+            self.buys_elsewhere(item)?
+        } else {
+            license != bound.id && self.read_shown(license).await?.is_some()
+        };
+        if is_there { Err(shows_after_move(item, license, &bound)) } else { Ok(()) }
+    }
+
+    /// Whether a service buys with a module of another account now.
+    pub(super) fn buys_elsewhere(&self, item: &Item) -> Result<bool, ModuleError> {
+        let Some(module) = item.module.filter(|module| item.is_ours() && *module != self.module) else {
+            return Ok(false);
+        };
+        let account = self.store.account_of_module(module).map_err(errors::state)?;
+        Ok(account.is_none_or(|account| account.id != self.account))
     }
 
     /// A license that a service shows, unless it is gone. Of a license of ours that the seller did not find once, only

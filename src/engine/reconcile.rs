@@ -300,15 +300,18 @@ impl Engine<'_> {
         let desired = self.desired_of(&item);
         let held = self.store.licenses_of_item(item.id).map_err(errors::state)?;
         let present = incarnation.to_string();
-        let incarnations: Vec<&String> = held.iter().filter_map(|row| row.incarnation.as_ref()).collect();
-        let holds = match incarnations.as_slice() {
-            [] => Holds::Nothing,
-            incarnations if incarnations.contains(&&present) => Holds::Present,
-            _ => Holds::Former,
+        let present = held.iter().find(|row| row.incarnation.as_ref() == Some(&present));
+        let holds = match present {
+            Some(row) if row.account == self.account => Holds::Present,
+            Some(_) => Holds::Elsewhere,
+            None if held.iter().any(|row| row.incarnation.is_some()) => Holds::Former,
+            None => Holds::Nothing,
         };
+        let buys_elsewhere = self.buys_elsewhere(&item)?;
         let shown = self.shown_now(&item, &incarnation).await?;
         let price = if holds == Holds::Nothing { self.price_of(&item).await? } else { None };
-        Ok(ItemView { price, known_client: known.map(|row| row.client), incarnation, desired, holds, shown, item })
+        let known_client = known.map(|row| row.client);
+        Ok(ItemView { price, known_client, incarnation, desired, holds, shown, buys_elsewhere, item })
     }
 }
 

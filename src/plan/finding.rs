@@ -38,6 +38,8 @@ pub struct ItemView {
     pub holds: Holds,
     /// What it shows its client, as far as our state knows it.
     pub shown: Shown,
+    /// It is bought with a module of another account now.
+    pub buys_elsewhere: bool,
     /// What a license for it costs by our list of prices, for a service that has none; `None`: not known.
     pub price: Option<Money>,
 }
@@ -49,6 +51,8 @@ pub enum Holds {
     Nothing,
     /// Only a former incarnation of this number, or another client's.
     Former,
+    /// The present incarnation, in another account than the one that is compared.
+    Elsewhere,
     /// The present incarnation.
     Present,
 }

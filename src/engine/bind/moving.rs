@@ -68,6 +68,7 @@ impl<'p> Engine<'p> {
         if holds.account == self.account {
             return self.end_move(&item, &incarnation, product, &holds).await;
         }
+        self.check_shown_before_move(&item, &incarnation, &holds).await?;
         let obtained = self.obtain_beside(&item, &incarnation, product, holds.id).await;
         let (row, seen) = match obtained {
             Ok(obtained) => obtained,
@@ -113,6 +114,18 @@ impl<'p> Engine<'p> {
         }
         let then = self.freed_elsewhere(old)?;
         Ok(text!([" {}.", then.en], [" {}.", then.ru]))
+    }
+
+    /// Checks that the service does not show a license of the present account already: then that one is its license,
+    /// and no other one is obtained.
+    async fn check_shown_before_move(
+        &mut self,
+        item: &Item,
+        incarnation: &Incarnation,
+        holds: &LicenseRow,
+    ) -> Result<(), ModuleError> {
+        // The number of the former account's license may be that of another license in this account.
+        if item.params.licid == Some(holds.id) { Ok(()) } else { self.check_witness(item, incarnation).await }
     }
 
     /// What a service that may be moved asks for, and the license that it holds.

@@ -169,6 +169,21 @@ pub(in crate::engine) fn shows_another(witness: &Witness<'_>, holder: Holder) ->
     state("licid", license, happened.changed(nothing_bought()).next(next))
 }
 
+/// A service changed its module, and shows another license than the one that our state holds for it in the account of
+/// the former module.
+pub(in crate::engine) fn shows_after_move(item: &Item, license: LicenseId, bound: &LicenseRow) -> ModuleError {
+    let (id, old, former) = (item.id, bound.id, bound.module);
+    let happened = text!(
+        "Service {id} does not buy with module {former} any more and shows license {license}; this state holds license {old} of module {former} for it",
+        "Услуга {id} больше не покупает через модуль {former} и показывает лицензию {license}; в состоянии за ней числится лицензия {old} модуля {former}"
+    );
+    let next = text!(
+        "if license {license} of the present module is this service's: pmisplicense unbind {id} (frees license {old}), then pmisplicense bind {id} {license}; if there is no such license: pmisplicense move {id}",
+        "если лицензия {license} нынешнего модуля принадлежит этой услуге: pmisplicense unbind {id} (освобождает лицензию {old}), затем pmisplicense bind {id} {license}; если такой лицензии нет: pmisplicense move {id}"
+    );
+    state("licid", license, happened.changed(nothing_bought()).next(next))
+}
+
 /// To whom the license that a service shows belongs.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::engine) enum Holder {

@@ -304,7 +304,10 @@ impl Ground {
             let price = self.price.clone();
             Finding { kind, item: Some(item), license, what, remedy, step: None, cost: None, price }
         };
-        if view.holds == Holds::Present || is_in_doubt || view.item.status == ItemStatus::Deleted {
+        if matches!(view.holds, Holds::Present | Holds::Elsewhere)
+            || is_in_doubt
+            || view.item.status == ItemStatus::Deleted
+        {
             return None;
         }
         if let Shown::Unknown(license) | Shown::Elsewhere(license, _) = view.shown {

@@ -1,12 +1,13 @@
 //! A license of our state beside what the seller shows and what its service wants.
 
+use crate::model::ids::{ItemId, LicenseId};
 use crate::model::item::ItemStatus;
 use crate::model::license::{License, LicenseStatus};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
 use crate::plan::change::{Difference, differences};
 use crate::plan::explain::change;
-use crate::plan::identity::{is_our_mark, serves};
+use crate::plan::identity::{Shown, is_our_mark, serves};
 use crate::text;
 
 use super::{Comparison, Desired, ItemView, Kind, Remedy, command, is_alive, used_by};
@@ -121,6 +122,9 @@ impl Comparison<'_> {
             );
             return self.add(Kind::Closed, Some(item), Some(id), what, Remedy::Free(id));
         }
+        if let (true, Shown::Unknown(shown) | Shown::Elsewhere(shown, _)) = (view.buys_elsewhere, view.shown) {
+            return self.moved_away(row, item, shown);
+        }
         match seen.filter(|seen| is_alive(seen)) {
             None => {
                 self.gone.insert(item);
@@ -158,6 +162,22 @@ impl Comparison<'_> {
             self.add_with_step(Kind::KeyNumber, (item, Some(id)), what, (Remedy::Operator(show), step));
         }
         self.shown(view, row);
+    }
+
+    /// A service buys with a module of another account now and shows a license of that account. Only an operator ends
+    /// what our state holds for it here.
+    fn moved_away(&mut self, row: &LicenseRow, item: ItemId, shown: LicenseId) {
+        let id = row.id;
+        let what = text!(
+            "service {item} buys from another account now and shows license {shown}, and this state holds license {id} for it",
+            "услуга {item} теперь покупает через другую учётную запись и показывает лицензию {shown}, а в состоянии за ней числится лицензия {id}"
+        );
+        let then = text!(
+            "free license {id} if the service uses {shown}. Then bind that one: pmisplicense bind {item} {shown}",
+            "освободить лицензию {id}, если услуга использует {shown}. Затем привязать её: pmisplicense bind {item} {shown}"
+        );
+        let unbind = command(format_args!("unbind {item}"));
+        self.add_with_step(Kind::Shown, (item, Some(id)), what, (unbind, then));
     }
 
     fn against_intent(&mut self, view: &ItemView, row: &LicenseRow, seen: &License) {

@@ -15,8 +15,8 @@ use crate::text;
 pub(super) struct Show {
     item: ItemId,
     license: LicenseId,
-    /// The service holds another license.
-    holds_another: bool,
+    /// Whether the service holds another license.
+    holds: Holds,
     /// `Some`: our state has the license, for the service inside or for nobody. `None`: our state does not know it.
     of: Option<Option<ItemId>>,
 }
@@ -36,8 +36,11 @@ impl Comparison<'_> {
         if of.is_some() {
             self.heirs.insert(license, view.item.id);
         }
-        let holds_another = view.holds == Holds::Present;
-        self.shows.push(Show { item: view.item.id, license, holds_another, of });
+        // What is shown belongs to another account, where nobody can look now.
+        if view.buys_elsewhere && view.holds == Holds::Present {
+            return;
+        }
+        self.shows.push(Show { item: view.item.id, license, holds: view.holds, of });
     }
 
     /// Adds a finding for each service that shows a license which our state does not hold for it. Withdraws remedies
@@ -81,10 +84,22 @@ impl Comparison<'_> {
                     "услуга {item} показывает лицензию {license}, которая в состоянии числится за услугой {holder}"
                 ),
             };
-            let replace = if show.holds_another { " --replace" } else { "" };
             let take_from = take_from.unwrap_or_default();
-            let remedy = command(format_args!("bind {item} {license}{take_from}{replace}"));
-            self.add(Kind::Shown, Some(item), Some(license), what, remedy);
+            match show.holds {
+                Holds::Elsewhere => {
+                    let then = text!(
+                        "free the license of the other account that this state holds for the service. Then: pmisplicense bind {item} {license}{take_from}",
+                        "освободить лицензию другой учётной записи, которая в состоянии числится за услугой. Затем: pmisplicense bind {item} {license}{take_from}"
+                    );
+                    let unbind = command(format_args!("unbind {item}"));
+                    self.add_with_step(Kind::Shown, (item, Some(license)), what, (unbind, then));
+                }
+                Holds::Present | Holds::Former | Holds::Nothing => {
+                    let replace = if show.holds == Holds::Present { " --replace" } else { "" };
+                    let remedy = command(format_args!("bind {item} {license}{take_from}{replace}"));
+                    self.add(Kind::Shown, Some(item), Some(license), what, remedy);
+                }
+            }
         }
         // Before an operator says which license is theirs, nothing is bought for these services and nothing is saved to
         // them.

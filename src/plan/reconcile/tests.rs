@@ -42,7 +42,16 @@ fn view(id: u32) -> ItemView {
         nodes: None,
     });
     let (holds, shown) = (Holds::Nothing, Shown::Nothing);
-    ItemView { item, incarnation, known_client: Some(ClientId(5)), desired, holds, shown, price: None }
+    ItemView {
+        item,
+        incarnation,
+        known_client: Some(ClientId(5)),
+        desired,
+        holds,
+        shown,
+        buys_elsewhere: false,
+        price: None,
+    }
 }
 
 /// A license that our state binds to a service.

@@ -23,6 +23,12 @@ pub fn is_young_enough(item: &Item, ordered: Option<NaiveDate>) -> bool {
     }
 }
 
+/// Whether a license with the mark of an item may be of its present incarnation. A license from the pool is older than
+/// its service, but the service shows it.
+fn is_of_incarnation(view: &ItemView, one: &Unclaimed) -> bool {
+    is_young_enough(&view.item, one.created) || view.item.params.licid == Some(one.id)
+}
+
 impl Comparison<'_> {
     pub(super) fn unknown_license(&mut self, seen: &License) {
         let mark = seen.remoteid.mark_of(&self.ground.panel);
@@ -86,6 +92,10 @@ impl Comparison<'_> {
             let id = one.id;
             let free = item.is_some_and(|item| !self.served.contains(&item));
             let fits = free && view.is_some_and(|view| self.may_have(view, &one));
+            if let Some(view) = view.filter(|view| self.moved_here(view, &one)) {
+                self.bought_after_move(view, id);
+                continue;
+            }
             if let Some(view) = view.filter(|view| shown == Some(id) && !fits && is_open(view)) {
                 self.shown_beside_another(view, id);
                 continue;
@@ -131,18 +141,37 @@ impl Comparison<'_> {
         self.add(Kind::Unclaimed, Some(item), Some(id), what, remedy);
     }
 
+    /// Whether a service buys from this account now, and may have been given this license of it, although our state
+    /// still holds a license of another account for the service.
+    fn moved_here(&self, view: &ItemView, one: &Unclaimed) -> bool {
+        view.holds == Holds::Elsewhere && !view.buys_elsewhere && is_open(view) && is_of_incarnation(view, one)
+    }
+
+    /// Such a license is not freed and not bound unasked: an operator says which of the two the service uses.
+    fn bought_after_move(&mut self, view: &ItemView, id: LicenseId) {
+        let item = view.item.id;
+        let what = text!(
+            "license {id} bears our mark for service {item}, and this state holds a license of another account for it",
+            "на лицензии {id} наша метка для услуги {item}, а в состоянии за ней числится лицензия другой учётной записи"
+        );
+        let then = text!(
+            "free the license of the other account if the service uses {id}. Then: pmisplicense reconcile --apply",
+            "освободить лицензию другой учётной записи, если услуга использует {id}. Затем: pmisplicense reconcile --apply"
+        );
+        let unbind = command(format_args!("unbind {item}"));
+        self.add_with_step(Kind::Unclaimed, (item, Some(id)), what, (unbind, then));
+    }
+
     /// Whether a license with the mark of an item may belong to its present incarnation.
     fn may_have(&self, view: &ItemView, one: &Unclaimed) -> bool {
         let item = view.item.id;
-        // A license from the pool is older than its service, but the service shows it.
-        let of_this_incarnation = is_young_enough(&view.item, one.created) || view.item.params.licid == Some(one.id);
         // An order is sent only after the one before has ended and its license is not held any more. So a mark newer
         // than this state proves that two things are out of date: an order that the state still waits for, and a
         // license that it holds and the seller does not have.
         let is_since = one.number > self.ground.last_number;
-        let lacks = view.holds != Holds::Present || (is_since && self.gone.contains(&item));
+        let lacks = matches!(view.holds, Holds::Nothing | Holds::Former) || (is_since && self.gone.contains(&item));
         let waits = self.ordering.contains(&item) && !is_since;
-        is_open(view) && of_this_incarnation && lacks && !waits
+        is_open(view) && is_of_incarnation(view, one) && lacks && !waits
     }
 
     /// Adds a finding for a foreign license with the address and the tariff of one of ours: somebody bought a second

@@ -44,6 +44,7 @@ impl<'p> Engine<'p> {
         if holds.account == self.account {
             return self.end_preview(&item, &holds);
         }
+        self.check_shown_before_move(&item, &incarnation, &holds).await?;
         let obtained = match self.would_obtain(&item, &incarnation, product).await {
             Ok(obtained) => obtained,
             Err(error) => return Err(self.keeps(error, id, &holds)?),

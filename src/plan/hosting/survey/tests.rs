@@ -58,6 +58,7 @@ fn view() -> ItemView {
         desired,
         holds: Holds::Present,
         shown: Shown::Own,
+        buys_elsewhere: false,
         price: None,
     }
 }
