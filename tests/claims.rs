@@ -318,7 +318,10 @@ fn a_license_freed_and_taken_while_reconcile_waited_stays_with_its_new_service()
         (l.status, l.licname, l.ip) = (3, "free.lic".into(), "0.0.0.0".into());
         l.remoteid = l.remoteid.replace("-42-1", "-free");
     });
-    alter_state(&test, "UPDATE license SET state = 'pool', life = NULL, name = 'free.lic', ip = '0.0.0.0', status = 3");
+    alter_state(
+        &test,
+        "UPDATE license SET state = 'pool', incarnation = NULL, name = 'free.lic', ip = '0.0.0.0', status = 3",
+    );
     let starting = test.upstream.hold_before("soft.resume");
     test.soft_item(43, "55227", 1).ip("192.0.2.43").add();
     let opening = test.spawn(["--command", "open", "--item", "43"]);

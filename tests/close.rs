@@ -141,7 +141,7 @@ fn a_renewal_in_doubt_is_settled_before_its_license_is_freed() {
     let operation = test.prolong_paid(42);
     test.cmd_op("prolong", 42, operation).fails("client");
     test.cmd("close", 42).ok();
-    assert_eq!(state(&test, "SELECT status FROM wish WHERE kind = 'renewal'"), "in_doubt");
+    assert_eq!(state(&test, "SELECT status FROM intent WHERE kind = 'renewal'"), "in_doubt");
     let sync = || {
         settle(&test);
         test.run(["--command", "sync", "--module", "7"])
@@ -149,7 +149,7 @@ fn a_renewal_in_doubt_is_settled_before_its_license_is_freed() {
     assert!(sync().fails("client").message().contains("service 42: renewal of license"), "{}", test.story());
     sync().ok();
     sync().ok();
-    assert_eq!(state(&test, "SELECT status FROM wish WHERE kind = 'renewal'"), "not_happened");
+    assert_eq!(state(&test, "SELECT status FROM intent WHERE kind = 'renewal'"), "not_happened");
     assert_eq!((test.upstream.license(id).licname.as_str(), test.upstream.billed("service.prolong")), ("free.lic", 0));
 }
 
@@ -381,7 +381,7 @@ fn the_deletion_of_an_accounts_only_license_is_left_to_an_operator() {
         settle(&test);
         test.run(["--command", "sync", "--module", "7"]);
     }
-    let intent = || state(&test, "SELECT status FROM wish WHERE kind = 'delete'");
+    let intent = || state(&test, "SELECT status FROM intent WHERE kind = 'delete'");
     assert_eq!((intent(), state(&test, "SELECT state FROM license")), ("handed_over".into(), "to_free".into()));
     assert_eq!(test.upstream.requests_of("soft.delete").len(), 1);
     opened(&test, 41, "55227", 1);

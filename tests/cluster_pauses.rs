@@ -52,7 +52,7 @@ fn a_run_that_stood_still_between_recording_and_sending_sends_nothing() {
     for item in 42..62 {
         cluster.test.soft_item(item, "55227", 1).ip(&format!("192.0.2.{item}")).add();
         let before = cluster.orders();
-        let recorded = format!("SELECT COUNT(*) FROM {name}.entry WHERE body LIKE '%INTO wish%'");
+        let recorded = format!("SELECT COUNT(*) FROM {name}.entry WHERE body LIKE '%INTO intent%'");
         let intents = cluster.root(&recorded);
         let run = cluster.program(A, &["--command", "open", "--item", &item.to_string()]).spawn();
         while cluster.root(&recorded) == intents {}

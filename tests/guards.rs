@@ -262,6 +262,7 @@ fn foreseen_renewals_are_never_held_back() {
 fn what_an_older_state_knew_is_foreseen() {
     let test = due(22);
     crate::service::alter_state(&test, &format!("UPDATE license SET expires = '{}'", day(-2)));
+    crate::service::back_to_version_5(&test);
     let file = rusqlite::Connection::open(test.state_path()).unwrap();
     file.execute_batch(
         "DROP TABLE foreseen; DROP TABLE trouble; ALTER TABLE license DROP COLUMN name_asked;

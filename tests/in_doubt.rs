@@ -292,7 +292,7 @@ fn a_refused_connection_leaves_nothing_in_doubt() {
     let output = test.cmd("open", 42);
     assert_eq!(output.fails("client").attribute("object"), "url");
     assert!(output.message().contains("Nothing was bought"), "{}", output.message());
-    assert_eq!(state(&test, "SELECT status FROM wish"), "not_sent");
+    assert_eq!(state(&test, "SELECT status FROM intent"), "not_sent");
     assert!(told(&test).contains(&"problems.register".to_owned()));
     test.upstream.listen_again();
     test.cmd("open", 42).ok();
@@ -455,7 +455,7 @@ fn without_resend_a_reopened_order_in_doubt_waits_for_the_operators_answer() {
     test.set_item(42, "status", "1");
     settle(&test);
     test.cmd("open", 42).fails("order_unknown");
-    assert_eq!(state(&test, "SELECT status FROM wish"), "handed_over");
+    assert_eq!(state(&test, "SELECT status FROM intent"), "handed_over");
     test.run(["resolve", "42", "--not-bought", "--yes"]).ok();
     test.cmd("open", 42).ok();
     assert_eq!((billed(&test), licid(&test, 42)), (1, only_license(&test).id));
@@ -471,13 +471,13 @@ fn a_closed_services_order_is_given_up_by_two_complete_lists() {
     test.cmd("close", 42).ok();
     test.soft_item(41, "55228", 1).ip("192.0.2.41").add();
     test.cmd("open", 41).ok();
-    alter_state(&test, "UPDATE wish SET recorded_at = recorded_at - 31 * 86400 WHERE item = 42");
+    alter_state(&test, "UPDATE intent SET recorded_at = recorded_at - 31 * 86400 WHERE item = 42");
     let sync_finds = |status: &str| {
         test.cmd("sync_item", 42).ok();
-        assert_eq!(state(&test, "SELECT status FROM wish WHERE item = 42"), status);
+        assert_eq!(state(&test, "SELECT status FROM intent WHERE item = 42"), status);
     };
     test.upstream.edit_license(licid(&test, 41), |l| l.unlisted = true);
-    let minute = || alter_state(&test, "UPDATE wish SET clean_look_at = clean_look_at - 60 WHERE item = 42");
+    let minute = || alter_state(&test, "UPDATE intent SET clean_look_at = clean_look_at - 60 WHERE item = 42");
     sync_finds("free_when_appears");
     minute();
     sync_finds("free_when_appears");

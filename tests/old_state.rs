@@ -124,7 +124,7 @@ fn overtaken() -> (Test, u64) {
     copy_state(&test, "kept", "pmisplicense");
     sync(&test).fails("state");
     test.run(["reconcile", "--apply"]);
-    assert_eq!(state(&test, "SELECT status FROM wish"), "free_when_appears");
+    assert_eq!(state(&test, "SELECT status FROM intent"), "free_when_appears");
     (test, id)
 }
 

@@ -204,7 +204,7 @@ fn a_busy_address_is_found_before_the_order() {
     let output = test.cmd("open", 42);
     assert_eq!((output.fails("ip_busy").attribute("object"), output.attribute("value")), ("ip", "192.0.2.10"));
     assert_eq!(changes(&test), Vec::<String>::new());
-    assert_eq!(state(&test, "SELECT count(*) FROM wish"), "0");
+    assert_eq!(state(&test, "SELECT count(*) FROM intent"), "0");
 }
 
 /// A login that fails is `auth` and registered as a problem of the module; nothing is ordered.

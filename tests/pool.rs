@@ -298,7 +298,7 @@ fn a_license_whose_new_key_is_in_doubt_is_put_aside() {
     assert_eq!((orders(&test), held.as_str()), (2, "pool"), "not claimed before its doubt is settled");
     // And sync settles it, though nobody has the license.
     test.run(["--command", "sync", "--module", "7"]).ok();
-    assert_eq!(state(&test, "SELECT status FROM wish WHERE kind = 'newkey' ORDER BY id DESC"), "done");
+    assert_eq!(state(&test, "SELECT status FROM intent WHERE kind = 'newkey' ORDER BY id DESC"), "done");
     test.cmd("open", 144).ok();
     assert_eq!(licid(&test, 144), id);
 }
@@ -414,7 +414,7 @@ fn a_sync_pass_ends_a_request_in_doubt_about_a_license_of_no_service() {
     pooled(&test, 41, "55227", 40);
     test.upstream.fault(Fault::on("soft.edit?newkey").late());
     open(&test, 142, "55227", 1).ok();
-    let doubts = || state(&test, "SELECT count(*) FROM wish WHERE status = 'in_doubt'");
+    let doubts = || state(&test, "SELECT count(*) FROM intent WHERE status = 'in_doubt'");
     assert_eq!(doubts(), "1");
     test.upstream.land_late();
     settle(&test);

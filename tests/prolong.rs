@@ -247,7 +247,7 @@ fn what_prolong_bought_is_not_bought_again_by_sync() {
     test.cmd_op("prolong", 42, operation).ok();
     test.cmd("sync_item", 42).ok();
     assert_eq!(renewed(&test), 2);
-    assert_eq!(state(&test, "SELECT count(*) FROM wish WHERE status <> 'done'"), "0");
+    assert_eq!(state(&test, "SELECT count(*) FROM intent WHERE status <> 'done'"), "0");
 }
 
 /// The first prolong of a trial turns it into a paid license, and the trial is stopped.

@@ -25,7 +25,7 @@ fn resolve(test: &Test, words: &[&str]) -> Output {
 fn refused(test: &Test, words: &[&str], told: &str) {
     let output = resolve(test, words);
     assert!(output.code == Some(1) && output.stderr.contains(told), "{}", output.stderr);
-    assert_eq!(state(test, "SELECT status FROM wish ORDER BY id DESC"), "in_doubt");
+    assert_eq!(state(test, "SELECT status FROM intent ORDER BY id DESC"), "in_doubt");
 }
 
 /// Before the settling time is over the seller may still carry the order out: it cannot be said that it did not.
@@ -36,7 +36,7 @@ fn an_order_cannot_be_ended_as_not_bought_before_it_has_settled() {
     refused(&test, &["--not-bought", "--wish", "7", "--yes"], "no request 7 in doubt");
     settle(&test);
     resolve(&test, &["--not-bought", "--wish", "1", "--yes"]).ok();
-    assert_eq!(state(&test, "SELECT status FROM wish"), "not_happened");
+    assert_eq!(state(&test, "SELECT status FROM intent"), "not_happened");
     test.cmd("open", 42).ok();
     assert_eq!(test.upstream.billed("soft.order.param"), 1);
 }
@@ -69,7 +69,7 @@ fn a_change_said_to_be_carried_out_is_not_sent_again() {
     test.upstream.clear_faults();
     refused(&test, &["--bought", "777777", "--yes"], &format!("--wish 2 --bought {id}"));
     resolve(&test, &["--bought", &id.to_string(), "--yes"]).ok();
-    assert_eq!(state(&test, "SELECT status FROM wish ORDER BY id DESC"), "done");
+    assert_eq!(state(&test, "SELECT status FROM intent ORDER BY id DESC"), "done");
     assert_eq!(test.upstream.billed("service.prolong"), 0);
 }
 
@@ -154,7 +154,7 @@ fn a_resolve_that_dies_after_marking_is_ended_by_the_next_run() {
     held.reached();
     run.kill();
     drop(held);
-    assert_eq!(state(&test, "SELECT status FROM wish"), "in_doubt");
+    assert_eq!(state(&test, "SELECT status FROM intent"), "in_doubt");
     test.cmd("open", 42).ok();
     assert_eq!((licid(&test, 42), test.upstream.billed("soft.order.param")), (id, 0));
 }
@@ -284,5 +284,5 @@ fn an_old_state_marks_nothing_and_ends_no_doubt() {
         refused(&test, answer, "pmisplicense reconcile --apply");
     }
     assert_eq!(test.upstream.license(id).remoteid, "");
-    assert_eq!(state(&test, "SELECT count(*) FROM wish WHERE status IN ('in_doubt', 'handed_over')"), "1");
+    assert_eq!(state(&test, "SELECT count(*) FROM intent WHERE status IN ('in_doubt', 'handed_over')"), "1");
 }

@@ -177,7 +177,7 @@ fn a_name_that_is_kept_otherwise_hides_no_order() {
             test.cmd("open", 42);
         }
         assert_eq!(billed(&test), 2, "{names:?}\n{}", test.story());
-        let status = state(&test, "SELECT status FROM wish WHERE item = 42 AND kind = 'order'");
+        let status = state(&test, "SELECT status FROM intent WHERE item = 42 AND kind = 'order'");
         assert_eq!(status, if ends { "done" } else { "handed_over" }, "{names:?}");
     }
 }

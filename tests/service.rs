@@ -103,6 +103,25 @@ pub fn alter_state(test: &Test, sql: &str) {
     assert!(changed > 0, "{sql} changed nothing");
 }
 
+/// Makes the state one of version 5, which had other names.
+pub fn back_to_version_5(test: &Test) {
+    let names = "
+        DROP INDEX intent_key; DROP INDEX intent_open; DROP INDEX intent_target;
+        DROP INDEX journal_intent; DROP INDEX license_incarnation;
+        ALTER TABLE intent RENAME TO wish;
+        ALTER TABLE journal RENAME COLUMN intent TO wish;
+        ALTER TABLE cost RENAME COLUMN intent TO wish;
+        ALTER TABLE license RENAME COLUMN incarnation TO life;
+        ALTER TABLE payment RENAME COLUMN incarnation TO life;
+        ALTER TABLE payment_run RENAME COLUMN incarnation TO life;
+        ALTER TABLE foreseen RENAME COLUMN incarnation TO life;
+        CREATE INDEX wish_key ON wish (key); CREATE INDEX wish_open ON wish (item);
+        CREATE INDEX wish_target ON wish (account, target);
+        CREATE INDEX journal_wish ON journal (wish); CREATE INDEX license_life ON license (life);
+        PRAGMA user_version = 5";
+    rusqlite::Connection::open(test.state_path()).unwrap().execute_batch(names).unwrap();
+}
+
 /// The day so many days from today.
 pub fn day(days: i64) -> String {
     (chrono::Utc::now().date_naive() + chrono::Duration::days(days)).to_string()
@@ -132,7 +151,7 @@ pub fn ends_in(test: &Test, id: u64, days: i64) {
 
 /// So many seconds pass for everything that is in doubt or put aside.
 pub fn pass(test: &Test, seconds: u32) {
-    for (table, column) in [("wish", "recorded_at"), ("wish", "clean_look_at"), ("license", "not_before")] {
+    for (table, column) in [("intent", "recorded_at"), ("intent", "clean_look_at"), ("license", "not_before")] {
         let file = rusqlite::Connection::open(test.state_path()).unwrap();
         file.execute(&format!("UPDATE {table} SET {column} = {column} - {seconds}"), []).unwrap();
     }

@@ -283,7 +283,7 @@ fn an_order_in_doubt_is_not_looked_for_in_another_account() {
         crate::service::settle(&test);
         test.cmd("sync_item", 42).ok();
     }
-    assert_eq!((sent(&test), state(&test, "SELECT status FROM wish")), (Vec::new(), "in_doubt".into()));
+    assert_eq!((sent(&test), state(&test, "SELECT status FROM intent")), (Vec::new(), "in_doubt".into()));
 }
 
 /// One failing item does not keep the others from being handled; the run fails with its error.

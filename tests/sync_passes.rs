@@ -183,7 +183,7 @@ fn a_module_that_is_switched_off_is_served_while_something_depends_on_it() {
     assert!(told.contains("Module 7 (Module 7) is switched off.") && !told.contains("Module 8"), "{told}");
     // Its only service has no license yet: what it is owed is found as well.
     test.soft_item(2, "55227", 1).ip(&ip_of(2)).active_until(&day(20)).add();
-    crate::service::alter_state(&test, "UPDATE license SET state = 'pool', life = NULL");
+    crate::service::alter_state(&test, "UPDATE license SET state = 'pool', incarnation = NULL");
     let told = test.run(["reconcile"]).stdout;
     assert!(told.contains("service 2"), "{told}");
     test.set_item(1, "status", "4");

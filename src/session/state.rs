@@ -12,7 +12,8 @@ use crate::locks::STATE_LOCK;
 use crate::ports::{LockGuard, LockName};
 use crate::store::membership;
 use crate::store::{
-    ClusterError, ClusterRules, Installation, Opened, Store, StoreError, Unready, copy_in_memory, new_in_memory,
+    ClusterError, ClusterRules, Installation, Opened, Store, StoreError, Unready, copy_in_memory, finish_copy,
+    new_in_memory,
 };
 use crate::store::{open_file, open_ready, prepare, read_copy};
 use crate::text;
@@ -143,12 +144,13 @@ pub fn copy_state(ctx: &Context) -> Result<Store, ModuleError> {
         return new_in_memory(who, ctx.clock.now()).map_err(state_error);
     }
     let _guard = patiently(ctx, || share(ctx))?;
-    let copy = copy_in_memory(&ctx.settings.state, who).map_err(state_error)?;
+    let copy = copy_in_memory(&ctx.settings.state).map_err(state_error)?;
     if ctx.cluster.is_some() {
         let rules = ClusterRules { queue: None, ..access(ctx)?.rules()? };
         let replica = copy.clone().in_cluster(access(ctx)?.log()?, rules).map_err(state_error)?;
         replica.look_on().or_else(|error| go_on_behind(ctx, &replica, error))?;
     }
+    finish_copy(&copy, who).map_err(state_error)?;
     Ok(copy)
 }
 

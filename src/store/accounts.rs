@@ -151,9 +151,9 @@ impl Store {
     /// # Errors
     /// An error of SQLite.
     pub fn count_licenses(&self, account: AccountId) -> Result<(u32, u32), StoreError> {
-        let mut statement = self
-            .conn
-            .prepare_cached("SELECT count(life), count(*) FROM license WHERE account = ?1 AND state != 'deleted'")?;
+        let mut statement = self.conn.prepare_cached(
+            "SELECT count(incarnation), count(*) FROM license WHERE account = ?1 AND state != 'deleted'",
+        )?;
         Ok(statement.query_row([account.0], |row| Ok((row.get(0)?, row.get(1)?)))?)
     }
 
@@ -163,7 +163,7 @@ impl Store {
     /// An error of SQLite.
     pub fn known_licenses(&self, account: AccountId, limit: u32) -> Result<Vec<LicenseRow>, StoreError> {
         self.license_rows(
-            "account = ?1 AND state != 'deleted' AND status != 4 ORDER BY life IS NULL, id DESC LIMIT ?2",
+            "account = ?1 AND state != 'deleted' AND status != 4 ORDER BY incarnation IS NULL, id DESC LIMIT ?2",
             params![account.0, limit],
         )
     }
@@ -184,7 +184,7 @@ impl Store {
     pub fn serving_in_both(&self, one: AccountId, other: AccountId) -> Result<Vec<LicenseId>, StoreError> {
         let mut statement = self.conn.prepare_cached(
             "SELECT a.id FROM license a JOIN license b ON b.id = a.id WHERE a.account = ?1 AND b.account = ?2
-             AND a.life IS NOT NULL AND b.life IS NOT NULL ORDER BY a.id",
+             AND a.incarnation IS NOT NULL AND b.incarnation IS NOT NULL ORDER BY a.id",
         )?;
         let rows = statement.query_map(params![one.0, other.0], |row| row.get(0).map(LicenseId))?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -264,7 +264,8 @@ impl Tx<'_> {
         // Of two rows for one license, the one that serves a service counts, else the one that was written last.
         self.run(
             "DELETE FROM license WHERE account = ?2 AND EXISTS (SELECT 1 FROM license f WHERE f.account = ?1
-                 AND f.id = license.id AND (f.life IS NOT NULL OR (license.life IS NULL AND f.since > license.since)))",
+                 AND f.id = license.id AND (f.incarnation IS NOT NULL
+                     OR (license.incarnation IS NULL AND f.since > license.since)))",
             both,
         )?;
         self.run("UPDATE OR IGNORE license SET account = ?2 WHERE account = ?1", both)?;
@@ -272,12 +273,12 @@ impl Tx<'_> {
         // Idempotency keys hold the account, except those of orders. A key that the other account has used too stays
         // unchanged: its intent has ended.
         self.run(
-            "UPDATE OR IGNORE wish SET key = kind || ':' || ?2 || substr(key, length(kind || ':' || ?1) + 1)
+            "UPDATE OR IGNORE intent SET key = kind || ':' || ?2 || substr(key, length(kind || ':' || ?1) + 1)
              WHERE account = ?1 AND kind != 'order'",
             both,
         )?;
         for sql in [
-            "UPDATE wish SET account = ?2 WHERE account = ?1",
+            "UPDATE intent SET account = ?2 WHERE account = ?1",
             "UPDATE journal SET account = ?2 WHERE account = ?1",
             "UPDATE OR REPLACE addition SET account = ?2 WHERE account = ?1",
             "UPDATE cost SET account = ?2 WHERE account = ?1",

@@ -9,7 +9,7 @@ use super::StoreError;
 use crate::model::license::Expiry;
 
 /// Columns that name a row in an error, if the statement reads them.
-const NAMES: [&str; 4] = ["id", "wish", "license", "life"];
+const NAMES: [&str; 4] = ["id", "intent", "license", "incarnation"];
 
 /// Columns with secret values.
 const SECRETS: [&str; 2] = ["lickey", "key_before"];

@@ -30,7 +30,7 @@ impl Store {
         self.each("license", &[licenses::SELECT, "TRUE"].concat(), licenses::read_row)?;
         self.each("item", items::SELECT_ITEM, items::read_item)?;
         self.each("payment", items::SELECT_PAYMENT, items::read_payment)?;
-        self.each("wish", &[journal::SELECT, "TRUE"].concat(), journal::read_intent)?;
+        self.each("intent", &[journal::SELECT, "TRUE"].concat(), journal::read_intent)?;
         self.each("cost", purchases::PURCHASES, purchases::read)?;
         self.each("foreseen", sync_passes::SELECT_FORESEEN, |row| sync_passes::read_foreseen(row, 0))?;
         self.each("trouble", sync_passes::SELECT_TROUBLE, sync_passes::read_trouble)

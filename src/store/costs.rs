@@ -41,7 +41,7 @@ impl Tx<'_> {
             Cost::Unknown => (None, "unknown"),
         };
         self.run(
-            "INSERT INTO cost (wish, at, account, license, pricelist, minor, currency, source)
+            "INSERT INTO cost (intent, at, account, license, pricelist, minor, currency, source)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING",
             params![
                 intent.id.0,

@@ -201,18 +201,25 @@ pub fn new_in_memory(who: Installation<'_>, now: DateTime<Utc>) -> Result<Store,
     Ok(store)
 }
 
-/// A copy of the state in memory, brought forward, for runs that only show what they would do. The file is not changed.
-/// It is not opened as read-only, because then SQLite would leave its helper files behind.
+/// A copy of the state in memory, for runs that only show what they would do. The file is not changed. It is not opened
+/// as read-only, because then SQLite would leave its helper files behind. The copy has the version of the file, so that
+/// entries of a cluster's log can be applied to it. [`finish_copy`] makes it usable.
 ///
 /// # Errors
 /// As [`open_ready`].
-pub fn copy_in_memory(path: &Path, who: Installation<'_>) -> Result<Store, StoreError> {
+pub fn copy_in_memory(path: &Path) -> Result<Store, StoreError> {
     let copy = in_memory(&connect(path)?)?;
     check_version(&copy)?;
-    bring_forward(&copy)?;
-    let store = Store::from_connection(Rc::new(copy));
-    name_installation(&store, who, DateTime::UNIX_EPOCH)?;
-    Ok(store)
+    Ok(Store::from_connection(Rc::new(copy)))
+}
+
+/// Brings a copy forward.
+///
+/// # Errors
+/// An error of SQLite.
+pub fn finish_copy(copy: &Store, who: Installation<'_>) -> Result<(), StoreError> {
+    bring_forward(&copy.conn)?;
+    name_installation(copy, who, DateTime::UNIX_EPOCH)
 }
 
 /// Copies page by page, damaged pages too.

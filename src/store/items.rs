@@ -39,7 +39,7 @@ pub(super) fn read_item(row: &rusqlite::Row<'_>) -> rusqlite::Result<ItemRow> {
 }
 
 pub(super) const SELECT_PAYMENT: &str =
-    "SELECT paid_end, license, expires_before, item_end_before, finished, life FROM payment";
+    "SELECT paid_end, license, expires_before, item_end_before, finished, incarnation FROM payment";
 
 pub(super) fn read_payment(row: &rusqlite::Row<'_>) -> rusqlite::Result<Payment> {
     Ok(Payment {
@@ -120,9 +120,9 @@ impl Store {
         now: chrono::DateTime<chrono::Utc>,
     ) -> Result<Option<NaiveDate>, StoreError> {
         let oldest = (now - Duration::days(OPERATION_DAYS)).timestamp();
-        let mut statement = self
-            .conn
-            .prepare_cached("SELECT paid_end, life FROM payment_run WHERE life = ?1 AND operation = ?2 AND at >= ?3")?;
+        let mut statement = self.conn.prepare_cached(
+            "SELECT paid_end, incarnation FROM payment_run WHERE incarnation = ?1 AND operation = ?2 AND at >= ?3",
+        )?;
         let operation = operation.map_or(0, |operation| operation.0);
         let read = |row: &rusqlite::Row<'_>| cell::day(row, 0);
         Ok(statement
@@ -137,7 +137,7 @@ impl Store {
     /// An error of SQLite.
     pub fn payment(&self, incarnation: &Incarnation, paid_end: NaiveDate) -> Result<Option<Payment>, StoreError> {
         let mut statement =
-            self.conn.prepare_cached(&[SELECT_PAYMENT, " WHERE life = ?1 AND paid_end = ?2"].concat())?;
+            self.conn.prepare_cached(&[SELECT_PAYMENT, " WHERE incarnation = ?1 AND paid_end = ?2"].concat())?;
         Ok(statement
             .query_row(params![incarnation.to_string(), paid_end.to_string()], cell::of("payment", read_payment))
             .optional()?)
@@ -221,8 +221,8 @@ impl Tx<'_> {
         let day = |day: Option<NaiveDate>| day.map(|day| day.to_string());
         let paid_end = payment.paid_end.to_string();
         self.run(
-            "INSERT INTO payment (life, paid_end, license, expires_before, item_end_before) VALUES (?1, ?2, ?3, ?4, ?5)
-             ON CONFLICT DO NOTHING",
+            "INSERT INTO payment (incarnation, paid_end, license, expires_before, item_end_before)
+             VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
             params![
                 incarnation.to_string(),
                 paid_end,
@@ -232,7 +232,7 @@ impl Tx<'_> {
             ],
         )?;
         self.run(
-            "INSERT INTO payment_run (life, operation, paid_end, at) VALUES (?1, ?2, ?3, ?4)
+            "INSERT INTO payment_run (incarnation, operation, paid_end, at) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT DO UPDATE SET paid_end = ?3, at = ?4",
             params![
                 incarnation.to_string(),
@@ -250,7 +250,7 @@ impl Tx<'_> {
     pub fn finish_payment(&self, incarnation: &Incarnation, paid_end: NaiveDate) -> Result<(), StoreError> {
         let day = paid_end.to_string();
         self.run(
-            "UPDATE payment SET finished = 1 WHERE life = ?1 AND paid_end = ?2",
+            "UPDATE payment SET finished = 1 WHERE incarnation = ?1 AND paid_end = ?2",
             params![incarnation.to_string(), day],
         )?;
         self.run(

@@ -79,7 +79,7 @@ macro_rules! select {
             "SELECT id, key, item, account, request, highest_license, recorded_at, clean_look_at, status, \
              license, operation, ",
             $settle_s,
-            " FROM wish WHERE "
+            " FROM intent WHERE "
         )
     };
 }
@@ -87,9 +87,9 @@ macro_rules! select {
 pub(super) const SELECT: &str = select!("NULL");
 
 /// Like [`SELECT`], for a cluster, where each machine writes down how long its intents may take effect.
-const SELECT_SHARED: &str = select!("(SELECT seconds FROM cluster_settle WHERE cluster_settle.wish = wish.id)");
+const SELECT_SHARED: &str = select!("(SELECT seconds FROM cluster_settle WHERE cluster_settle.intent = intent.id)");
 
-/// The condition for an intent without an ended outcome. It has the exact words of the index `wish_open`; with other
+/// The condition for an intent without an ended outcome. It has the exact words of the index `intent_open`; with other
 /// words SQLite would not use the index.
 macro_rules! is_open {
     () => {
@@ -98,7 +98,7 @@ macro_rules! is_open {
 }
 pub(super) use is_open;
 
-/// The condition for a key that forbids a second send, in the exact words of the index `wish_key`.
+/// The condition for a key that forbids a second send, in the exact words of the index `intent_key`.
 const IS_KEY_TAKEN: &str = "key = ?1 AND (status = 'in_doubt' OR status = 'free_when_appears' \
      OR status = 'handed_over' OR status = 'done')";
 
@@ -166,7 +166,7 @@ impl Store {
     /// An error of SQLite.
     pub fn intent_by_key(&self, key: &str) -> Result<Option<Intent>, StoreError> {
         let mut statement = self.conn.prepare_cached(&[self.select_intent(), IS_KEY_TAKEN].concat())?;
-        Ok(statement.query_row([key], cell::of("wish", read_intent)).optional()?)
+        Ok(statement.query_row([key], cell::of("intent", read_intent)).optional()?)
     }
 
     /// An intent by its number.
@@ -175,12 +175,12 @@ impl Store {
     /// An error of SQLite.
     pub fn intent(&self, id: IntentId) -> Result<Option<Intent>, StoreError> {
         let mut statement = self.conn.prepare_cached(&[self.select_intent(), "id = ?1"].concat())?;
-        Ok(statement.query_row([id.0], cell::of("wish", read_intent)).optional()?)
+        Ok(statement.query_row([id.0], cell::of("intent", read_intent)).optional()?)
     }
 
     pub(super) fn intents(&self, condition: &str, params: &[&dyn rusqlite::ToSql]) -> Result<Vec<Intent>, StoreError> {
         let mut statement = self.conn.prepare_cached(&[self.select_intent(), condition, " ORDER BY id"].concat())?;
-        let rows = statement.query_map(params, cell::of("wish", read_intent))?;
+        let rows = statement.query_map(params, cell::of("intent", read_intent))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
@@ -279,8 +279,8 @@ impl Store {
         license: LicenseId,
     ) -> Result<Option<(String, chrono::DateTime<chrono::Utc>)>, StoreError> {
         let mut statement = self.conn.prepare_cached(
-            "SELECT event, at FROM journal WHERE account = ?1 AND license = ?2 AND wish IS NULL AND event LIKE 'import%'
-             ORDER BY id DESC LIMIT 1",
+            "SELECT event, at FROM journal WHERE account = ?1 AND license = ?2 AND intent IS NULL
+             AND event LIKE 'import%' ORDER BY id DESC LIMIT 1",
         )?;
         let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, cell::moment(row, 1)?));
         Ok(statement.query_row(params![account.0, license.0], cell::of("journal", read)).optional()?)
@@ -291,7 +291,7 @@ impl Store {
     /// # Errors
     /// An error of SQLite.
     pub fn events(&self, intent: IntentId) -> Result<Vec<IntentEvent>, StoreError> {
-        let mut statement = self.conn.prepare_cached("SELECT event, id FROM journal WHERE wish = ?1 ORDER BY id")?;
+        let mut statement = self.conn.prepare_cached("SELECT event, id FROM journal WHERE intent = ?1 ORDER BY id")?;
         let rows = statement.query_map([intent.0], cell::of("journal", |row| cell::json(row, 0)))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -301,23 +301,23 @@ impl Tx<'_> {
     fn insert_intent(&self, key: &str, intent: &NewIntent<'_>, request: &OnceRequest) -> Result<IntentId, StoreError> {
         let json = serde_json::to_string(request).map_err(|error| StoreError::Unusable(error.to_string()))?;
         let id = self.insert(
-            "INSERT INTO wish (key, kind, item, account, target, request, highest_license, recorded_at, status, operation)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'in_doubt', ?9)",
+            "INSERT INTO intent (key, kind, item, account, target, request, highest_license, recorded_at, status,
+                 operation) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'in_doubt', ?9)",
             params![
-            key,
-            request.kind(),
-            intent.item.map(|item| item.0),
-            intent.account.0,
-            request.license().map(|license| license.0),
-            json,
-            intent.highest_license.0,
-            self.now.timestamp(),
-            intent.operation.map(|operation| operation.0)
+                key,
+                request.kind(),
+                intent.item.map(|item| item.0),
+                intent.account.0,
+                request.license().map(|license| license.0),
+                json,
+                intent.highest_license.0,
+                self.now.timestamp(),
+                intent.operation.map(|operation| operation.0)
             ],
         )?;
         if self.noted.is_some() {
             // Another machine, whose settings say less, must not settle this intent earlier.
-            self.run("INSERT INTO cluster_settle (wish, seconds) VALUES (?1, ?2)", params![id, intent.settle_s])?;
+            self.run("INSERT INTO cluster_settle (intent, seconds) VALUES (?1, ?2)", params![id, intent.settle_s])?;
         }
         let license = request.license().map(|license| (intent.account, license));
         self.intent_line(id, intent.item, license, &IntentEvent::Recorded, intent.reason)?;
@@ -342,7 +342,7 @@ impl Tx<'_> {
     /// [`StoreError::IllegalStep`] when the table of transitions forbids it, for instance because another run has ended
     /// the intent in the meantime. Then the whole write is undone.
     pub fn event(&self, intent: &Intent, event: &IntentEvent, reason: &Text) -> Result<(), StoreError> {
-        let mut statement = self.conn.prepare_cached("SELECT status FROM wish WHERE id = ?1")?;
+        let mut statement = self.conn.prepare_cached("SELECT status FROM intent WHERE id = ?1")?;
         let word: String = statement.query_row([intent.id.0], |row| row.get(0))?;
         let illegal = |from: &'static str| StoreError::IllegalStep {
             intent: intent.id.0,
@@ -350,7 +350,7 @@ impl Tx<'_> {
             event: event_words(event).0.to_owned(),
         };
         let status = IntentStatus::parse(&word)
-            .ok_or_else(|| StoreError::Unreadable(format!("wish {}: status holds {word:?}", intent.id.0)))?;
+            .ok_or_else(|| StoreError::Unreadable(format!("intent {}: status holds {word:?}", intent.id.0)))?;
         let next = status.after(event).ok_or_else(|| illegal(status.word()))?;
         let license = match event {
             IntentEvent::Done { license } => *license,
@@ -367,7 +367,7 @@ impl Tx<'_> {
         };
         let clean_look = matches!(event, IntentEvent::CleanLook).then_some(self.now.timestamp());
         self.run(
-            "UPDATE wish SET status = ?2, license = coalesce(?3, license), clean_look_at = coalesce(?4, clean_look_at)
+            "UPDATE intent SET status = ?2, license = coalesce(?3, license), clean_look_at = coalesce(?4, clean_look_at)
              WHERE id = ?1",
             params![intent.id.0, next.word(), license.map(|license| license.0), clean_look],
         )?;

@@ -16,9 +16,9 @@ use crate::model::name::KeptName;
 use crate::model::reason::Reason;
 pub use writes::Binding;
 
-pub(super) const SELECT: &str = "SELECT account, id, family, module, state, life, item, internal_name, mark, pricelist, nodes, changes, \
-     name, ip, last_ip, status, lickey, key_before, created, expires, ip_changed, key_changed, since, not_before, reason, \
-     name_asked, name_shown, domains, remoteip FROM license WHERE ";
+pub(super) const SELECT: &str = "SELECT account, id, family, module, state, incarnation, item, internal_name, mark, pricelist, \
+     nodes, changes, name, ip, last_ip, status, lickey, key_before, created, expires, ip_changed, key_changed, since, \
+     not_before, reason, name_asked, name_shown, domains, remoteip FROM license WHERE ";
 
 pub(super) fn read_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<LicenseRow> {
     let address = |column: usize| cell::word(row, column, "it is not an address", |text| text.parse().ok());
@@ -92,7 +92,8 @@ impl Store {
     /// # Errors
     /// An error of SQLite.
     pub fn license_of(&self, incarnation: &Incarnation) -> Result<Option<LicenseRow>, StoreError> {
-        Ok(self.license_rows("life = ?1 AND state IN ('bound', 'claimed')", params![incarnation.to_string()])?.pop())
+        let of_incarnation = "incarnation = ?1 AND state IN ('bound', 'claimed')";
+        Ok(self.license_rows(of_incarnation, params![incarnation.to_string()])?.pop())
     }
 
     /// All licenses that serve or served an item, in any incarnation.

@@ -43,7 +43,9 @@ pub mod membership {
     //! Beginning, joining and leaving a cluster.
     pub use super::cluster::{begin, bring_forward, join, leave, rejoin};
 }
-pub use file::{Installation, Opened, Unready, copy_in_memory, new_in_memory, open_file, open_ready, prepare};
+pub use file::{
+    Installation, Opened, Unready, copy_in_memory, finish_copy, new_in_memory, open_file, open_ready, prepare,
+};
 pub use items::ItemRow;
 pub use journal::{NewIntent, Recorded, RecordedIntent};
 pub use licenses::Binding;
@@ -402,7 +404,8 @@ impl Tx<'_> {
         reason: &Text,
     ) -> Result<(), StoreError> {
         self.run(
-            "INSERT INTO journal (at, wish, item, account, license, event, en, ru) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            "INSERT INTO journal (at, intent, item, account, license, event, en, ru)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             params![
                 self.now.timestamp(),
                 intent,

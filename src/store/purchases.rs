@@ -42,8 +42,8 @@ pub struct Reuse {
 }
 
 pub(super) const PURCHASES: &str =
-    "SELECT c.at, c.account, c.license, c.pricelist, w.kind, w.request, c.minor, c.currency, c.source
-    FROM cost c JOIN wish w ON w.id = c.wish";
+    "SELECT c.at, c.account, c.license, c.pricelist, i.kind, i.request, c.minor, c.currency, c.source
+    FROM cost c JOIN intent i ON i.id = c.intent";
 
 pub(super) fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Purchase> {
     let period = match cell::json(row, 5)? {
@@ -80,7 +80,7 @@ impl Store {
     /// # Errors
     /// An error of SQLite.
     pub fn purchases(&self, from: DateTime<Utc>, until: DateTime<Utc>) -> Result<Vec<Purchase>, StoreError> {
-        let sql = format!("{PURCHASES} WHERE c.at >= ?1 AND c.at < ?2 ORDER BY c.at, c.wish");
+        let sql = format!("{PURCHASES} WHERE c.at >= ?1 AND c.at < ?2 ORDER BY c.at, c.intent");
         let mut statement = self.conn.prepare_cached(&sql)?;
         let rows = statement.query_map(params![from.timestamp(), until.timestamp()], cell::of("cost", read))?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -92,8 +92,8 @@ impl Store {
     /// An error of SQLite.
     pub fn last_purchases(&self) -> Result<BTreeMap<(AccountId, LicenseId), Purchase>, StoreError> {
         let sql = format!(
-            "{PURCHASES} WHERE c.wish IN (SELECT max(p.wish) FROM cost p JOIN wish v ON v.id = p.wish
-                WHERE p.minor IS NOT NULL AND v.kind IN ('order', 'renewal') GROUP BY p.account, p.license)"
+            "{PURCHASES} WHERE c.intent IN (SELECT max(p.intent) FROM cost p JOIN intent i ON i.id = p.intent
+                WHERE p.minor IS NOT NULL AND i.kind IN ('order', 'renewal') GROUP BY p.account, p.license)"
         );
         let mut statement = self.conn.prepare_cached(&sql)?;
         let rows = statement.query_map([], cell::of("cost", read))?;

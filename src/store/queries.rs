@@ -182,13 +182,13 @@ impl Store {
     /// An error of SQLite.
     pub fn journal_of_license(&self, account: AccountId, license: LicenseId) -> Result<Vec<JournalLine>, StoreError> {
         self.journal(
-            "(account = ?1 AND license = ?2) OR wish IN (SELECT id FROM wish WHERE account = ?1 AND license = ?2)",
+            "(account = ?1 AND license = ?2) OR intent IN (SELECT id FROM intent WHERE account = ?1 AND license = ?2)",
             params![account.0, license.0],
         )
     }
 
     fn journal(&self, condition: &str, params: &[&dyn rusqlite::ToSql]) -> Result<Vec<JournalLine>, StoreError> {
-        let sql = format!("SELECT at, wish, item, license, event, en, ru FROM journal WHERE {condition} ORDER BY id");
+        let sql = format!("SELECT at, intent, item, license, event, en, ru FROM journal WHERE {condition} ORDER BY id");
         let mut statement = self.conn.prepare_cached(&sql)?;
         let rows = statement.query_map(params, cell::of("journal", read_line))?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -245,7 +245,8 @@ impl Store {
         self.intents(
             "item = ?1 AND (status IN ('in_doubt', 'free_when_appears', 'handed_over')
              OR (status IN ('refused', 'not_sent') AND NOT EXISTS
-                (SELECT 1 FROM wish w WHERE w.item = wish.item AND w.kind = wish.kind AND w.id > wish.id)))",
+                (SELECT 1 FROM intent later WHERE later.item = intent.item AND later.kind = intent.kind
+                    AND later.id > intent.id)))",
             params![item.0],
         )
     }
@@ -257,7 +258,8 @@ impl Store {
     pub fn refused_intents(&self) -> Result<Vec<Intent>, StoreError> {
         self.intents(
             "status = 'refused' AND kind IN ('order', 'renewal') AND item IS NOT NULL AND NOT EXISTS
-             (SELECT 1 FROM wish w WHERE w.item = wish.item AND w.kind IN ('order', 'renewal') AND w.id > wish.id)",
+             (SELECT 1 FROM intent later WHERE later.item = intent.item AND later.kind IN ('order', 'renewal')
+                 AND later.id > intent.id)",
             &[],
         )
     }
@@ -294,7 +296,7 @@ impl Store {
 /// The condition for lines of the journal that may be removed: they belong to no open intent, to no item that has a
 /// license, and to no license that we hold (docs/money-safety.md 8). `?1`: they are older than this.
 const PRUNABLE: &str = concat!(
-    "at < ?1 AND (wish IS NULL OR wish NOT IN (SELECT id FROM wish WHERE ",
+    "at < ?1 AND (intent IS NULL OR intent NOT IN (SELECT id FROM intent WHERE ",
     is_open!(),
     "))
     AND (item IS NULL OR item IN (SELECT value FROM json_each(?2)))

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 pub const APPLICATION_ID: i32 = 0x706d_6c31;
 
 /// Migrations in order; after number N the file's `user_version` is N.
-pub const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5];
+pub const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6];
 
 /// The version that this program writes.
 pub fn version() -> i32 {
@@ -210,6 +210,33 @@ ALTER TABLE license ADD COLUMN domains INTEGER;
 ALTER TABLE license ADD COLUMN remoteip TEXT;
 ";
 
+/// The names of the glossary (docs/architecture.md). SQLite corrects them wherever the schema uses them; the names of
+/// indexes are not corrected, so the indexes are made again.
+const VERSION_6: &str = "
+ALTER TABLE wish RENAME TO intent;
+ALTER TABLE journal RENAME COLUMN wish TO intent;
+ALTER TABLE cost RENAME COLUMN wish TO intent;
+ALTER TABLE license RENAME COLUMN life TO incarnation;
+ALTER TABLE payment RENAME COLUMN life TO incarnation;
+ALTER TABLE payment_run RENAME COLUMN life TO incarnation;
+ALTER TABLE foreseen RENAME COLUMN life TO incarnation;
+DROP INDEX wish_key;
+DROP INDEX wish_open;
+DROP INDEX wish_target;
+DROP INDEX journal_wish;
+DROP INDEX license_life;
+CREATE UNIQUE INDEX intent_key ON intent (key)
+    WHERE status = 'in_doubt' OR status = 'free_when_appears' OR status = 'handed_over' OR status = 'done';
+CREATE INDEX intent_open ON intent (item)
+    WHERE status = 'in_doubt' OR status = 'free_when_appears' OR status = 'handed_over';
+CREATE INDEX intent_target ON intent (account, target);
+CREATE INDEX journal_intent ON journal (intent) WHERE intent IS NOT NULL;
+CREATE UNIQUE INDEX license_incarnation ON license (incarnation) WHERE state IN ('bound', 'claimed');
+";
+
+/// What [`VERSION_6`] renames in a replica and its images: other states do not have this table.
+const VERSION_6_OF_REPLICA: &str = "ALTER TABLE cluster_settle RENAME COLUMN wish TO intent";
+
 /// Brings a file from version `from` to the current one. The caller has opened the transaction.
 ///
 /// # Errors
@@ -226,6 +253,9 @@ pub fn migrate_to(conn: &Connection, from: i32, to: i32) -> rusqlite::Result<()>
     let (done, all) = (usize::try_from(from).unwrap_or(0), usize::try_from(to).unwrap_or(0));
     for (index, step) in MIGRATIONS.iter().enumerate().take(all).skip(done) {
         conn.execute_batch(step)?;
+        if *step == VERSION_6 && conn.table_exists(None, "cluster_settle")? {
+            conn.execute_batch(VERSION_6_OF_REPLICA)?;
+        }
         conn.pragma_update(None, "application_id", APPLICATION_ID)?;
         conn.pragma_update(None, "user_version", i32::try_from(index + 1).unwrap_or(i32::MAX))?;
     }

@@ -63,7 +63,7 @@ macro_rules! foreseen_columns {
 }
 
 /// Every row of [`read_foreseen`].
-pub(super) const SELECT_FORESEEN: &str = concat!("SELECT ", foreseen_columns!(), ", f.life FROM foreseen f");
+pub(super) const SELECT_FORESEEN: &str = concat!("SELECT ", foreseen_columns!(), ", f.incarnation FROM foreseen f");
 
 /// Every row of [`read_trouble`].
 pub(super) const SELECT_TROUBLE: &str = "SELECT item AS id, module, since, times, en, ru, told FROM trouble";
@@ -95,10 +95,11 @@ impl Store {
     /// An error of SQLite.
     pub fn serving(&self, account: AccountId, after: LicenseId, limit: u32) -> Result<Vec<Serving>, StoreError> {
         let mut statement = self.conn.prepare_cached(concat!(
-            "SELECT l.id, l.item, l.life, l.expires, ",
+            "SELECT l.id, l.item, l.incarnation, l.expires, ",
             foreseen_columns!(),
-            " FROM license l LEFT JOIN foreseen f ON f.life = l.life
-             WHERE l.account = ?1 AND l.id > ?2 AND l.state = 'bound' AND l.item IS NOT NULL AND l.life IS NOT NULL
+            " FROM license l LEFT JOIN foreseen f ON f.incarnation = l.incarnation
+             WHERE l.account = ?1 AND l.id > ?2 AND l.state = 'bound' AND l.item IS NOT NULL
+                 AND l.incarnation IS NOT NULL
              ORDER BY l.id LIMIT ?3"
         ))?;
         let rows = statement.query_map(params![account.0, after.0, limit], |row| {
@@ -123,7 +124,7 @@ impl Store {
     /// # Errors
     /// An error of SQLite.
     pub fn foreseen(&self, incarnation: &str) -> Result<Option<Foreseen>, StoreError> {
-        let mut statement = self.conn.prepare_cached(&[SELECT_FORESEEN, " WHERE f.life = ?1"].concat())?;
+        let mut statement = self.conn.prepare_cached(&[SELECT_FORESEEN, " WHERE f.incarnation = ?1"].concat())?;
         // When this cannot be read, the renewal was not foreseen, and counts.
         Ok(statement.query_row([incarnation], |row| Ok(read_foreseen(row, 0).unwrap_or(None))).optional()?.flatten())
     }
@@ -181,7 +182,7 @@ impl Store {
     /// An error of SQLite.
     pub fn open_intent_ids(&self) -> Result<Vec<OpenIntent>, StoreError> {
         let mut statement = self.conn.prepare_cached(concat!(
-            "SELECT id, item, target FROM wish WHERE ",
+            "SELECT id, item, target FROM intent WHERE ",
             super::journal::is_open!(),
             " ORDER BY id"
         ))?;
@@ -189,7 +190,7 @@ impl Store {
             let (item, target) = (row.get::<_, Option<u32>>(1)?, row.get::<_, Option<u32>>(2)?);
             Ok(OpenIntent { id: IntentId(row.get(0)?), item: item.map(ItemId), license: target.map(LicenseId) })
         };
-        let rows = statement.query_map([], cell::of("wish", read))?;
+        let rows = statement.query_map([], cell::of("intent", read))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 }
@@ -202,7 +203,7 @@ impl Tx<'_> {
     pub fn foresee(&self, incarnation: &str, foreseen: &Foreseen) -> Result<(), StoreError> {
         let (status, ends) = foreseen.service.unzip();
         self.run(
-            "INSERT INTO foreseen (life, license, expires, status, ends) VALUES (?1, ?2, ?3, ?4, ?5)
+            "INSERT INTO foreseen (incarnation, license, expires, status, ends) VALUES (?1, ?2, ?3, ?4, ?5)
              ON CONFLICT DO UPDATE SET license = ?2, expires = ?3, status = ?4, ends = ?5",
             params![
                 incarnation,
@@ -247,6 +248,10 @@ impl Tx<'_> {
     /// # Errors
     /// An error of SQLite.
     pub fn prune_foreseen(&self) -> Result<(), StoreError> {
-        self.run("DELETE FROM foreseen WHERE life NOT IN (SELECT life FROM license WHERE life IS NOT NULL)", &[])
+        self.run(
+            "DELETE FROM foreseen WHERE incarnation NOT IN
+                 (SELECT incarnation FROM license WHERE incarnation IS NOT NULL)",
+            &[],
+        )
     }
 }

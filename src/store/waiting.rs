@@ -46,9 +46,9 @@ impl WaitsFor {
 /// The condition for the line of the journal that says that a service waits, if nothing was bought or bound for it
 /// since.
 const IS_LAST_WORD: &str = "j.event IN ('waits_nomoney', 'waits_blocked') AND NOT EXISTS (
-    SELECT 1 FROM journal n LEFT JOIN wish w ON w.id = n.wish WHERE n.item = j.item AND n.id > j.id
+    SELECT 1 FROM journal n LEFT JOIN intent i ON i.id = n.intent WHERE n.item = j.item AND n.id > j.id
     AND (n.event IN ('bound', 'claimed', 'waits_nomoney', 'waits_blocked')
-        OR (n.event = '\"recorded\"' AND w.kind IN ('order', 'renewal', 'tariff', 'nodes'))))";
+        OR (n.event = '\"recorded\"' AND i.kind IN ('order', 'renewal', 'tariff', 'nodes'))))";
 
 impl Store {
     /// What a service waits for. `None` when it does not wait for money.

@@ -107,13 +107,13 @@ fn pool_and_requests_in_doubt_and_costs_go_along_with_a_renamed_account() {
     ends_in(&t, 5002, 1);
     t.upstream.fault(Fault::on("service.prolong").late());
     let lost = person(&t, "sync");
-    assert_eq!(state(&t, "SELECT status FROM wish WHERE kind = 'renewal'"), "in_doubt", "{}", lost.story);
+    assert_eq!(state(&t, "SELECT status FROM intent WHERE kind = 'renewal'"), "in_doubt", "{}", lost.story);
     let cost = json(&t, "report")["products"].clone();
     rename(&t);
     fine(&t, "doctor --accept-account 7 --same --yes");
     t.upstream.land_late();
     fine(&t, "sync");
-    assert_eq!(state(&t, "SELECT status FROM wish WHERE kind = 'renewal'"), "done");
+    assert_eq!(state(&t, "SELECT status FROM intent WHERE kind = 'renewal'"), "done");
     assert_eq!(t.upstream.billed("service.prolong"), 1, "found, not sent again");
     t.cmd("open", 43).ok();
     assert_eq!((t.item(43).param("licid"), t.upstream.billed("soft.order.param")), ("5001", 2), "from the pool");

@@ -52,7 +52,8 @@ fn fleet(count: u64) -> Test {
              {each} INSERT INTO item SELECT {ITEM} + n, created, client, closes, choice, last_license, settled_end
                 FROM item, each WHERE id = 42;
              {each} INSERT INTO license SELECT account, {LICENSE} + n, family, module, state,
-                ({ITEM} + n) || substr(life, 3), {ITEM} + n, internal_name, 'pml-fleetaaa-' || ({ITEM} + n) || '-' || (n + 2),
+                ({ITEM} + n) || substr(incarnation, 3), {ITEM} + n, internal_name,
+                'pml-fleetaaa-' || ({ITEM} + n) || '-' || (n + 2),
                 pricelist, nodes, changes, name, ip, last_ip, status, 'FLEET-KEY-' || n, key_before, created, expires,
                 ip_changed, key_changed, since, not_before, reason, name_asked, name_shown, domains, remoteip
                 FROM license, each WHERE id = 5001;

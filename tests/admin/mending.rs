@@ -249,13 +249,13 @@ fn retry_repeats_only_the_intent_that_was_named() {
     assert!(error.contains("no request 1 that waits") && error.contains("--wish 2"), "{error}");
     assert_eq!(person(&t, "retry --all --wish 2").code, Some(2));
     let before = t.upstream.license(5001).key;
-    in_state(&t, "UPDATE wish SET recorded_at = recorded_at - 1000 WHERE status = 'in_doubt'");
+    in_state(&t, "UPDATE intent SET recorded_at = recorded_at - 1000 WHERE status = 'in_doubt'");
     refused(&t, "retry 42 --wish 3 --yes");
-    in_state(&t, "UPDATE wish SET clean_look_at = clean_look_at - 1000 WHERE status = 'in_doubt'");
+    in_state(&t, "UPDATE intent SET clean_look_at = clean_look_at - 1000 WHERE status = 'in_doubt'");
     fine(&t, "retry 42 --wish 3 --yes");
     assert_eq!((t.upstream.license(5001).pricelist, t.upstream.billed("service.changepricelist")), (55228, 1));
     assert_eq!(t.upstream.license(5001).key, before, "only the one that was named");
-    in_state(&t, "UPDATE wish SET status = 'handed_over' WHERE id = 2");
+    in_state(&t, "UPDATE intent SET status = 'handed_over' WHERE id = 2");
     assert!(refused(&t, "retry 42 --wish 2 --yes").contains("pmisplicense resolve 42 --wish 2"));
 }
 
@@ -354,7 +354,7 @@ fn prune_removes_only_old_lines_about_closed_services() {
     assert!(fine(&t, "prune --older-than 365").starts_with("0 lines"));
     assert_eq!(json(&t, "history 42")["lines"].as_array().unwrap().len(), before);
     t.set_item(42, "status", "4");
-    in_state(&t, "UPDATE license SET state = 'deleted', life = NULL");
+    in_state(&t, "UPDATE license SET state = 'deleted', incarnation = NULL");
     assert!(!fine(&t, "prune --older-than 365").starts_with("0 lines"));
     assert_eq!(person(&t, "prune --older-than 3").code, Some(2), "too young");
 }

@@ -177,7 +177,7 @@ fn what_was_claimed_for_a_move_is_given_up_when_the_service_goes_back() {
     }
     elsewhere.age(9001, 40);
     person(&t, "sync --module 8");
-    assert_eq!(state(&t, "SELECT life IS NULL FROM license WHERE id = 9001"), "1", "{}", t.log());
+    assert_eq!(state(&t, "SELECT incarnation IS NULL FROM license WHERE id = 9001"), "1", "{}", t.log());
     keeps_5001(&t);
     t.cmd("sync_item", 42).ok();
 }

@@ -80,16 +80,18 @@ fn a_license_that_somebody_else_uses_is_named_until_an_operator_leaves_it() {
 #[test]
 fn every_problem_names_one_command_that_can_be_pasted() {
     let t = opened();
-    let order = "INSERT INTO wish (id, key, kind, item, account, target, request, highest_license, recorded_at, status)
+    let order =
+        "INSERT INTO intent (id, key, kind, item, account, target, request, highest_license, recorded_at, status)
         SELECT 90, 'k90', kind, item, account, target, request, highest_license, recorded_at, 'handed_over'
-        FROM wish WHERE kind = 'order'";
+        FROM intent WHERE kind = 'order'";
     in_state(&t, order);
     let copies = |id: u32, state: &str, more: &str| {
         in_state(
             &t,
             &format!(
-                "INSERT INTO license (account, id, family, module, state, life, item, internal_name, pricelist, name,
-                     status, lickey, expires, since) SELECT account, {id}, family, module, '{state}', life || {id},
+                "INSERT INTO license (account, id, family, module, state, incarnation, item, internal_name, pricelist,
+                     name, status, lickey, expires, since)
+                 SELECT account, {id}, family, module, '{state}', incarnation || {id},
                      {id}, internal_name, pricelist, name, {more} FROM license WHERE id = 5001"
             ),
         );

@@ -98,19 +98,20 @@ fn history(t: &Test) {
             in_state(
                 t,
                 &format!(
-                    "INSERT INTO wish (key, kind, item, account, target, request, highest_license, recorded_at, status, license)
+                    "INSERT INTO intent (key, kind, item, account, target, request, highest_license, recorded_at,
+                         status, license)
                      SELECT 'past:{back}:{number}', 'renewal', item, account, license,
                      '{{\"Prolong\":{{\"license\":5001,\"period\":1,\"before\":\"2026-01-01\"}}}}', 0,
                      unixepoch('now', 'start of month', '+12 hours', '-{back} months'), 'done', license
-                     FROM wish WHERE id = 1 AND {days} >= 0"
+                     FROM intent WHERE id = 1 AND {days} >= 0"
                 ),
             );
         }
     }
     in_state(
         t,
-        "INSERT INTO cost (wish, at, account, license, pricelist, minor, currency, source)
-         SELECT id, recorded_at, account, 5001, 55227, 500, 'EUR', 'seller' FROM wish WHERE key LIKE 'past:%'",
+        "INSERT INTO cost (intent, at, account, license, pricelist, minor, currency, source)
+         SELECT id, recorded_at, account, 5001, 55227, 500, 'EUR', 'seller' FROM intent WHERE key LIKE 'past:%'",
     );
 }
 

@@ -257,7 +257,7 @@ fn a_refusal_of_a_module_is_believed_and_leaves_nothing_in_doubt() {
     let test = with_module();
     test.upstream.fault(Fault::on("addition.order.param").refused("tariff"));
     assert_eq!(test.cmd("open", 43).code, Some(1));
-    assert!(state(&test, "SELECT status FROM wish WHERE status = 'in_doubt'").is_empty());
+    assert!(state(&test, "SELECT status FROM intent WHERE status = 'in_doubt'").is_empty());
     test.cmd("open", 43).ok();
     assert_eq!(test.upstream.billed("addition.order.param"), 1);
 }

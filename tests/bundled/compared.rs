@@ -33,7 +33,7 @@ fn a_server_closed_in_doubt_is_closed_once_by_the_sweep() {
     server(&test, 50);
     test.upstream.fault(Fault::on("soft.order.param").late());
     assert_eq!(sweep(&test).code, Some(1));
-    let intent = || state(&test, "SELECT status FROM wish");
+    let intent = || state(&test, "SELECT status FROM intent");
     assert_eq!(intent(), ["in_doubt"]);
     test.set_item(50, "status", "4");
     assert!(sweep(&test).ok().stdout.contains("servers: 1 change carried out"), "{}", test.story());
@@ -164,7 +164,7 @@ fn an_order_in_doubt_stays_with_the_account_that_made_it() {
     test.settings("bundled = [3]\nbundled_module = 7\n");
     test.set_item(50, "status", "4");
     assert!(sweep(&test).ok().stdout.contains("servers: 0 changes carried out"), "{}", test.story());
-    assert_eq!(state(&test, "SELECT status FROM wish"), ["in_doubt"]);
+    assert_eq!(state(&test, "SELECT status FROM intent"), ["in_doubt"]);
     elsewhere.land_late();
     let id = elsewhere.licenses()[0].id;
     elsewhere.age(id, 40);

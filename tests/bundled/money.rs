@@ -4,7 +4,7 @@ use super::{licid, state};
 use crate::support::Test;
 use crate::support::upstream::Country;
 
-const COSTS: &str = "SELECT pricelist || ' ' || COALESCE(minor, '-') || ' ' || COALESCE(currency, '-') || ' ' || source FROM cost ORDER BY wish";
+const COSTS: &str = "SELECT pricelist || ' ' || COALESCE(minor, '-') || ' ' || COALESCE(currency, '-') || ' ' || source FROM cost ORDER BY intent";
 
 /// Every purchase leaves its cost: the seller's word, the list price where that says nothing of the period, or that
 /// nobody knows.

@@ -146,13 +146,16 @@ fn a_state_of_each_version_goes_on_and_buys_nothing_twice() {
 fn same_incarnations(conn: &Connection, office: &Office) {
     let created = office.test.db.value("SELECT createdate FROM item WHERE id = 42", ()).unwrap();
     let frozen: String = conn.query_row("SELECT created FROM item WHERE id = 42", [], |row| row.get(0)).unwrap();
-    for (table, column) in [("item", "created"), ("license", "life"), ("wish", "key"), ("payment", "life")] {
-        let sql = format!("UPDATE {table} SET {column} = replace({column}, ?1, ?2)");
-        conn.execute(&sql, (&frozen, &created)).unwrap();
-    }
+    let is_renamed = conn.table_exists(None, "intent").unwrap();
+    let (intent, incarnation) = if is_renamed { ("intent", "incarnation") } else { ("wish", "life") };
+    let mut columns = vec![("item", "created"), (intent, "key"), ("license", incarnation), ("payment", incarnation)];
     // From version 3 on.
     if conn.table_exists(None, "foreseen").unwrap() {
-        conn.execute("UPDATE foreseen SET life = replace(life, ?1, ?2)", (&frozen, &created)).unwrap();
+        columns.push(("foreseen", incarnation));
+    }
+    for (table, column) in columns {
+        let sql = format!("UPDATE {table} SET {column} = replace({column}, ?1, ?2)");
+        conn.execute(&sql, (&frozen, &created)).unwrap();
     }
 }
 

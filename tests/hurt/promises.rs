@@ -78,7 +78,7 @@ fn state(test: &Test) -> rusqlite::Result<(Vec<Row>, BTreeSet<String>)> {
         Ok(Row { id: id.unsigned_abs(), state: row.get(1)?, item: row.get(2)?, key: row.get(3)? })
     };
     let state_rows = rows.query_map([], read)?.collect::<rusqlite::Result<Vec<_>>>()?;
-    let open = "SELECT request FROM wish WHERE status IN ('in_doubt', 'free_when_appears', 'handed_over')";
+    let open = "SELECT request FROM intent WHERE status IN ('in_doubt', 'free_when_appears', 'handed_over')";
     let mut rows = conn.prepare(open)?;
     let marks = rows.query_map([], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<BTreeSet<_>>>()?;
     Ok((state_rows, marks))

@@ -128,7 +128,7 @@ fn a_free_license_that_a_service_shows_is_left_alone() {
             test.upstream.age(id, 40);
         } else {
             test.upstream.options(|o| o.order_counts_as_change = true);
-            crate::service::alter_state(&test, "UPDATE license SET state = 'to_free', life = NULL");
+            crate::service::alter_state(&test, "UPDATE license SET state = 'to_free', incarnation = NULL");
         }
         copy_service(&test, 1001, 1002);
         let before = face(&test, id);
@@ -199,7 +199,7 @@ fn a_renewal_in_doubt_of_the_original_does_not_keep_its_license_from_the_copy() 
         sync(&test).fails("state");
         settle(&test);
     }
-    assert_eq!(state(&test, "SELECT status FROM wish WHERE kind <> 'order'"), "not_happened", "{}", test.story());
+    assert_eq!(state(&test, "SELECT status FROM intent WHERE kind <> 'order'"), "not_happened", "{}", test.story());
     test.run(["bind", "1002", &number, "--yes"]).ok();
     sync(&test).ok();
     assert_eq!(state(&test, "SELECT item FROM license"), "1002");

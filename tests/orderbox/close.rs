@@ -256,12 +256,12 @@ fn a_removal_in_doubt_is_settled_although_the_setting_says_keep() {
     sync(&test);
     test.orderbox().land_late();
     sync(&test);
-    assert_eq!(state(&test, "SELECT status FROM wish WHERE kind = 'remove'"), "in_doubt", "a look may show the past");
+    assert_eq!(state(&test, "SELECT status FROM intent WHERE kind = 'remove'"), "in_doubt", "a look may show the past");
     settle(&test);
     sync(&test);
     removed_once(&test);
     assert_eq!(state(&test, "SELECT state FROM license WHERE id = 4001"), "deleted", "{}", test.story());
-    assert_eq!(state(&test, "SELECT count(*) FROM wish WHERE status = 'in_doubt'"), "0");
+    assert_eq!(state(&test, "SELECT count(*) FROM intent WHERE status = 'in_doubt'"), "0");
 }
 
 /// A look may show the order as it was before the purchase: what was just given back is neither forgotten nor bought
@@ -301,7 +301,7 @@ fn a_refused_removal_is_not_taken_for_done_by_a_look_at_the_past() {
     test.orderbox().fault(Fault::on(REMOVE).refused("Something odd is wrong here"));
     test.cmd("close", ITEM).ok();
     assert_eq!(state(&test, "SELECT state FROM license WHERE id = 4001"), "to_free", "{}", test.story());
-    assert_eq!(state(&test, "SELECT status FROM wish WHERE kind = 'remove'"), "in_doubt");
+    assert_eq!(state(&test, "SELECT status FROM intent WHERE kind = 'remove'"), "in_doubt");
     assert!(!key(&test).is_empty());
     for _ in 0..3 {
         settle(&test);
@@ -411,5 +411,5 @@ fn a_purchase_in_doubt_of_a_closed_service_is_removed_when_it_appears() {
     }
     assert_eq!((test.orderbox().charges(ORDER), test.orderbox().removals(ORDER)), (1, 1), "{}", test.story());
     assert_eq!(test.orderbox().requests_of("generate-license-key").len(), 1);
-    assert_eq!(state(&test, "SELECT count(*) FROM wish WHERE status = 'in_doubt'"), "0");
+    assert_eq!(state(&test, "SELECT count(*) FROM intent WHERE status = 'in_doubt'"), "0");
 }

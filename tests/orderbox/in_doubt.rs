@@ -398,12 +398,12 @@ fn an_operator_ends_a_purchase_though_the_clock_was_ahead_when_it_was_written_do
     let test = lost(Fault::on(CALL).drop_before());
     test.settings("[upstream]\nresend = false\n");
     test.cmd("open", ITEM).fails("client");
-    alter_state(&test, "UPDATE wish SET recorded_at = recorded_at + 31 * 86400");
+    alter_state(&test, "UPDATE intent SET recorded_at = recorded_at + 31 * 86400");
     let word = "resolve 42 --not-bought --yes";
     assert_eq!(operator(&test, word).code, Some(1), "the seller may still carry it out");
-    assert_ne!(state(&test, "SELECT json_extract(request, '$.AddLicense.seller_time') FROM wish"), "");
+    assert_ne!(state(&test, "SELECT json_extract(request, '$.AddLicense.seller_time') FROM intent"), "");
     let ago = (chrono::Utc::now() - chrono::Duration::seconds(901)).format("%Y-%m-%dT%H:%M:%SZ");
-    alter_state(&test, &format!("UPDATE wish SET request = json_set(request, '$.AddLicense.seller_time', '{ago}')"));
+    alter_state(&test, &format!("UPDATE intent SET request = json_set(request, '$.AddLicense.seller_time', '{ago}')"));
     assert_eq!(operator(&test, word).code, Some(0), "{}", test.story());
     test.cmd("open", ITEM).ok();
     served(&test);

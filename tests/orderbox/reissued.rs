@@ -14,7 +14,7 @@ fn row(test: &Test) -> String {
 
 /// The request of the removal as our state has it.
 fn removal(test: &Test) -> String {
-    state(test, "SELECT status FROM wish WHERE kind = 'remove' ORDER BY id DESC LIMIT 1")
+    state(test, "SELECT status FROM intent WHERE kind = 'remove' ORDER BY id DESC LIMIT 1")
 }
 
 fn issue_anew(test: &Test) {

@@ -19,7 +19,7 @@ fn an_administrator_walks_through_the_pages_and_decides_in_a_browser() {
     t.soft_item(45, "55227", 1).ip("192.0.2.45").add();
     t.upstream.fault(Fault::on("soft.order.param").drop_before());
     t.cmd("open", 45).fails("client");
-    alter_state(&t, "UPDATE wish SET status = 'handed_over' WHERE item = 45");
+    alter_state(&t, "UPDATE intent SET status = 'handed_over' WHERE item = 45");
     pass(&t, 86_400);
     let viewer = Viewer::start(&t, "en");
 
@@ -72,11 +72,11 @@ fn an_administrator_walks_through_the_pages_and_decides_in_a_browser() {
     browser.click("#ok");
     let text = browser.text();
     assert!(text.contains("ended as not bought") && text.contains("In all 5.00 EUR. The balance is"), "{text}");
-    assert_eq!(state(&t, "SELECT status FROM wish WHERE item = 45"), "handed_over", "only shown so far");
+    assert_eq!(state(&t, "SELECT status FROM intent WHERE item = 45"), "handed_over", "only shown so far");
     browser.value("document.querySelector('[name=confirm]').checked = true");
     browser.click("#ok");
     assert_eq!(browser.value("document.querySelectorAll('.error, main td').length"), 0, "nothing waits");
-    assert_eq!(state(&t, "SELECT status FROM wish WHERE item = 45"), "not_happened");
+    assert_eq!(state(&t, "SELECT status FROM intent WHERE item = 45"), "not_happened");
 
     // The other language, from the same description.
     let russian = Viewer::start(&t, "ru");

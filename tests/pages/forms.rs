@@ -155,7 +155,7 @@ fn handed_over(t: &Test) -> String {
     let doc = shown(t, "pmisplicense.indoubt", &[]);
     assert_eq!((column(&doc, "kind"), column(&doc, "item")), (vec!["doubt"], vec!["42"]));
     assert!(column(&doc, "told_from")[0].ends_with(" UTC"), "{doc:?}");
-    alter_state(t, "UPDATE wish SET status = 'handed_over'");
+    alter_state(t, "UPDATE intent SET status = 'handed_over'");
     pass(t, 86_400);
     let doc = shown(t, "pmisplicense.indoubt", &[]);
     assert_eq!((column(&doc, "kind"), column(&doc, "told_from")), (vec!["handed_over"], vec![""]));
@@ -195,10 +195,10 @@ fn a_form_ends_a_request_in_doubt_as_resolve_does() {
     for odd in [id.as_str(), "1.bought", "1.bought.x", "1.bought.5001.2"] {
         assert!(refused(&t, "pmisplicense.decide", &[("PARAM_elid", odd)]).contains("is not a request with"), "{odd}");
     }
-    assert_eq!(state(&t, "SELECT status FROM wish"), "handed_over");
+    assert_eq!(state(&t, "SELECT status FROM intent"), "handed_over");
     let doc = shown(&t, "pmisplicense.decide", &submitted(&row, &[("PARAM_confirm", "on")]));
     assert_eq!(goes_on(&doc), ("list", "func=pmisplicense.indoubt"));
-    assert_eq!(state(&t, "SELECT status FROM wish"), "not_happened");
+    assert_eq!(state(&t, "SELECT status FROM intent"), "not_happened");
     assert!(says(&answer(&id, "not_bought", "")).contains("no longer waits for an answer"));
     assert!(refused(&t, "pmisplicense.decide", &[("PARAM_elid", &row)]).contains("no longer waits for an answer"));
     t.cmd("open", 42).ok();

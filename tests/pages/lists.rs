@@ -85,7 +85,10 @@ fn every_list_is_sorted_by_the_columns_that_the_description_offers() {
     for item in [9, 42, 110] {
         opened(&t, item);
     }
-    alter_state(&t, "UPDATE license SET state = 'pool', life = NULL, item = NULL, name = 'free.lic' WHERE item != 42");
+    alter_state(
+        &t,
+        "UPDATE license SET state = 'pool', incarnation = NULL, item = NULL, name = 'free.lic' WHERE item != 42",
+    );
     alter_state(&t, "UPDATE license SET expires = '2031-01-02', state = 'to_free' WHERE id = 5003");
     t.db.exec("DELETE FROM itemparam WHERE intname IN ('licid', 'lickey')", ());
     t.run(["reconcile"]);
@@ -128,7 +131,7 @@ fn pages_read_this_machine_only_and_show_the_end_of_a_key() {
     let t = Test::new();
     opened(&t, 42);
     let key = t.upstream.license(5001).key;
-    alter_state(&t, "UPDATE license SET state = 'pool', life = NULL, item = NULL");
+    alter_state(&t, "UPDATE license SET state = 'pool', incarnation = NULL, item = NULL");
     t.upstream.clear_requests();
     for (func, id) in SHOWING.map(|func| (func, "")).into_iter().chain([("pmisplicense.license", "1-5001")]) {
         let output = asked(&t, func, &[("PARAM_elid", id)]).run();
@@ -203,11 +206,11 @@ fn pages_answer_within_a_second_at_a_hundred_thousand_licenses() {
     opened(&t, 42);
     let sql = format!(
         "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {MANY})
-         INSERT INTO license (account, id, family, module, state, item, life, internal_name, pricelist, name, status,
-             lickey, expires, since) SELECT account, 100000 + i, family, module,
+         INSERT INTO license (account, id, family, module, state, item, incarnation, internal_name, pricelist, name,
+             status, lickey, expires, since) SELECT account, 100000 + i, family, module,
              CASE i % 2 WHEN 0 THEN 'pool' ELSE 'bound' END, CASE i % 2 WHEN 0 THEN NULL ELSE 100000 + i END,
-             CASE i % 2 WHEN 0 THEN NULL ELSE life || i END, internal_name, pricelist, 'host-' || i, status, lickey,
-             expires, since FROM license, n WHERE id = 5001"
+             CASE i % 2 WHEN 0 THEN NULL ELSE incarnation || i END, internal_name, pricelist, 'host-' || i, status,
+             lickey, expires, since FROM license, n WHERE id = 5001"
     );
     alter_state(&t, &sql);
     let last = (MANY / 50 - 1).to_string();

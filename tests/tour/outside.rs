@@ -1,6 +1,6 @@
 //! The events outside while the tour goes on: clients, the seller, the machine, the time.
 use super::Tour;
-use crate::service::{alter_state, day, ends_in, licid, pass};
+use crate::service::{alter_state, back_to_version_5, day, ends_in, licid, pass};
 use crate::support::{Fault, Test};
 
 pub fn happens(tour: &Tour, event: &str) {
@@ -65,17 +65,16 @@ pub fn happens(tour: &Tour, event: &str) {
         }
         "WHMCS sold three licenses" => whmcs(tour),
         "a former version of the program has written the state" => {
-            let former = "ALTER TABLE license DROP COLUMN domains; ALTER TABLE license DROP COLUMN remoteip; \
-                          PRAGMA user_version = 4";
-            rusqlite::Connection::open(t.state_path()).unwrap().execute_batch(former).unwrap();
+            back_to_version_5(t);
         }
         "the former version is installed again" => {
             // To this program a newer state is what its own is to the former version.
-            let newer = "PRAGMA user_version = 6";
+            let newer = "PRAGMA user_version = 7";
             rusqlite::Connection::open(t.state_path()).unwrap().execute_batch(newer).unwrap();
         }
         "all that was a month ago" => {
-            for (table, column) in [("journal", "at"), ("cost", "at"), ("wish", "recorded_at"), ("license", "since")] {
+            for (table, column) in [("journal", "at"), ("cost", "at"), ("intent", "recorded_at"), ("license", "since")]
+            {
                 alter_state(t, &format!("UPDATE {table} SET {column} = {column} - 86400 * {}", days_back()));
             }
         }

@@ -158,17 +158,17 @@ pub fn rejoin(
     }
 }
 
-/// Catches up, and makes this machine a member.
+/// Catches up, makes this machine a member, and brings the schema forward, because the image may be an older program's.
 fn admit(store: &Store, now: DateTime<Utc>) -> Result<(), StoreError> {
     let Some(cluster) = &store.cluster else { return Err(ClusterError::NotReplica.into()) };
     cluster.catch_up()?;
-    if cluster.check_joined().is_ok() {
-        return Ok(());
+    if cluster.check_joined().is_err() {
+        cluster.admitting.set(true);
+        let written = store.write(now, |tx| joined(tx, &cluster.rules.machine));
+        cluster.admitting.set(false);
+        written?;
     }
-    cluster.admitting.set(true);
-    let written = store.write(now, |tx| joined(tx, &cluster.rules.machine));
-    cluster.admitting.set(false);
-    written
+    forward(cluster)
 }
 
 /// Turns an image into this machine's replica, which takes the place of the state at `path`. `of_image`: the entry that
@@ -219,12 +219,16 @@ pub fn bring_forward(path: &Path, log: Box<dyn ClusterLog>, rules: ClusterRules)
     let Some(cluster) = &store.cluster else { return Err(ClusterError::NotReplica.into()) };
     cluster.catch_up()?;
     cluster.check_joined()?;
-    cluster.check_database()?;
+    forward(cluster)
+}
+
+fn forward(cluster: &Cluster) -> Result<(), StoreError> {
     loop {
         let from: i32 = cluster.conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
         if from >= schema::version() {
             return Ok(());
         }
+        cluster.check_database()?;
         let after = replica::position(&cluster.conn)?;
         if cluster.add(after, &[Line::Schema(schema::version())])? != Appended::Written {
             cluster.catch_up()?;

@@ -1,6 +1,7 @@
 //! Two machines on one log in memory: the interleavings of docs/cluster.md that end in the store.
 
 mod memory;
+mod older;
 
 use std::rc::Rc;
 

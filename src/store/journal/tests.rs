@@ -89,9 +89,8 @@ fn a_purchase_ends_the_back_off_and_the_newest_import_is_last() -> Result<(), St
 #[test]
 fn open_intents_are_found_by_their_index() -> Result<(), StoreError> {
     let store = Store::in_memory(&PanelId::parse("simulate").expect("eight letters"))?;
-    for (condition, index) in
-        [(concat!("item = ?1 AND ", is_open!()), "wish_open"), (is_open!(), "wish_open"), (IS_KEY_TAKEN, "wish_key")]
-    {
+    let of_item = concat!("item = ?1 AND ", is_open!());
+    for (condition, index) in [(of_item, "intent_open"), (is_open!(), "intent_open"), (IS_KEY_TAKEN, "intent_key")] {
         let column = |explain: &str, column: usize| -> Result<String, StoreError> {
             let mut statement = store.conn.prepare(&[explain, SELECT, condition].concat())?;
             let rows = statement.raw_query().mapped(|row| row.get::<_, String>(column)).collect::<Result<Vec<_>, _>>();

@@ -45,7 +45,7 @@ fn a_pooled_license_is_claimed_once() -> Result<(), StoreError> {
         matches!(released, Err(StoreError::GivenAway(LicenseId(5003))))
     };
     let [before, other] =
-        [None, Some(incarnation(44).to_string())].map(|life| LicenseRow { incarnation: life, ..row.clone() });
+        [None, Some(incarnation(44).to_string())].map(|incarnation| LicenseRow { incarnation, ..row.clone() });
     assert!(is_given_away(&before) && is_given_away(&other), "a run that has not seen the claim cannot undo it");
     assert_eq!(store.license(account, LicenseId(5003))?.as_ref(), Some(&row));
     assert_eq!(row.key_before.as_deref(), Some("of the client before"));

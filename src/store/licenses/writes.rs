@@ -54,12 +54,13 @@ impl Tx<'_> {
     ) -> Result<(), StoreError> {
         let day = |day: Option<NaiveDate>| day.map(|day| day.to_string());
         self.run(
-            "INSERT INTO license (account, id, family, module, state, life, item, internal_name, mark, pricelist, nodes,
-                 name, ip, last_ip, status, lickey, created, expires, ip_changed, key_changed, since, domains)
+            "INSERT INTO license (account, id, family, module, state, incarnation, item, internal_name, mark, pricelist,
+                 nodes, name, ip, last_ip, status, lickey, created, expires, ip_changed, key_changed, since, domains)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,
                  coalesce(?12, ''), ?13, ?13, coalesce(?14, 0), ?15, ?16, ?17, ?18, ?19, ?20, ?21)
-             ON CONFLICT DO UPDATE SET family = ?3, module = ?4, state = ?5, life = ?6, item = coalesce(?7, item),
-                 internal_name = ?8, mark = ?9, pricelist = ?10, nodes = ?11, name = coalesce(?12, name),
+             ON CONFLICT DO UPDATE SET family = ?3, module = ?4, state = ?5, incarnation = ?6,
+                 item = coalesce(?7, item), internal_name = ?8, mark = ?9, pricelist = ?10, nodes = ?11,
+                 name = coalesce(?12, name),
                  ip = coalesce(?13, ip), last_ip = coalesce(?13, last_ip), status = coalesce(?14, status),
                  lickey = coalesce(?15, lickey), created = coalesce(?16, created), expires = coalesce(?17, expires),
                  ip_changed = coalesce(?18, CASE WHEN ip <> ?13 AND ?13 <> ?22 THEN ?23 END, ip_changed),
@@ -153,9 +154,9 @@ impl Tx<'_> {
         reason: Option<&Reason>,
     ) -> Result<(), StoreError> {
         let changed = self.execute(
-            "UPDATE license SET state = ?3, life = NULL, key_before = NULL, domains = NULL, since = ?4, not_before = ?5, reason = ?6,
-                 last_ip = CASE WHEN ip IS NULL OR ip = '0.0.0.0' THEN last_ip ELSE ip END
-             WHERE account = ?1 AND id = ?2 AND (life IS NULL OR life IS ?7)",
+            "UPDATE license SET state = ?3, incarnation = NULL, key_before = NULL, domains = NULL, since = ?4,
+                 not_before = ?5, reason = ?6, last_ip = CASE WHEN ip IS NULL OR ip = '0.0.0.0' THEN last_ip ELSE ip END
+             WHERE account = ?1 AND id = ?2 AND (incarnation IS NULL OR incarnation IS ?7)",
             params![
                 row.account.0,
                 row.id.0,
@@ -240,8 +241,8 @@ impl Tx<'_> {
         internal_name: &str,
     ) -> Result<bool, StoreError> {
         let changed = self.execute(
-            "UPDATE license SET state = 'claimed', life = ?3, item = ?4, mark = ?5, internal_name = ?6, since = ?7,
-                     key_before = NULL, not_before = NULL, reason = NULL
+            "UPDATE license SET state = 'claimed', incarnation = ?3, item = ?4, mark = ?5, internal_name = ?6,
+                     since = ?7, key_before = NULL, not_before = NULL, reason = NULL
                  WHERE account = ?1 AND id = ?2 AND state IN ('pool', 'to_free') AND state = ?8",
             params![
                 row.account.0,

@@ -118,8 +118,8 @@ fn copies(test: &Test, size: u32) -> Result<(), String> {
          key_before, created, expires, ip_changed, key_changed, since, not_before, reason";
     let sql = format!(
         "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < {copies})
-         INSERT INTO license (account, id, state, life, item, mark, {columns})
-         SELECT account, {FIRST} + i, CASE WHEN i < {POOLED} THEN 'pool' ELSE 'bound' END, life || '-' || i,
+         INSERT INTO license (account, id, state, incarnation, item, mark, {columns})
+         SELECT account, {FIRST} + i, CASE WHEN i < {POOLED} THEN 'pool' ELSE 'bound' END, incarnation || '-' || i,
              CASE WHEN i < {POOLED} THEN NULL ELSE {FIRST} + i END, NULL, {columns}
          FROM license, n",
         copies = size - 1

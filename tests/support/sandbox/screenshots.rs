@@ -37,7 +37,7 @@ pub fn screenshots(folder: Option<&Path>) -> i32 {
     t.upstream.fault(Fault::on("soft.order.param").drop_before());
     t.cmd("open", 47).fails("client");
     let conn = rusqlite::Connection::open(t.state_path()).expect("the state");
-    let handed_over = "UPDATE wish SET status = 'handed_over', recorded_at = recorded_at - 7200 WHERE item = 47";
+    let handed_over = "UPDATE intent SET status = 'handed_over', recorded_at = recorded_at - 7200 WHERE item = 47";
     conn.execute(handed_over, []).expect("the state is written");
     let viewer = Viewer::start(&t, "en");
     browser.open(&viewer.page("pmisplicense.licenses"));
