@@ -440,12 +440,3 @@ fn a_lost_state_file_is_rebuilt_equal_to_the_others() {
     assert!(digests_are_equal(&[&first, &again]));
     assert_eq!(again.machines().expect("machines").len(), 2);
 }
-
-impl Recorded {
-    fn expect_intent(self) -> crate::store::RecordedIntent {
-        match self {
-            Self::Intent(recorded) => recorded,
-            Self::Existing(intent) => panic!("{intent:?}"),
-        }
-    }
-}

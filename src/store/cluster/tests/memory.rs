@@ -14,7 +14,7 @@ use super::super::super::{moment, prepare};
 use super::super::*;
 use super::PANEL;
 use crate::model::ids::PanelId;
-use crate::store::{Installation, Store};
+use crate::store::{Installation, Recorded, RecordedIntent, Store};
 
 thread_local! {
     static NOW_MS: Cell<i64> = const { Cell::new(1_800_000_000_000) };
@@ -262,5 +262,14 @@ impl Node {
     pub fn run(&self) -> Store {
         let conn = Connection::open(self.path()).expect("the replica");
         Store::from_connection(Rc::new(conn)).in_cluster(self.log(), self.rules()).expect("a replica")
+    }
+}
+
+impl Recorded {
+    pub fn expect_intent(self) -> RecordedIntent {
+        match self {
+            Self::Intent(recorded) => recorded,
+            Self::Existing(intent) => panic!("{intent:?}"),
+        }
     }
 }
