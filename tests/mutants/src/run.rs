@@ -33,7 +33,7 @@ const FIRST: [&str; 10] = [
     "src/store",
     "src/model",
     "src/plan",
-    "src/engine/once",
+    "src/engine/send",
     "src/engine/order",
     "src/engine/renew",
     "src/engine/hosting",
