@@ -97,7 +97,7 @@ fn module_name(ctx: &mut Context, module: ModuleId) -> String {
     }
 }
 
-/// True if an operator has to act now. `busy` ends without anybody's help; a doubt about money does not.
+/// True if an operator has to act now. `busy` ends without anybody's help; an intent in doubt does not.
 fn needs_operator(kind: ErrorKind, tries: i64) -> bool {
     match kind {
         ErrorKind::OrderUnknown => true,

@@ -153,8 +153,8 @@ fn a_renewal_in_doubt_is_settled_before_its_license_is_freed() {
     assert_eq!((test.upstream.license(id).licname.as_str(), test.upstream.billed("service.prolong")), ("free.lic", 0));
 }
 
-/// A life ends with its closing, also when the panel was never told that it had begun, or nothing was bought in it:
-/// the next one starts afresh.
+/// An incarnation ends when it is closed, even if the panel never learned that it had begun, or nothing was bought in
+/// it: the next one starts afresh.
 #[test]
 fn an_incarnation_ends_with_its_close_even_if_nothing_was_bought() {
     let test = Test::new();
@@ -390,7 +390,7 @@ fn the_deletion_of_an_accounts_only_license_is_left_to_an_operator() {
     assert_eq!(test.upstream.requests_of("soft.delete"), Vec::new());
 }
 
-/// An item of a life that ended and begins anew is another intent: it may buy again.
+/// An item whose incarnation ended and that begins anew is another intent: it may buy again.
 #[test]
 fn an_item_that_is_opened_again_after_its_close_may_buy_again() {
     let test = Test::new();

@@ -209,7 +209,7 @@ fn what_became_of_a_license_is_told_in_exact_words() {
     );
 }
 
-/// A doubt says until when nothing is sent. A doubt that waits for an operator names the command that ends it.
+/// A request in doubt says until when nothing is sent. One that waits for an operator names the command that ends it.
 #[test]
 fn the_words_of_a_request_in_doubt_name_the_moment_or_the_command() {
     let test = Test::new();

@@ -128,8 +128,8 @@ fn overtaken() -> (Test, u64) {
     (test, id)
 }
 
-/// The mark of the order that followed ends the doubt of an old state. It is the service's license, and nothing is
-/// bought beside it.
+/// The mark of the order that followed settles an order that is in doubt in an old state. The license with that mark is
+/// the service's, and nothing is bought beside it.
 #[test]
 fn a_newer_mark_ends_a_request_in_doubt_of_an_old_state() {
     let (test, id) = overtaken();

@@ -286,7 +286,7 @@ fn a_license_whose_new_key_is_in_doubt_is_put_aside() {
     assert!(licid(&test, 142) != id && orders(&test) == 1);
     open(&test, 143, "55227", 1).ok();
     assert!(licid(&test, 143) != id, "its key is still in doubt");
-    // Nor does the doubt hold up anything else.
+    // Nor does the request in doubt hold up anything else.
     test.run(["--command", "sync", "--module", "7"]).ok();
     test.upstream.land_late();
     settle(&test);
@@ -295,7 +295,7 @@ fn a_license_whose_new_key_is_in_doubt_is_put_aside() {
     test.upstream.fault(Fault::on("soft.edit?read").html());
     open(&test, 144, "55227", 1).fails("bad_answer");
     let held = state(&test, &format!("SELECT state FROM license WHERE id = {id}"));
-    assert_eq!((orders(&test), held.as_str()), (2, "pool"), "not claimed before its doubt is settled");
+    assert_eq!((orders(&test), held.as_str()), (2, "pool"), "not claimed before its request is settled");
     // And sync settles it, though nobody has the license.
     test.run(["--command", "sync", "--module", "7"]).ok();
     assert_eq!(state(&test, "SELECT status FROM intent WHERE kind = 'newkey' ORDER BY id DESC"), "done");
@@ -414,12 +414,12 @@ fn a_sync_pass_ends_a_request_in_doubt_about_a_license_of_no_service() {
     pooled(&test, 41, "55227", 40);
     test.upstream.fault(Fault::on("soft.edit?newkey").late());
     open(&test, 142, "55227", 1).ok();
-    let doubts = || state(&test, "SELECT count(*) FROM intent WHERE status = 'in_doubt'");
-    assert_eq!(doubts(), "1");
+    let in_doubt = || state(&test, "SELECT count(*) FROM intent WHERE status = 'in_doubt'");
+    assert_eq!(in_doubt(), "1");
     test.upstream.land_late();
     settle(&test);
     test.run(["--command", "sync", "--module", "7"]).ok();
-    assert_eq!(doubts(), "0");
+    assert_eq!(in_doubt(), "0");
 }
 
 /// A run that passed a license over keeps others from it no longer, and its own service as long as it runs.

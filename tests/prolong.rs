@@ -392,7 +392,7 @@ fn an_operator_is_asked_when_a_license_is_stopped_in_doubt() {
     assert_eq!(test.upstream.requests_of("service.prolong").len(), 1);
     test.upstream.edit_license(id, |l| (l.status, l.stopped_by) = (2, StoppedBy::Nobody));
     test.cmd("suspend", 42).ok();
-    assert_eq!(license(&test, 42).status, 3, "what a person holds keeps nothing from being stopped");
+    assert_eq!(license(&test, 42).status, 3, "what waits for an operator keeps nothing from being stopped");
 }
 
 /// Refused, and the license cannot be found afterwards: only where that was the refusal is it certain that nothing

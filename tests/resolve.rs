@@ -1,5 +1,5 @@
-//! resolve: an operator ends a doubt (docs/money-safety.md 3), unless that would buy twice or take another's license.
-//! The license is compared with the order and shown before the operator is asked, and marked.
+//! resolve: an operator settles what is in doubt (docs/money-safety.md 3), unless that would buy twice or take
+//! another's license. The license is compared with the order and shown before the operator is asked, and marked.
 use crate::service::{alter_state, licid, opened, settle, state};
 use crate::support::{Fault, Output, Test};
 
@@ -21,7 +21,7 @@ fn resolve(test: &Test, words: &[&str]) -> Output {
     test.run(line)
 }
 
-/// Refused, with these words, and the doubt is left as it was.
+/// Refused, with these words, and the request stays in doubt.
 fn refused(test: &Test, words: &[&str], told: &str) {
     let output = resolve(test, words);
     assert!(output.code == Some(1) && output.stderr.contains(told), "{}", output.stderr);
@@ -274,7 +274,7 @@ fn a_license_of_the_present_account_does_not_end_an_order_of_a_former_one() {
 /// A state that is old sends nothing and ends no doubt, on an operator's word neither. It may show a doubt that ended
 /// since.
 #[test]
-fn an_old_state_marks_nothing_and_ends_no_doubt() {
+fn an_old_state_marks_nothing_and_settles_no_order() {
     let test = in_doubt();
     let id = brought(&test, 55227);
     settle(&test);

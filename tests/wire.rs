@@ -36,8 +36,8 @@ fn an_order_answered_with_two_numbers_is_found_by_its_mark() {
         assert_eq!(test.upstream.pending_faults(), 0, "{n}");
         let bought = test.upstream.licenses();
         assert_eq!((bought.len(), bought[0].id), (1, licid(&test, 42)), "{n}");
-        let doubt = "SELECT count(*) FROM journal WHERE event LIKE '%unknown%' OR event LIKE '%Unknown%'";
-        assert_eq!(state(&test, doubt), "1", "{n}: no number was believed\n{}", test.story());
+        let unknown = "SELECT count(*) FROM journal WHERE event LIKE '%unknown%' OR event LIKE '%Unknown%'";
+        assert_eq!(state(&test, unknown), "1", "{n}: no number was believed\n{}", test.story());
     }
 }
 

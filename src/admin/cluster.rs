@@ -98,21 +98,21 @@ fn refuse_own_licenses(desk: &Desk<'_>) -> Result<bool, ModuleError> {
         return Ok(true);
     }
     let copy = read_copy(path).map_err(state_error)?;
-    let held = copy.count_all_licenses().map_err(state_error)?;
+    let licenses = copy.count_all_licenses().map_err(state_error)?;
     let open = copy.open_intents().map_err(state_error)?.len();
-    if held == 0 && open == 0 {
+    if licenses == 0 && open == 0 {
         return Ok(false);
     }
     let words = text!(
-        "The state of this machine holds licenses of its own ({held}), which the cluster does not know",
-        "В состоянии этой машины есть свои лицензии ({held}), которых кластер не знает"
+        "The state of this machine holds licenses of its own ({licenses}), which the cluster does not know",
+        "В состоянии этой машины есть свои лицензии ({licenses}), которых кластер не знает"
     )
     .changed(text!("Nothing was changed", "Ничего не изменено"))
     .next(text!(
         "begin the cluster on this machine with pmisplicense cluster init, or free them first",
         "начните кластер на этой машине командой pmisplicense cluster init или сначала освободите их"
     ));
-    Err(ModuleError::new(ErrorKind::State, "cluster", held, words))
+    Err(ModuleError::new(ErrorKind::State, "cluster", licenses, words))
 }
 
 fn set_aside(desk: &Desk<'_>) -> Result<Option<PathBuf>, ModuleError> {

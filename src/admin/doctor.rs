@@ -189,7 +189,7 @@ fn answer(desk: &Desk<'_>, checks: &[Check]) -> Answer {
     Answer::new("doctor", text, json).with_code(u8::from(problems > 0))
 }
 
-/// Doubts, licenses to be freed, keys that never came.
+/// Intents in doubt, licenses to be freed, keys that never came.
 fn waiting(desk: &mut Desk<'_>, store: &Store, checks: &mut Checks) -> Result<(), ModuleError> {
     let before = checks.0.len();
     // Refusals are one line, however many services wait. Accounts have another check, which also reads the panel.

@@ -280,7 +280,7 @@ fn cost_word(finding: &Finding) -> Option<String> {
 /// Whether the state is older than the last changes that were made with it. If the program went on before these are all
 /// in the state, it would buy again what was bought.
 fn is_old(some: &[Finding], others: &[Finding]) -> bool {
-    some.iter().chain(others).any(|finding| matches!(finding.remedy, Remedy::Renew(_)))
+    some.iter().chain(others).any(|finding| matches!(finding.remedy, Remedy::CompleteState(_)))
 }
 
 fn only_together(module: ModuleId) -> ModuleError {
@@ -315,7 +315,7 @@ fn seen(module: ModuleId, finding: &Finding) -> SeenDifference {
         command: match &finding.remedy {
             Remedy::Operator(command) => Some(command.clone()),
             Remedy::TakeIn(..)
-            | Remedy::Renew(_)
+            | Remedy::CompleteState(_)
             | Remedy::Look(_)
             | Remedy::SwitchOff(_)
             | Remedy::Free(_)
@@ -427,7 +427,7 @@ fn finding_json(module: ModuleId, finding: &Finding, outcome: &Outcome, lang: La
     let command = match &finding.remedy {
         Remedy::Operator(command) => Some(command.as_str()),
         Remedy::TakeIn(..)
-        | Remedy::Renew(_)
+        | Remedy::CompleteState(_)
         | Remedy::Look(_)
         | Remedy::SwitchOff(_)
         | Remedy::Free(_)

@@ -203,8 +203,8 @@ fn page(
         text.push_str(&format!("{} {name}\n", desk.say(&text!("service {item}", "услуга {item}"))));
     }
     if let Some(row) = row {
-        let (id, held) = (row.id, state_words(row.state));
-        let title = text!(["license {id}, {}", held.en], ["лицензия {id}, {}", held.ru]);
+        let (id, state) = (row.id, state_words(row.state));
+        let title = text!(["license {id}, {}", state.en], ["лицензия {id}, {}", state.ru]);
         text.push_str(&format!("{}\n", desk.say(&title)));
     }
     text.push_str(&table(&head, &cells, desk.width));

@@ -62,9 +62,9 @@ impl Engine<'_> {
         let incarnation = self.incarnation_to_settle(item)?;
         self.check_witness(item, &incarnation).await?;
         self.give_up_orders(item).await?;
-        let held = self.store.licenses_of_item(item.id).map_err(errors::state)?;
+        let rows = self.store.licenses_of_item(item.id).map_err(errors::state)?;
         let mut is_left = false;
-        for row in held.iter().filter(|row| serves(row, &incarnation) || row.state == LicenseState::ToFree) {
+        for row in rows.iter().filter(|row| serves(row, &incarnation) || row.state == LicenseState::ToFree) {
             match self.heir_of(row, None).await? {
                 None => self.give_up(item, row).await?,
                 Some(heir) => {
@@ -83,7 +83,7 @@ impl Engine<'_> {
             return Ok(());
         }
         let incarnation = incarnation.clone();
-        self.commit("end life", move |tx| tx.end_incarnation(&incarnation)).await
+        self.commit("end incarnation", move |tx| tx.end_incarnation(&incarnation)).await
     }
 
     /// Turns orders in doubt of a closed item into "free it when it appears".

@@ -84,11 +84,11 @@ impl Engine<'_> {
         for (id, look) in &work.items {
             self.begin_one();
             let Some(item) = self.item_row(*id).await? else { continue };
-            let held = self.store.incarnation(&item).and_then(|incarnation| {
+            let known = self.store.incarnation(&item).and_then(|incarnation| {
                 let row = self.store.license_of(&incarnation)?;
                 Ok((row, self.store.foreseen(&incarnation.to_string())?))
             });
-            let (row, known) = match held {
+            let (row, known) = match known {
                 Ok((Some(row), known)) => (row, known),
                 // A service that cannot be read is not counted: when its turn comes, it is reported and nothing is
                 // changed.

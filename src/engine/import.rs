@@ -278,9 +278,9 @@ impl Engine<'_> {
         let item = self.item(item).await?;
         let incarnation = self.incarnation_of(&item).await?;
         let row = self.store.license(self.account, id).map_err(errors::state)?;
-        let held = self.store.license_of(&incarnation).map_err(errors::state)?;
+        let bound = self.store.license_of(&incarnation).map_err(errors::state)?;
         let is_taken = row.as_ref().is_some_and(|row| matches!(row.state, LicenseState::Bound | LicenseState::Claimed));
-        if is_taken || held.is_some() || !item.is_ours() || item.module != Some(self.module) {
+        if is_taken || bound.is_some() || !item.is_ours() || item.module != Some(self.module) {
             return Err(not_bound(&item, id));
         }
         let seen = self.read(family, id).await?.ok_or_else(|| errors::license_gone(Some(item.id), id))?;

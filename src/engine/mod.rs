@@ -247,7 +247,7 @@ impl<'p> Engine<'p> {
         self.store.cluster_clock().ok().flatten().map_or(self.now(), |shared| shared.max(self.now()))
     }
 
-    /// The earlier of both clocks: a time that a doubt waits for has passed only when both clocks say so.
+    /// The earlier of both clocks: a time that an intent in doubt waits for has passed only when both clocks say so.
     fn now_at_least(&self) -> DateTime<Utc> {
         // The seller tells whole seconds.
         let theirs = self.their_now().map(|theirs| theirs + chrono::Duration::seconds(1));

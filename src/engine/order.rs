@@ -27,7 +27,7 @@ use crate::ports::{CallError, Outcome, RefusalKind, Upstream as _};
 use crate::store::{NewIntent, Recorded, RecordedIntent, StoreError};
 use crate::text;
 
-use super::order::in_doubt::Whose;
+use super::order::in_doubt::Recipient;
 use super::order::refused::{advised, is_about_address, ordered_before};
 use super::send::Failed;
 use super::{Engine, errors};
@@ -305,7 +305,7 @@ impl Engine<'_> {
         what: &Text,
     ) -> Result<License, ModuleError> {
         self.write_event(intent, IntentEvent::unknown(why), what).await?;
-        match self.settle_order(intent, Whose::Wanted(incarnation)).await? {
+        match self.settle_order(intent, Recipient::Waits(incarnation)).await? {
             Some(license) => Ok(license),
             None => Err(self.still_in_doubt(intent, what)),
         }

@@ -53,7 +53,7 @@ impl Engine<'_> {
             panel: self.panel_id.clone(),
             last_number: self.known_number()?,
             newest_number: self.store.last_number().map_err(errors::state)?,
-            restored: self.has_to_renew()?,
+            restored: self.has_to_complete()?,
             today: self.today(),
             now: self.now(),
         };
@@ -173,7 +173,7 @@ impl Engine<'_> {
                 }
                 // A license that cannot be read does not count as gone.
                 let is_seen = is_listed(row) || !matches!(module, Ok(None));
-                comparison.known_license(row, is_seen, view);
+                comparison.recorded(row, is_seen, view);
                 if let Err(error) = module {
                     comparison.unreadable(row.id, row.item, &error.words());
                     self.check_account().await?;
@@ -298,13 +298,13 @@ impl Engine<'_> {
         let incarnation = self.store.incarnation(&item).map_err(errors::state)?;
         let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
         let desired = self.desired_of(&item);
-        let held = self.store.licenses_of_item(item.id).map_err(errors::state)?;
+        let rows = self.store.licenses_of_item(item.id).map_err(errors::state)?;
         let present = incarnation.to_string();
-        let present = held.iter().find(|row| row.incarnation.as_ref() == Some(&present));
+        let present = rows.iter().find(|row| row.incarnation.as_ref() == Some(&present));
         let holds = match present {
             Some(row) if row.account == self.account => Holds::Present,
             Some(_) => Holds::Elsewhere,
-            None if held.iter().any(|row| row.incarnation.is_some()) => Holds::Former,
+            None if rows.iter().any(|row| row.incarnation.is_some()) => Holds::Former,
             None => Holds::Nothing,
         };
         let buys_elsewhere = self.buys_elsewhere(&item)?;

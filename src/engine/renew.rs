@@ -75,13 +75,13 @@ impl Engine<'_> {
     pub(super) async fn prolong(&mut self, item: &Item) -> Result<(), ModuleError> {
         let incarnation = self.incarnation_of(item).await?;
         self.settle_orders(item, &incarnation, None).await?;
-        let mut held = self.license_to_prolong(item, &incarnation).await?;
-        if let Some((row, seen)) = &mut held {
+        let mut current = self.license_to_prolong(item, &incarnation).await?;
+        if let Some((row, seen)) = &mut current {
             self.check_expiry(item, row, seen)?;
             self.see_last_renewal(row, seen).await?;
         }
-        let payment = self.payment(item, &incarnation, held.as_ref()).await?;
-        if let Some((row, seen)) = held {
+        let payment = self.payment(item, &incarnation, current.as_ref()).await?;
+        if let Some((row, seen)) = current {
             self.pay(item, &incarnation, &row, seen, payment.as_ref()).await?;
         }
         self.finish_prolong(item, &incarnation, payment).await
@@ -139,7 +139,7 @@ impl Engine<'_> {
         &mut self,
         item: &Item,
         incarnation: &Incarnation,
-        held: Option<&(LicenseRow, License)>,
+        current: Option<&(LicenseRow, License)>,
     ) -> Result<Option<Payment>, ModuleError> {
         let of_run = self.payment_of_run(incarnation)?;
         let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
@@ -152,8 +152,8 @@ impl Engine<'_> {
         let Some(paid_end) = paid_end else { return Ok(None) };
         let first = Payment {
             paid_end,
-            license: held.map(|(row, _)| row.id),
-            expires_before: held.and_then(|(_, seen)| seen.expires.day()),
+            license: current.map(|(row, _)| row.id),
+            expires_before: current.and_then(|(_, seen)| seen.expires.day()),
             item_end_before: item.expires,
             finished: false,
         };

@@ -233,7 +233,7 @@ impl Engine<'_> {
 
     /// Settles every intent in doubt about a license. Until then nothing is sent for it (docs/money-safety.md 2).
     pub(super) async fn settle_license(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
-        self.step("read doubts").await?;
+        self.step("read intents in doubt").await?;
         let open = self.store.open_intents_of_license(row.account, row.id).map_err(errors::state)?;
         for intent in open {
             self.settle_about(row, &intent).await?;
@@ -307,7 +307,7 @@ impl Engine<'_> {
     /// Settles the intents about a license that the seller may still carry out. An intent that waits for an operator is
     /// past that time.
     pub(super) async fn settle_pending(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
-        self.step("read doubts").await?;
+        self.step("read intents in doubt").await?;
         let open = self.store.open_intents_of_license(row.account, row.id).map_err(errors::state)?;
         for intent in open.iter().filter(|intent| intent.status == IntentStatus::InDoubt) {
             self.settle_about(row, intent).await?;

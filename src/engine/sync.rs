@@ -22,7 +22,7 @@ use crate::text;
 
 use super::change::Kept;
 use super::open::usable;
-use super::order::in_doubt::Whose;
+use super::order::in_doubt::Recipient;
 use super::{Engine, errors};
 
 impl Engine<'_> {
@@ -217,7 +217,7 @@ impl Engine<'_> {
                 | IntentStatus::NotSent
                 | IntentStatus::NotHappened => awaits_of(&intent, incarnation, product),
             };
-            self.settle_awaited(&intent, Whose::of(awaits, incarnation, shown), awaits).await?;
+            self.settle_awaited(&intent, Recipient::of(awaits, incarnation, shown), awaits).await?;
         }
         Ok(())
     }
@@ -227,7 +227,7 @@ impl Engine<'_> {
     pub(super) async fn free_orders_given_up(&mut self, item: ItemId) -> Result<(), ModuleError> {
         for intent in self.orders_in_doubt(item)? {
             if intent.status == IntentStatus::FreeWhenAppears {
-                self.settle_order(&intent, Whose::Nobodys).await?;
+                self.settle_order(&intent, Recipient::Nobody).await?;
             }
         }
         Ok(())

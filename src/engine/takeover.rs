@@ -149,8 +149,8 @@ impl Engine<'_> {
         if !is_candidate(&seen, row.as_ref()) {
             return Ok(Ok(None));
         }
-        let held = row.is_some_and(|row| row.incarnation.is_some());
-        if held || !seen.is_incomplete() {
+        let serves = row.is_some_and(|row| row.incarnation.is_some());
+        if serves || !seen.is_incomplete() {
             return Ok(Ok(Some((seen, false))));
         }
         Ok(self.whole_or_left(family, seen).await?.map(|whole| whole.map(|seen| (seen, true))))

@@ -181,7 +181,7 @@ fn the_saved_document_is_exact_and_holds_no_secret() {
     assert_eq!(calls, [want]);
 }
 
-/// Ten tries, read after the error was saved; a doubt about money at once; `busy` never; one task only.
+/// Ten tries, read after the error was saved; an intent in doubt at once; `busy` never; one task only.
 #[test]
 fn one_task_is_made_after_ten_tries_or_for_a_request_in_doubt() {
     let after_save = |fake: Fake, kind| calls_of(fake, kind, Some(31)).into_iter().skip(1).collect::<Vec<_>>();

@@ -131,8 +131,8 @@ impl LicenseRow {
 
     /// Whether it serves an incarnation, or was claimed to replace the license of another account that serves it.
     pub fn is_of(&self, incarnation: &Incarnation) -> bool {
-        let held = self.incarnation.as_ref();
-        held == Some(&incarnation.to_string()) || held == Some(&incarnation.beside().to_string())
+        let serves = self.incarnation.as_ref();
+        serves == Some(&incarnation.to_string()) || serves == Some(&incarnation.beside().to_string())
     }
 
     /// The time for which it has had its state. A moment that lies ahead was written down while the clock was wrong,

@@ -248,8 +248,8 @@ pub enum Remedy {
     /// The license is added to the state: bound to the item, or freed.
     TakeIn(LicenseId, Option<ItemId>),
     /// The running number is raised, the state counts as current.
-    Renew(u32),
-    /// The item is handled as by `sync_item`: differences are carried out, doubts settled, parameters saved.
+    CompleteState(u32),
+    /// The item is handled as by `sync_item`: differences are carried out, intents in doubt settled, parameters saved.
     Look(ItemId),
     /// Automatic renewal is switched off.
     SwitchOff(LicenseId),
@@ -267,7 +267,7 @@ impl Remedy {
         match self {
             Self::TakeIn(_, Some(_)) => "bind",
             Self::TakeIn(_, None) | Self::Free(_) => "free",
-            Self::Renew(_) => "renew_state",
+            Self::CompleteState(_) => "renew_state",
             Self::Look(_) => "sync",
             Self::SwitchOff(_) => "switch_off",
             Self::Obtain(_) => "obtain",
@@ -282,7 +282,7 @@ impl Remedy {
                 text!("bind license {id} to service {item}", "привязать лицензию {id} к услуге {item}")
             }
             Self::TakeIn(id, None) | Self::Free(id) => text!("free license {id}", "освободить лицензию {id}"),
-            Self::Renew(number) => {
+            Self::CompleteState(number) => {
                 let next = number.saturating_add(1);
                 text!(
                     "treat this state as up to date again; the mark of its next order gets number {next}",
@@ -304,7 +304,11 @@ impl Remedy {
     pub fn is_weighty(&self) -> bool {
         match self {
             Self::TakeIn(_, None) | Self::Free(_) | Self::Obtain(_) => true,
-            Self::TakeIn(_, Some(_)) | Self::Renew(_) | Self::Look(_) | Self::SwitchOff(_) | Self::Operator(_) => false,
+            Self::TakeIn(_, Some(_))
+            | Self::CompleteState(_)
+            | Self::Look(_)
+            | Self::SwitchOff(_)
+            | Self::Operator(_) => false,
         }
     }
 }
@@ -369,7 +373,11 @@ mod tests {
         for (remedy, counts, words) in [
             (Remedy::TakeIn(license, Some(item)), false, "bind license 5001 to service 42"),
             (Remedy::TakeIn(license, None), true, "free license 5001"),
-            (Remedy::Renew(7), false, "treat this state as up to date again; the mark of its next order gets number 8"),
+            (
+                Remedy::CompleteState(7),
+                false,
+                "treat this state as up to date again; the mark of its next order gets number 8",
+            ),
             (Remedy::Look(item), false, "look at service 42 as sync does"),
             (Remedy::SwitchOff(license), false, "switch off automatic renewal of license 5001"),
             (Remedy::Free(license), true, "free license 5001"),

@@ -159,13 +159,13 @@ mod tests {
     /// since. The fields that the seller shows may have changed.
     #[test]
     fn a_license_that_changed_hands_is_not_freed() {
-        let life = |item: u32, closes: u32| Some(format!("{item}/2027-01-01 00:00:00/{closes}"));
-        let bound = LicenseRow { incarnation: life(42, 0), ..test_row(5001) };
+        let serves = |item: u32, closes: u32| Some(format!("{item}/2027-01-01 00:00:00/{closes}"));
+        let bound = LicenseRow { incarnation: serves(42, 0), ..test_row(5001) };
         let to_free = LicenseRow { state: LicenseState::ToFree, incarnation: None, ..test_row(5001) };
         let taken = LicenseRow {
             state: LicenseState::Claimed,
             item: Some(ItemId(43)),
-            incarnation: life(43, 0),
+            incarnation: serves(43, 0),
             ..test_row(5001)
         };
         let given = LicenseRow { state: LicenseState::Bound, ..taken.clone() };
@@ -180,7 +180,12 @@ mod tests {
             ("being taken for another service", &to_free, taken.clone(), false),
             ("given to another service", &to_free, given.clone(), false),
             ("bound, now to another service", &bound, given, false),
-            ("bound, now to a later life", &bound, LicenseRow { incarnation: life(42, 1), ..bound.clone() }, false),
+            (
+                "bound, now to a later incarnation",
+                &bound,
+                LicenseRow { incarnation: serves(42, 1), ..bound.clone() },
+                false,
+            ),
         ] {
             assert_eq!(is_held_as(before, &now), want, "{case}");
         }

@@ -3,14 +3,14 @@
 
 use crate::error::Halt;
 
-/// Whether a free license whose doubts could not be settled is passed over, so that another one is taken. Otherwise the
-/// run fails.
+/// Whether a free license is passed over when its intents in doubt could not be settled, so that another one is taken.
+/// Otherwise the run fails.
 pub fn passes_over_license(halt: Halt) -> bool {
     matches!(halt, Halt::InDoubt | Halt::HandedOver | Halt::Unreachable)
 }
 
-/// Whether a license may be stopped although a doubt could not be settled: the seller can no longer carry that request
-/// out, and only an operator can say what became of it.
+/// Whether a license may be stopped although an intent in doubt could not be settled: the seller can no longer carry
+/// that request out, and only an operator can say what became of it.
 pub fn allows_stopping(halt: Halt) -> bool {
     matches!(halt, Halt::HandedOver)
 }
@@ -21,12 +21,13 @@ pub fn may_arrive_late(halt: Halt) -> bool {
     matches!(halt, Halt::InDoubt | Halt::Unreachable | Halt::BadAnswer)
 }
 
-/// Whether a pass over many services ends, because no other service could be read either.
+/// Whether a sync pass ends, because no other service could be read either.
 pub fn ends_sync_pass(halt: Halt) -> bool {
     matches!(halt, Halt::Database)
 }
 
-/// Whether a pass that failed for a service counts as its failure. It does not while another run works on the service.
+/// Whether a sync pass that failed for a service counts as its failure. It does not while another run works on the
+/// service.
 pub fn counts_as_failure(halt: Halt) -> bool {
     !matches!(halt, Halt::Busy)
 }

@@ -80,12 +80,12 @@ pub enum Choice {
 /// Whether the license exists, no service has it, and it is not free: in our state it neither serves a service, nor is
 /// it being taken for one, pooled or to be freed; and the seller does not show it as free.
 pub fn is_importable(seen: &License, known: Known<'_>) -> bool {
-    let held = known.row.is_some_and(|row| match row.state {
+    let serves = known.row.is_some_and(|row| match row.state {
         LicenseState::Bound | LicenseState::Claimed | LicenseState::Pool | LicenseState::ToFree => true,
         LicenseState::Stopped | LicenseState::Deleted => false,
     });
     let free = seen.looks_free() || matches!(known.mark, Some(Mark::Pool { .. }));
-    !held && !free && seen.status != LicenseStatus::Deleted
+    !serves && !free && seen.status != LicenseStatus::Deleted
 }
 
 /// Whether this installation bought or bound it, and no service gave it back. A license that was given back keeps its
@@ -187,8 +187,8 @@ mod tests {
         let unpaid = License { status: LicenseStatus::Ordered, ..seen.clone() };
         let nothing = || Known { row: None, mark: None, in_doubt: false };
         let marked = |mark| Known { mark: Some(mark), ..nothing() };
-        let held = |index: usize| Known { row: rows.get(index), ..nothing() };
-        let given_back = |index: usize| Known { mark: Some(&order), ..held(index) };
+        let with_row = |index: usize| Known { row: rows.get(index), ..nothing() };
+        let given_back = |index: usize| Known { mark: Some(&order), ..with_row(index) };
         for (case, seen, known, search, want) in [
             ("marked, all", &seen, marked(&order), "", "import"),
             ("marked, part of the name", &seen, marked(&order), "shop", "import"),
@@ -199,16 +199,16 @@ mod tests {
             ("foreign, part of the name", &seen, nothing(), "shop", "not meant"),
             ("foreign, named", &seen, nothing(), "5001", "import"),
             ("foreign, another named", &seen, nothing(), "5002,5003", "not meant"),
-            ("in use", &seen, held(0), "", "leave"),
-            ("being taken", &seen, held(1), "5001", "leave"),
-            ("pooled", &seen, held(2), "5001", "leave"),
-            ("to be freed", &seen, held(3), "", "leave"),
+            ("in use", &seen, with_row(0), "", "leave"),
+            ("being taken", &seen, with_row(1), "5001", "leave"),
+            ("pooled", &seen, with_row(2), "5001", "leave"),
+            ("to be freed", &seen, with_row(3), "", "leave"),
             ("stopped after its service", &seen, given_back(4), "", "not meant"),
             ("stopped after its service, its address", &seen, given_back(4), "192.0.2", "not meant"),
             ("stopped after its service, named", &seen, given_back(4), "5001", "import, new key"),
-            ("stopped, its mark is gone", &seen, held(4), "", "not meant"),
-            ("stopped, its mark is gone, named", &seen, held(4), "5001", "import, new key"),
-            ("stopped, taken by another installation, named", &theirs, held(4), "5001", "leave"),
+            ("stopped, its mark is gone", &seen, with_row(4), "", "not meant"),
+            ("stopped, its mark is gone, named", &seen, with_row(4), "5001", "import, new key"),
+            ("stopped, taken by another installation, named", &theirs, with_row(4), "5001", "leave"),
             ("gone by our state, and there", &seen, given_back(5), "", "not meant"),
             ("gone by our state, and there, named", &seen, given_back(5), "5001", "import, new key"),
             ("pool mark", &seen, marked(&pool), "", "leave"),
@@ -224,12 +224,12 @@ mod tests {
             };
             assert_eq!(got, want, "{case}");
         }
-        for free in [held(2), held(3), marked(&pool)] {
+        for free in [with_row(2), with_row(3), marked(&pool)] {
             let Choice::Leave(why) = choose(&seen, free, &Search::parse(None)) else { panic!("it is left") };
             assert_eq!(why.en, "license 5001 is free or waits to be freed");
         }
         assert!(!Search::parse(Some("0")).names(LicenseId(0)), "no license has the number 0");
-        let importable = |index: usize| is_importable(&seen, held(index));
+        let importable = |index: usize| is_importable(&seen, with_row(index));
         assert_eq!([0, 1, 2, 3, 4].map(importable), [false, false, false, false, true]);
         assert!(is_importable(&seen, nothing()) && !is_importable(&free, nothing()));
         assert!(!is_importable(&seen, marked(&pool)) && is_ours(marked(&order)) && !is_ours(given_back(4)));

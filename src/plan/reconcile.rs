@@ -4,7 +4,7 @@
 //!
 //! The comparison gets its input piece by piece, so that an account of any size needs little memory: of what agrees,
 //! only a few numbers are kept. The order of the calls is: each row of the seller's lists ([`Comparison::listed`]),
-//! each row of our state ([`Comparison::known_license`]), the services that marks name ([`Comparison::marked`]), all
+//! each row of our state ([`Comparison::recorded`]), the services that marks name ([`Comparison::marked`]), all
 //! other services ([`Comparison::service`]), and [`Comparison::finish`].
 
 mod known;
@@ -193,7 +193,7 @@ impl<'g> Comparison<'g> {
     }
 
     /// A row of our state, after all lists were read. `is_listed`: it was compared with them already.
-    pub fn known_license(&mut self, row: &LicenseRow, is_listed: bool, view: Option<&ItemView>) {
+    pub fn recorded(&mut self, row: &LicenseRow, is_listed: bool, view: Option<&ItemView>) {
         if !is_listed {
             self.row(row, None, view);
         }
@@ -271,7 +271,7 @@ impl<'g> Comparison<'g> {
                     "у продавца есть метка с номером {highest}, а состояние знает номера только до {last}"
                 )
             };
-            self.add(Kind::OldState, None, None, what, Remedy::Renew(number));
+            self.add(Kind::OldState, None, None, what, Remedy::CompleteState(number));
             if let Some(finding) = self.list.last_mut() {
                 finding.step = Some(text!(
                     "continue after number {number}. The seller may still carry out what was sent shortly before the state was lost: apply this only when settle_s is over since then",

@@ -217,7 +217,7 @@ impl Settings {
         Ok(settings)
     }
 
-    /// Checks the times: an intent must have enough time to be sent and answered before its doubt may be ended.
+    /// Checks the times: an intent must have enough time to be sent and answered before it may be settled.
     fn check_times(&self, cluster: &Table<'_>, module: Option<ModuleId>) -> Result<(), ModuleError> {
         let upstream = self.own_rules(module).upstream;
         let (settle, timeout) = (upstream.settle_s, upstream.timeout_s);

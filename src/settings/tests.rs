@@ -114,7 +114,7 @@ fn each_wrong_setting_of_a_cluster_has_its_own_error() {
     let hosts: Vec<_> = read.hosts.iter().map(|host| (host.host.as_str(), host.port)).collect();
     assert_eq!(hosts, [("127.0.0.1", 3306), ("localhost", 3307), ("::1", 3308)]);
     assert_eq!((read.user.as_str(), read.schema.as_str(), read.lease_s), ("pml", "licenses", 180));
-    // A doubt lasts until the intent can no longer take effect. Without a cluster no wait is longer than before.
+    // An intent stays in doubt until it can no longer take effect. Without a cluster no wait is longer than before.
     assert_eq!(good.rules(None).upstream.settle_s, 900 + 60 + 60);
     assert_eq!(parse("").expect("good settings").rules(None).upstream.settle_s, 900);
     for (lines, words) in [

@@ -16,13 +16,13 @@ const KNOWN_TO: &str = "known_to";
 /// The beginning of the names of the values that say: the state is completed for an account.
 const COMPLETE: &str = "complete:";
 
-/// What version 0.1.0 wrote for all accounts together, instead of [`taken_in`] for each.
-const TAKEN_IN: &str = "taken_in";
+/// What version 0.1.0 wrote for all accounts together, instead of [`completed_number`] for each.
+const COMPLETED_NUMBER: &str = "taken_in";
 
 /// The name of the highest running number when the state was last completed for an account. An unknown license of the
 /// account with a lower mark was checked then.
-fn taken_in(account: AccountId) -> String {
-    format!("{TAKEN_IN}:{account}")
+fn completed_number(account: AccountId) -> String {
+    format!("{COMPLETED_NUMBER}:{account}")
 }
 
 /// The name of the moment (seconds) at which the state was last completed for an account.
@@ -75,9 +75,9 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::number`].
-    pub fn taken_in(&self, account: AccountId) -> Result<Option<u32>, StoreError> {
-        let known = self.number(&taken_in(account))?;
-        known.map_or_else(|| self.number(TAKEN_IN), |known| Ok(Some(known)))
+    pub fn completed_number(&self, account: AccountId) -> Result<Option<u32>, StoreError> {
+        let known = self.number(&completed_number(account))?;
+        known.map_or_else(|| self.number(COMPLETED_NUMBER), |known| Ok(Some(known)))
     }
 
     /// When the state was last completed for an account; `None`: it never was.
@@ -111,7 +111,7 @@ impl Tx<'_> {
     pub fn set_complete(&self, account: AccountId, number: u32, at: DateTime<Utc>) -> Result<(), StoreError> {
         self.remember_known_number()?;
         self.raise_last_number(number)?;
-        self.set_meta(&taken_in(account), &number.to_string())?;
+        self.set_meta(&completed_number(account), &number.to_string())?;
         self.set_meta(&completed_at(account), &at.timestamp().to_string())?;
         self.set_meta(&complete(account), "yes")
     }
@@ -122,7 +122,7 @@ impl Tx<'_> {
     /// # Errors
     /// A value is not a number.
     pub(super) fn unite_ages(&self, from: AccountId, into: AccountId) -> Result<(), StoreError> {
-        for name in [taken_in, completed_at] {
+        for name in [completed_number, completed_at] {
             let value = |account| read_number(self.conn, &name(account));
             if let Some(greater) = value(from)?.max(value(into)?) {
                 self.set_meta(&name(into), &greater.to_string())?;
@@ -167,7 +167,7 @@ mod tests {
 
     fn ages(store: &Store) -> [Age; 2] {
         let of = |account| -> Result<_, StoreError> {
-            Ok((store.old_since(account)?.is_some(), store.known_number(account)?, store.taken_in(account)?))
+            Ok((store.old_since(account)?.is_some(), store.known_number(account)?, store.completed_number(account)?))
         };
         [ONE, OTHER].map(|account| of(account).expect("a state"))
     }
@@ -203,7 +203,7 @@ mod tests {
     #[test]
     fn the_number_of_an_earlier_version_counts_for_each_account() {
         let store = Store::in_memory(&PanelId::parse("simulate").expect("eight letters")).expect("a state");
-        store.write(chrono::Utc::now(), |tx| tx.set_meta(TAKEN_IN, "5")).expect("written");
+        store.write(chrono::Utc::now(), |tx| tx.set_meta(COMPLETED_NUMBER, "5")).expect("written");
         assert_eq!(ages(&store), [(false, 0, Some(5)), (false, 0, Some(5))]);
     }
 
@@ -217,7 +217,7 @@ mod tests {
             tx.set_complete(OTHER, 7, day(3))?;
             tx.unite_ages(ONE, OTHER)
         })?;
-        let known = |store: &Store| Ok::<_, StoreError>((store.taken_in(OTHER)?, store.completed_at(OTHER)?));
+        let known = |store: &Store| Ok::<_, StoreError>((store.completed_number(OTHER)?, store.completed_at(OTHER)?));
         assert_eq!(known(&store)?, (Some(9), Some(day(3))));
         assert_eq!(store.old_since(OTHER)?, None);
         store.write(day(4), |tx| {

@@ -2,7 +2,7 @@
 //! account is used again after an operator confirmed that it is the same. Licenses of an account that nobody buys from
 //! any more are always reported.
 use super::takeover::on_terminal;
-use super::{difference, fine, in_state, json, left_undone, opened, person, refused, troubled};
+use super::{difference, fine, in_state, json, left_undone, opened, operator, refused, troubled};
 use crate::service::{ends_in, state};
 use crate::support::{Fault, Test};
 
@@ -58,7 +58,7 @@ fn every_spelling_of_the_sellers_address_is_the_same_account() {
         t.module_param(7, "url", &url);
         t.cmd("sync_item", 42).ok();
         fine(&t, "sync");
-        assert!(!person(&t, "doctor").stdout.contains("accept-account"), "{url}");
+        assert!(!operator(&t, "doctor").stdout.contains("accept-account"), "{url}");
     }
     assert_eq!((state(&t, "SELECT count(*) FROM account"), t.upstream.billed("service.prolong")), ("1".into(), 1));
     // An earlier version wrote the address down as it was typed.
@@ -75,7 +75,7 @@ fn a_renamed_account_goes_on_once_an_operator_says_it_is_the_same() {
     let t = last_day();
     rename(&t);
     for command in ["sync", "reconcile", "import", "explain 42"] {
-        assert_eq!(person(&t, command).code, Some(1), "{command}");
+        assert_eq!(operator(&t, command).code, Some(1), "{command}");
     }
     assert_eq!(t.upstream.billed("service.prolong"), 0);
     assert!(joined(&troubled(&t, "doctor")).contains("doctor --accept-account 7"));
@@ -85,7 +85,7 @@ fn a_renamed_account_goes_on_once_an_operator_says_it_is_the_same() {
     t.cmd("suspend", 42).ok();
     t.cmd("resume", 42).ok();
     assert!(fine(&t, "reconcile").contains("agree"));
-    assert!(!person(&t, "doctor").stdout.contains("accept-account"));
+    assert!(!operator(&t, "doctor").stdout.contains("accept-account"));
     assert_eq!(state(&t, "SELECT count(*) FROM journal WHERE event = 'account_same'"), "1");
     // The former name leads to the same account, if the settings go back to it or another module has it.
     t.module_param(7, "url", &t.upstream.url());
@@ -106,7 +106,7 @@ fn pool_and_requests_in_doubt_and_costs_go_along_with_a_renamed_account() {
     t.upstream.age(5001, 40);
     ends_in(&t, 5002, 1);
     t.upstream.fault(Fault::on("service.prolong").late());
-    let lost = person(&t, "sync");
+    let lost = operator(&t, "sync");
     assert_eq!(state(&t, "SELECT status FROM intent WHERE kind = 'renewal'"), "in_doubt", "{}", lost.story);
     let cost = json(&t, "report")["products"].clone();
     rename(&t);
@@ -131,7 +131,7 @@ fn what_was_bound_with_a_former_account_is_never_passed_over_in_silence() {
     let told = joined(&left_undone(&t));
     assert!(told.contains("Module 7 bound 1 license ") && told.contains("doctor --accept-account 7"), "{told}");
     assert_eq!(t.upstream.billed("service.prolong"), 1, "the rest is done: {}", t.story());
-    assert_eq!(person(&t, "list --problems").code, Some(1));
+    assert_eq!(operator(&t, "list --problems").code, Some(1));
     assert_eq!(json(&t, "list")["licenses"][0]["problems"], serde_json::json!(["former_account"]));
     assert_eq!(t.run(["--command", "sync"]).fails("config").attribute("object"), "account");
     assert_eq!(t.run(["--command", "sync_server", "--module", "7"]).fails("config").attribute("object"), "account");
@@ -160,7 +160,7 @@ fn the_advice_about_a_former_account_leads_out() {
         while t.cmd("sync_item", 42).code != Some(0) {
             let fresh = advice(&text).into_iter().find(|command| !followed.contains(command));
             let command = fresh.unwrap_or_else(|| panic!("a circle after {followed:?}: {text}"));
-            let output = person(&t, &format!("{command} --yes"));
+            let output = operator(&t, &format!("{command} --yes"));
             followed.push(command);
             text = if output.code == Some(0) { t.cmd("sync_item", 42).message().to_owned() } else { output.stderr };
             // If the text names only the second way, that way is taken.
@@ -187,7 +187,7 @@ fn what_stays_with_a_former_account_is_named_while_a_paid_service_needs_it() {
     t.module_param(7, "url", &elsewhere.url());
     fine(&t, "doctor --accept-account 7 --other --yes");
     fine(&t, "sync");
-    assert!(joined(&person(&t, "doctor").stdout).contains("pmisplicense move ITEM"));
+    assert!(joined(&operator(&t, "doctor").stdout).contains("pmisplicense move ITEM"));
     in_state(&t, &format!("UPDATE license SET expires = '{}'", super::day_in(1)));
     let told = joined(&left_undone(&t));
     assert!(told.contains("License 5001 of service 42") && told.contains("pmisplicense move 42"), "{told}");
@@ -321,7 +321,7 @@ fn no_sweep_is_content_while_a_servers_license_is_with_a_former_account() {
     fine(&t, "sync --sweep --adopt");
     accepted_before(&t);
     for line in ["sync --sweep", "sync --sweep --module 3", "sync"] {
-        let output = person(&t, line);
+        let output = operator(&t, line);
         let told = joined(&output.stderr);
         assert_eq!(output.code, Some(1), "{line}: {}", output.story);
         assert!(told.contains("Module 7 bound 1 license ") && told.contains("doctor --accept-account 7"), "{told}");
@@ -333,7 +333,7 @@ fn no_sweep_is_content_while_a_servers_license_is_with_a_former_account() {
     fine(&t, "sync --sweep");
     in_state(&t, &format!("UPDATE license SET expires = '{}'", super::day_in(1)));
     for line in ["sync --sweep", "sync"] {
-        let told = joined(&person(&t, line).stderr);
+        let told = joined(&operator(&t, line).stderr);
         assert!(told.contains("of service 50") && told.contains("pmisplicense move 50"), "{line}: {told}");
     }
     assert_eq!((t.upstream.billed("soft.order.param"), elsewhere.billed("soft.order.param")), (1, 0));

@@ -1,6 +1,6 @@
 //! bind and unbind when something is in the way: a mark of ours that is there already, an order in doubt, an account
 //! that the module no longer has. Also what reconcile does about licenses that nobody uses.
-use super::{difference, fine, in_state, json, opened, person, refused, troubled};
+use super::{difference, fine, in_state, json, opened, operator, refused, troubled};
 use crate::service::state;
 use crate::support::{Fault, Test};
 
@@ -105,7 +105,7 @@ fn the_advice_of_a_move_that_its_own_old_license_prevents_leads_out() {
     // The operator did what the advice says.
     elsewhere.clear_faults();
     t.upstream.edit_license(5001, |l| l.status = 4);
-    person(&t, "reconcile --apply --yes");
+    operator(&t, "reconcile --apply --yes");
     assert_eq!((t.item(42).param("licid"), elsewhere.billed("soft.order.param")), ("9001", 1), "{}", t.story());
     assert_eq!(t.item(42).param("lickey"), elsewhere.license(9001).key);
 }

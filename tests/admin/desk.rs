@@ -1,5 +1,5 @@
 //! Points that hindered an administrator at work (tests/desk_points.md): words, exit codes, and overlong lines.
-use super::{day_in, difference, fine, in_state, json, on_terminal, opened, person, refused, troubled};
+use super::{day_in, difference, fine, in_state, json, on_terminal, opened, operator, refused, troubled};
 use crate::support::{Fault, Test};
 
 fn words(text: &str) -> String {
@@ -203,7 +203,7 @@ fn a_next_step_is_a_field_of_its_own() {
             .unwrap()
             .ends_with(". Next: pmisplicense reconcile, then pmisplicense reconcile --apply")
     );
-    let asked = person(&t, &format!("restore {copy}"));
+    let asked = operator(&t, &format!("restore {copy}"));
     assert!(
         asked.stderr.starts_with("There is no terminal to ask on. Nothing was done. Next: repeat"),
         "{}",

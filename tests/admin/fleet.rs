@@ -1,6 +1,6 @@
 //! Thousands of licenses: a comparison asks for pages and batches, never for one license or service alone, and draws
 //! its bar only where somebody looks. `PMISPLICENSE_FLEET=100000` makes it a measurement, shown with --nocapture.
-use super::{day_in, difference, fine, json, person};
+use super::{day_in, difference, fine, json, operator};
 use crate::support::{Fault, Test};
 use std::time::Instant;
 
@@ -126,12 +126,12 @@ fn every_difference_among_many_is_found_and_put_right() {
     assert_eq!(difference(&found, "duplicate")["license"].as_u64(), Some(twice));
     t.upstream.with(|w| drop(w.licenses.remove(&twice)));
     t.upstream.fault(Fault::on("soft.edit").nth(1).times(2).status(500));
-    let output = person(&t, "reconcile --apply");
+    let output = operator(&t, "reconcile --apply");
     assert!(output.stderr.lines().filter(|line| line.contains("/4 ")).count() == 4, "{}", output.stderr);
     assert_eq!(output.code, Some(1));
     let left = json(&t, "reconcile")["left"].as_u64().unwrap();
     assert!((1..4).contains(&left), "{left} left");
-    person(&t, "reconcile --apply");
+    operator(&t, "reconcile --apply");
     assert_eq!(t.upstream.license(LICENSE + 700).licname, "shop");
     assert_eq!(t.upstream.license(LICENSE + 1_099).autoprolong, "null");
     assert_eq!(t.item(1_500).param("lickey"), "FLEET-KEY-500");

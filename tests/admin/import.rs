@@ -2,7 +2,7 @@
 //! when they are chosen.
 use super::fleet::measured;
 use super::takeover::{changes, killed_at, one};
-use super::{day_in, fine, json, person, refused, troubled};
+use super::{day_in, fine, json, operator, refused, troubled};
 use crate::support::Test;
 use crate::support::upstream::Crowd;
 
@@ -52,7 +52,7 @@ fn import_lists_what_nobody_has_and_takes_what_is_chosen() {
         "{text}"
     );
     assert!(text.lines().all(|line| line.chars().count() <= 60), "{text}");
-    assert!(person(&t, "import --lang ru").stdout.contains("чужая"));
+    assert!(operator(&t, "import --lang ru").stdout.contains("чужая"));
     assert!(refused(&t, &format!("import {foreign}")).contains("--yes"));
     assert_eq!((imports(&t), changes(&t)), (0, Vec::new()));
 
@@ -149,7 +149,7 @@ fn an_import_of_what_cannot_be_meant_changes_nothing() {
     refused(&t, &format!("import {foreign} 777777 --yes"));
     refused(&t, "import --module 3");
     for line in ["import x", "import --foreign", "import 5001 --all", "import --itemtype vds"] {
-        assert_eq!(person(&t, line).code, Some(2), "{line}");
+        assert_eq!(operator(&t, line).code, Some(2), "{line}");
     }
     assert_eq!(json(&t, "import --itemtype softexternal")["licenses"], serde_json::json!([]));
     assert_eq!(imports(&t), 0, "a wrong number among right ones: none of them");

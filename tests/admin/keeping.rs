@@ -1,5 +1,5 @@
 //! The commands for the state file: backup, restore, begin-anew. Also commands that only look while there is no state.
-use super::{fine, in_state, json, opened, person, refused};
+use super::{fine, in_state, json, opened, operator, refused};
 use crate::service::{changes, licid};
 use crate::support::Test;
 use rusqlite::Connection;
@@ -299,7 +299,7 @@ fn a_look_makes_no_state_and_no_folder_and_says_that_there_is_none() {
         "--command open --item 42 --dry-run",
     ];
     for line in looks {
-        let output = person(&t, line);
+        let output = operator(&t, line);
         let said = format!("{} {}", output.stdout, output.stderr);
         let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(said.contains("no state file") || said.contains("no state yet"), "{line}: {said}");
@@ -316,7 +316,7 @@ fn a_look_makes_no_state_and_no_folder_and_says_that_there_is_none() {
     fs::create_dir_all(t.state_path().parent().unwrap()).unwrap();
     fs::write(t.state_path(), "").unwrap();
     fs::remove_file(t.root().join("var/pmisplicense.log")).unwrap();
-    person(&t, "doctor");
+    operator(&t, "doctor");
     assert_eq!(fs::read(t.state_path()).unwrap(), b"");
 }
 
@@ -335,7 +335,7 @@ fn an_empty_state_beside_traces_of_earlier_runs_is_lost() {
             let error = refused(&t, line);
             assert!(error.ends_with("type: state\n") && error.contains("begin-anew"), "{line}: {error}");
         }
-        assert!(person(&t, "doctor").stdout.contains("PROBLEM"), "doctor");
+        assert!(operator(&t, "doctor").stdout.contains("PROBLEM"), "doctor");
         for command in ["open", "suspend", "close", "sync_item"] {
             t.cmd(command, 42).fails("state");
         }
@@ -420,7 +420,7 @@ fn what_cannot_be_read_in_the_state_is_named_and_never_taken_for_none() {
     ] {
         let before = fs::read(t.state_path()).unwrap();
         in_state(&t, sql);
-        let output = person(&t, line);
+        let output = operator(&t, line);
         let said = format!("{}{}", output.stdout.replace("&quot;", "\""), output.stderr);
         let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
         fs::write(t.state_path(), before).unwrap();

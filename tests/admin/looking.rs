@@ -1,6 +1,6 @@
 //! Commands that only look. They answer from panel, state and seller, as far as these can be read. They fit the
 //! terminal, and change nothing.
-use super::{day_in, fine, in_state, json, opened, person, refused, troubled};
+use super::{day_in, fine, in_state, json, opened, operator, refused, troubled};
 use crate::support::Test;
 use serde_json::{Value, json};
 
@@ -25,7 +25,7 @@ fn commands_that_only_look_change_nothing() {
         assert!(text.lines().all(|l| l.chars().count() <= 60), "{line}\n{text}");
         assert_eq!(json(&t, line)["version"], 1, "{line}");
     }
-    person(&t, "doctor");
+    operator(&t, "doctor");
     fine(&t, "reconcile");
     let sent = t.upstream.funcs().into_iter().filter(|f| !f.ends_with("?read"));
     let changes: Vec<_> = sent.filter(|f| f.ends_with("?set") || f.contains("order")).collect();
@@ -64,9 +64,9 @@ fn list_filters_sorts_counts_and_shows_only_the_end_of_a_key() {
     let end = json(&t, "list")["licenses"][0]["key_end"].as_str().unwrap().to_owned();
     assert!(key.ends_with(end.trim_start_matches('…')) && !fine(&t, "list --json").contains(&key));
     assert_eq!(json(&t, "list")["counts"]["bound"], 2);
-    assert_eq!(person(&t, "list --status nosuch").code, Some(2));
-    assert_eq!(person(&t, "lits").code, Some(2));
-    assert!(person(&t, "lits").stderr.contains("list"), "did you mean");
+    assert_eq!(operator(&t, "list --status nosuch").code, Some(2));
+    assert_eq!(operator(&t, "lits").code, Some(2));
+    assert!(operator(&t, "lits").stderr.contains("list"), "did you mean");
 }
 
 /// A part of a key, a number that is two things, an address of nobody.
@@ -176,7 +176,7 @@ fn doctor_names_each_problem_with_its_next_step() {
 #[test]
 fn doctor_tells_of_ended_products_and_of_months_dearer_than_a_year() {
     let t = Test::new();
-    assert!(!person(&t, "doctor").stdout.contains("Twelve"), "nothing was bought");
+    assert!(!operator(&t, "doctor").stdout.contains("Twelve"), "nothing was bought");
     t.soft_item(42, "55227", 1).ip("192.0.2.10").expires(&day_in(31)).add();
     t.cmd("open", 42).ok();
     t.soft_item(43, "3541", 1).ip("192.0.2.11").on_tariff().add();
@@ -197,7 +197,7 @@ fn doctor_tells_of_ended_products_and_of_months_dearer_than_a_year() {
     let words = says(&year[0], "what");
     assert!(words.contains("Twelve single months cost 60.00 EUR, a year costs 55.00 EUR"), "{words}");
     t.period_align("1;12;;");
-    assert!(!person(&t, "doctor").stdout.contains("Twelve"), "somebody decided");
+    assert!(!operator(&t, "doctor").stdout.contains("Twelve"), "somebody decided");
 }
 
 /// The reason why a license waits is shown in the reader's language.

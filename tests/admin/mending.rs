@@ -1,6 +1,6 @@
 //! Commands that change something. They ask first, refuse what would do harm, and leave nothing half done.
 use super::takeover::on_terminal;
-use super::{day_in, difference, fine, in_state, json, left_undone, opened, person, refused, troubled};
+use super::{day_in, difference, fine, in_state, json, left_undone, opened, operator, refused, troubled};
 use crate::support::{Fault, Test};
 
 /// Nobody is there to be asked: nothing is done. The panel's switch stops them, looking goes on.
@@ -47,7 +47,7 @@ fn explicit_requests_are_refused_while_the_panel_does_nothing() {
         assert!(told.ends_with("type: config\n") && told.contains("billmgr.DoNothing"), "{line}: {told}");
     }
     for line in ["sync", "sync --noted", "sync --sweep", "sync --module 7"] {
-        let output = person(&t, line);
+        let output = operator(&t, line);
         assert_eq!((output.code, &*output.stdout, &*output.stderr), (Some(0), "", ""), "{line}");
     }
     let quiet = json(&t, "sync");
@@ -185,7 +185,7 @@ fn retry_orders_again_what_was_refused_for_lack_of_money() {
     assert_eq!((t.item(42).param("licid"), t.item(42).status), ("5001", 2));
     assert!(fine(&t, "retry --all --yes").contains("no service waits"));
     refused(&t, "retry 999999 --yes");
-    assert_eq!(person(&t, "retry").code, Some(2));
+    assert_eq!(operator(&t, "retry").code, Some(2));
 }
 
 /// Runs during the back-off send nothing and record no intent. Their requests are still waiting afterwards.
@@ -206,7 +206,7 @@ fn retry_takes_what_the_back_off_held_back() {
     // One of them is opened by the panel, and lifts the account's refusal; one was given up.
     t.cmd("open", 44).ok();
     t.set_item(45, "status", "4");
-    assert!(person(&t, "doctor").stdout.contains("pmisplicense retry --all"));
+    assert!(operator(&t, "doctor").stdout.contains("pmisplicense retry --all"));
     assert!(fine(&t, "retry --all --type blocked --yes").contains("no service waits"));
     assert!(refused(&t, "retry --all --type nomoney").contains("2 services again: 42, 43"));
     assert!(fine(&t, "retry --all --type nomoney --yes").contains("2 services: done"));
@@ -247,7 +247,7 @@ fn retry_repeats_only_the_intent_that_was_named() {
     }
     let error = refused(&t, "retry 42 --wish 1 --yes");
     assert!(error.contains("no request 1 that waits") && error.contains("--wish 2"), "{error}");
-    assert_eq!(person(&t, "retry --all --wish 2").code, Some(2));
+    assert_eq!(operator(&t, "retry --all --wish 2").code, Some(2));
     let before = t.upstream.license(5001).key;
     in_state(&t, "UPDATE intent SET recorded_at = recorded_at - 1000 WHERE status = 'in_doubt'");
     refused(&t, "retry 42 --wish 3 --yes");
@@ -327,7 +327,7 @@ fn reconcile_puts_only_that_right_which_was_chosen() {
     fine(&t, "reconcile --apply --only 50");
     assert_eq!(t.upstream.billed("soft.order.param"), 2);
     assert!(refused(&t, "reconcile --apply --only kye").contains("autoprolong"), "the kinds are named");
-    assert_eq!(person(&t, "reconcile --only 50").code, Some(2), "without --apply there is nothing to choose");
+    assert_eq!(operator(&t, "reconcile --only 50").code, Some(2), "without --apply there is nothing to choose");
 }
 
 /// On a terminal each difference is shown with its remedy, and done only when the operator agrees.
@@ -356,7 +356,7 @@ fn prune_removes_only_old_lines_about_closed_services() {
     t.set_item(42, "status", "4");
     in_state(&t, "UPDATE license SET state = 'deleted', incarnation = NULL");
     assert!(!fine(&t, "prune --older-than 365").starts_with("0 lines"));
-    assert_eq!(person(&t, "prune --older-than 3").code, Some(2), "too young");
+    assert_eq!(operator(&t, "prune --older-than 3").code, Some(2), "too young");
 }
 
 /// The one remedy that spends money says how much, and the sum and the balance stand below.

@@ -38,40 +38,40 @@ fn opened() -> Test {
 }
 
 /// A command that an operator types, with answers in English, 60 columns wide.
-fn person(t: &Test, line: &str) -> Output {
+fn operator(t: &Test, line: &str) -> Output {
     t.program(line.split_whitespace()).env("LC_ALL", "C").env("COLUMNS", "60").run()
 }
 
 fn fine(t: &Test, line: &str) -> String {
-    let output = person(t, line);
+    let output = operator(t, line);
     assert_eq!(output.code, Some(0), "{line}\n{}\n{}\n{}", output.stdout, output.stderr, output.story);
     output.stdout
 }
 
 /// Exit 1 with problems told on stdout.
 fn troubled(t: &Test, line: &str) -> String {
-    let output = person(t, line);
+    let output = operator(t, line);
     assert_eq!(output.code, Some(1), "{line}\n{}\n{}\n{}", output.stdout, output.stderr, output.story);
     output.stdout
 }
 
 /// Exit 1 with an error on stderr and nothing on stdout.
 fn refused(t: &Test, line: &str) -> String {
-    let output = person(t, line);
+    let output = operator(t, line);
     assert_eq!((output.code, output.stdout.as_str()), (Some(1), ""), "{line}\n{}\n{}", output.stderr, output.story);
     output.stderr
 }
 
 /// A sync that ends with 1: its figures on stdout, what it left undone on stderr.
 fn left_undone(t: &Test) -> String {
-    let output = person(t, "sync");
+    let output = operator(t, "sync");
     assert_eq!(output.code, Some(1), "{}\n{}\n{}", output.stdout, output.stderr, output.story);
     assert!(output.stdout.starts_with("licenses seen: "), "{}", output.stdout);
     output.stderr
 }
 
 fn json(t: &Test, line: &str) -> Value {
-    let output = person(t, &format!("{line} --json"));
+    let output = operator(t, &format!("{line} --json"));
     serde_json::from_str(&output.stdout).unwrap_or_else(|e| panic!("{line}: {e}\n{}\n{}", output.stdout, output.stderr))
 }
 

@@ -1,6 +1,6 @@
 //! `move` obtains another license first, and releases the present one afterwards. Whatever is refused, crashes or gets
 //! no answer in between, the service keeps a license, and no second one is bought.
-use super::{fine, in_state, json, opened, person, refused};
+use super::{fine, in_state, json, opened, operator, refused};
 use crate::service::{settle, state};
 use crate::support::{Fault, MgrctlFault, MgrctlFaultKind, Test, Upstream};
 
@@ -29,7 +29,7 @@ fn with_pool(t: &Test, elsewhere: &Upstream) {
 /// The service has what it had: bound, running, at its address, whatever both modules do hourly.
 fn keeps_5001(t: &Test) {
     for module in [7, 8, 7] {
-        person(t, &format!("sync --module {module}"));
+        operator(t, &format!("sync --module {module}"));
     }
     let license = t.upstream.license(5001);
     assert_eq!((t.item(42).param("licid"), license.status, &*license.ip), ("5001", 2, "192.0.2.10"), "{}", t.story());
@@ -129,12 +129,12 @@ fn a_move_killed_at_any_request_can_be_repeated() {
             held.reached();
             assert_eq!(run.kill().code, None);
             drop(held);
-            person(&t, "sync --module 7");
+            operator(&t, "sync --module 7");
             let license = t.upstream.license(5001);
             assert_eq!((license.status, license.licname.as_str()), (2, "shop"), "{request} {after}: {}", t.story());
             for _ in 0..3 {
                 settle(&t);
-                person(&t, "sync --module 8");
+                operator(&t, "sync --module 8");
             }
             if t.item(42).param("licid") == "5001" {
                 fine(&t, "move 42 --yes");
@@ -173,10 +173,10 @@ fn what_was_claimed_for_a_move_is_given_up_when_the_service_goes_back() {
     t.set_item(42, "processingmodule", "7");
     for _ in 0..3 {
         settle(&t);
-        person(&t, "sync --module 8");
+        operator(&t, "sync --module 8");
     }
     elsewhere.age(9001, 40);
-    person(&t, "sync --module 8");
+    operator(&t, "sync --module 8");
     assert_eq!(state(&t, "SELECT incarnation IS NULL FROM license WHERE id = 9001"), "1", "{}", t.log());
     keeps_5001(&t);
     t.cmd("sync_item", 42).ok();

@@ -1,6 +1,6 @@
 //! An operator can carry out the next steps that the program names in that order, and every service that waits for the
 //! operator is named.
-use super::{difference, fine, json, opened, person, refused, troubled};
+use super::{difference, fine, json, opened, operator, refused, troubled};
 use crate::service::{alter_state, state};
 
 fn joined(text: &str) -> String {
@@ -39,7 +39,7 @@ fn a_module_whose_sync_fails_as_a_whole_is_among_the_problems() {
     let t = opened();
     fine(&t, "sync");
     t.upstream.stop_listening();
-    assert_eq!(person(&t, "sync").code, Some(1));
+    assert_eq!(operator(&t, "sync").code, Some(1));
     let said = joined(&troubled(&t, "list --problems"));
     assert!(said.starts_with("! module 7: sync fails, 1 time in a row") && said.contains("1 problem,"), "{said}");
     let listed = json(&t, "list --problems");
@@ -50,7 +50,7 @@ fn a_module_whose_sync_fails_as_a_whole_is_among_the_problems() {
     // A failure of one service is named as a failure of that service, and only once.
     crate::service::ends_in(&t, 5001, 1);
     t.upstream.set_balance(0);
-    assert_eq!(person(&t, "sync").code, Some(1));
+    assert_eq!(operator(&t, "sync").code, Some(1));
     let said = troubled(&t, "list --problems");
     assert!(said.contains("service 42") && !said.contains("module 7"), "{said}");
 }

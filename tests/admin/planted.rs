@@ -76,7 +76,7 @@ fn an_order_whose_answer_was_lost_is_told_and_found() {
 }
 
 fn operator_text(t: &Test) -> String {
-    super::person(t, "doctor").stdout
+    super::operator(t, "doctor").stdout
 }
 
 /// A key that never came: named after an hour, brought by retry once the seller has it.

@@ -1,6 +1,6 @@
 //! The list of problems is the same wherever it is read. Tables never cut a number, and lists may have any length.
 use super::fleet::measured;
-use super::{day_in, fine, in_state, json, opened, person, refused, troubled};
+use super::{day_in, fine, in_state, json, opened, operator, refused, troubled};
 use crate::pool::{open, pooled};
 use crate::support::{Fault, Test};
 use serde_json::Value;
@@ -28,7 +28,7 @@ fn an_order_in_doubt_is_named_by_list_show_and_doctor() {
     let shown = words(&fine(&t, "show 42"));
     assert!(shown.contains("-> sync settles it; to look at once: pmisplicense reconcile --apply"), "{shown}");
     assert_eq!(json(&t, "show 42")["problems"], serde_json::json!(["doubt"]));
-    assert!(words(&person(&t, "doctor").stdout).contains("its answer was lost"));
+    assert!(words(&operator(&t, "doctor").stdout).contains("its answer was lost"));
     fine(&t, "reconcile --apply");
     assert_eq!(kinds(&t), Vec::<String>::new());
     assert!(fine(&t, "list --problems").contains("0 problems, 0 licenses"));
@@ -51,7 +51,7 @@ fn a_license_that_somebody_else_uses_is_named_until_an_operator_leaves_it() {
         let named = |when: &str, want: bool| {
             let found = json(&t, "reconcile");
             let is_difference = found["differences"].as_array().unwrap().iter().any(|one| one["kind"] == "not_free");
-            let is_warning = words(&person(&t, "doctor").stdout).contains("somebody uses it: name theirs");
+            let is_warning = words(&operator(&t, "doctor").stdout).contains("somebody uses it: name theirs");
             let is_problem = kinds(&t) == ["not_free"];
             assert_eq!((is_difference, is_problem, is_warning), (want, want, want), "{remoteid} {when}: {}", t.story());
         };

@@ -1,5 +1,5 @@
 //! `doctor --record`: which questions it asks, what it writes, and that the file holds nobody's data.
-use super::{json, person};
+use super::{json, operator};
 use crate::support::upstream::Fault;
 use crate::support::{MgrctlFault, MgrctlFaultKind, Test, modes, replay};
 use std::os::unix::fs::PermissionsExt;
@@ -93,7 +93,7 @@ fn a_record_holds_nothing_of_what_was_planted() {
                 t.mgrctl_fault(says);
             }
         }
-        let output = person(&t, &format!("doctor --record {} --yes", file(&t).display()));
+        let output = operator(&t, &format!("doctor --record {} --yes", file(&t).display()));
         assert_eq!(output.code, Some(0), "{output:#?}");
         assert_holds_nothing(&t, &recorded(&t));
         let met = t.mgrctl_calls().iter().filter(|call| call.fault.is_some()).count();
@@ -126,7 +126,7 @@ fn assert_holds_nothing(t: &Test, text: &str) {
 #[test]
 fn nothing_is_asked_before_somebody_agreed() {
     let t = world();
-    let output = person(&t, &format!("doctor --record {}", file(&t).display()));
+    let output = operator(&t, &format!("doctor --record {}", file(&t).display()));
     assert_eq!((output.code, output.stdout.as_str()), (Some(1), ""), "{output:#?}");
     for word in ["soft.edit", "whoami", "paramlist", &file(&t).display().to_string(), "--yes"] {
         assert!(output.stderr.contains(word), "{word}: {}", output.stderr);
@@ -140,15 +140,15 @@ fn nothing_is_asked_before_somebody_agreed() {
 fn the_file_is_new_and_private() {
     let t = world();
     let line = format!("doctor --record {} --yes", file(&t).display());
-    assert_eq!(person(&t, &line).code, Some(0));
+    assert_eq!(operator(&t, &line).code, Some(0));
     assert_eq!(file(&t).metadata().unwrap().permissions().mode() & 0o777, 0o600);
     let first = recorded(&t);
     t.upstream.clear_requests();
-    let again = person(&t, &line);
+    let again = operator(&t, &line);
     assert_eq!((again.code, again.stderr.contains("exists already")), (Some(1), true), "{again:#?}");
     assert_eq!((recorded(&t), t.upstream.requests().len()), (first, 0));
-    assert!(person(&t, "doctor --record /nonexistent/answers.json --yes").stderr.contains("cannot be written"));
-    let both = person(&t, &format!("{line} --accept-account 7"));
+    assert!(operator(&t, "doctor --record /nonexistent/answers.json --yes").stderr.contains("cannot be written"));
+    let both = operator(&t, &format!("{line} --accept-account 7"));
     assert_eq!(both.code, Some(2), "one of the two: {both:#?}");
 }
 
@@ -195,7 +195,7 @@ fn what_fails_is_written_down() {
     t.db.exec("DROP TABLE currency", ());
     t.db.exec("ALTER TABLE item DROP COLUMN cost", ());
     t.mgrctl_fault(MgrctlFault::on("processing.customparam", MgrctlFaultKind::Rubbish).code(0));
-    assert_eq!(person(&t, &format!("doctor --record {} --yes", file(&t).display())).code, Some(0));
+    assert_eq!(operator(&t, &format!("doctor --record {} --yes", file(&t).display())).code, Some(0));
     let record: serde_json::Value = serde_json::from_str(&recorded(&t)).unwrap();
     let tables = &record["panel"]["tables"];
     assert_eq!((&tables["currency"], tables["itemtype"].as_array().unwrap().len()), (&serde_json::Value::Null, 3));
@@ -217,7 +217,7 @@ fn what_fails_is_written_down() {
     assert_eq!(of(panel, "processing.customparam.edit")["exit"], 1);
     t.upstream.stop_listening();
     std::fs::remove_file(file(&t)).unwrap();
-    assert_eq!(person(&t, &format!("doctor --record {} --yes", file(&t).display())).code, Some(0));
+    assert_eq!(operator(&t, &format!("doctor --record {} --yes", file(&t).display())).code, Some(0));
     assert_eq!(recorded(&t).matches("\"failure\": \"not reached\"").count(), 6);
 }
 
@@ -227,7 +227,7 @@ fn a_replayed_record_has_the_fields_that_were_recorded() {
     let modes = modes::chosen("list-pricelist-id,dates-change,form-nested,numbered-keys,russian").unwrap();
     let t = Test::setup().modes(&modes).start();
     let id = t.upstream.add_foreign(55231, 1, "192.0.2.9", "Quuxcorp");
-    assert_eq!(person(&t, &format!("doctor --record {} --yes", file(&t).display())).code, Some(0));
+    assert_eq!(operator(&t, &format!("doctor --record {} --yes", file(&t).display())).code, Some(0));
     let record = replay::Record::read(&file(&t)).unwrap();
     let of = |func: &str| record.seller().iter().find(|asked| asked.func == func).unwrap().document().unwrap();
     let (list, form) = (of("soft"), of("soft.edit"));

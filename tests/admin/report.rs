@@ -1,5 +1,5 @@
 //! `report`: what a month bought, renewed and reused, in four forms; what is sold below cost; what the pool saved.
-use super::{day_in, fine, in_state, json, opened, person, refused};
+use super::{day_in, fine, in_state, json, opened, operator, refused};
 use crate::support::Test;
 use serde_json::json;
 
@@ -30,7 +30,7 @@ fn report_tells_what_a_month_bought_and_refuses_bad_months() {
         assert_eq!((output.code, output.stdout.as_str()), (Some(1), ""), "{month}");
         assert!(output.stderr.contains("is not a month"), "{}", output.stderr);
     }
-    assert_eq!(person(&t, "report --csv --html").code, Some(2));
+    assert_eq!(operator(&t, "report --csv --html").code, Some(2));
 }
 
 /// Price and cost of the same time are compared; other currencies, unknown prices and servers are named, not guessed.

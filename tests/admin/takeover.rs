@@ -1,6 +1,6 @@
 //! take-over panel: licenses that the vendor's own module ordered become ours when an operator says so. Nothing is
 //! bought, nothing unclear is touched, and a run that died can be repeated.
-use super::{day_in, fine, json, person, refused};
+use super::{day_in, fine, json, operator, refused};
 use crate::support::{MgrctlFault, MgrctlFaultKind, Output, Test};
 use serde_json::Value;
 use std::time::{Duration, Instant};
@@ -50,7 +50,7 @@ fn take_over_binds_and_marks_only_what_was_asked_for() {
     assert!(joined.contains("to do it: pmisplicense take-over panel --apply"), "{text}");
     assert!(text.lines().all(|line| line.chars().count() <= 60), "{text}");
 
-    assert!(person(&t, "take-over panel --lang ru").stdout.contains("привязать: 1"));
+    assert!(operator(&t, "take-over panel --lang ru").stdout.contains("привязать: 1"));
     assert!(refused(&t, "take-over panel --apply").contains("--yes"), "nobody is there to be asked");
     assert_eq!((changes(&t), t.item(42).param("licid")), (Vec::new(), ""));
 
@@ -72,7 +72,7 @@ fn take_over_binds_and_marks_only_what_was_asked_for() {
     assert!(fine(&t, "history 42").contains("taken over"), "the journal says so");
     assert_eq!(t.upstream.ledger().len(), 0, "nothing was bought");
     t.assert_clean();
-    // A life like any other: it ends when the service is closed.
+    // An incarnation like any other: it ends when the service is closed.
     t.cmd("close", 42).ok();
     assert_eq!(crate::service::state(&t, "SELECT closes FROM item WHERE id = 42"), "1");
 }
@@ -220,7 +220,7 @@ fn a_take_over_killed_while_the_panel_saves_can_be_repeated() {
     let id = vendor(&t, 42, "192.0.2.10");
     t.mgrctl_fault(MgrctlFault::on("service.saveparam", MgrctlFaultKind::Lost));
     t.mgrctl_fault(MgrctlFault::on("service.saveparam", MgrctlFaultKind::Lost));
-    let first = person(&t, "take-over panel --apply --yes");
+    let first = operator(&t, "take-over panel --apply --yes");
     t.clear_mgrctl_faults();
     t.db.exec("DELETE FROM itemparam WHERE intname IN ('licid', 'lickey')", ());
     assert_eq!(json(&t, "list")["counts"]["bound"], 1, "{}", first.stderr);
@@ -352,7 +352,7 @@ fn take_over_refuses_bad_options_and_binds_nothing() {
     let t = Test::new();
     let id = vendor(&t, 42, "192.0.2.10");
     for line in ["take-over", "take-over nobody", "take-over panel --mark", "take-over panel --yes"] {
-        assert_eq!(person(&t, line).code, Some(2), "{line}");
+        assert_eq!(operator(&t, line).code, Some(2), "{line}");
     }
     assert!(refused(&t, "take-over panel --module 3").contains("pmvmmanager"));
     assert!(refused(&t, "take-over panel --module 99").contains("no processing module"));

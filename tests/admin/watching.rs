@@ -1,5 +1,5 @@
 //! The outputs for monitoring: figures, one line, the last sync, the balance ahead, backups.
-use super::{day_in, fine, in_state, json, opened, person, refused};
+use super::{day_in, fine, in_state, json, opened, operator, refused};
 use crate::support::Test;
 use std::process::{Command, Stdio};
 
@@ -32,7 +32,7 @@ fn metrics_are_what_promtool_accepts_and_ask_nobody() {
     t.settings("metrics_file = \"{root}/var/figures.prom\"\n");
     fine(&t, "sync");
     fine(&t, "backup --dir var --keep 2");
-    person(&t, "reconcile");
+    operator(&t, "reconcile");
     in_state(&t, "UPDATE license SET internal_name = 'odd \"name\\' WHERE id = 5001");
     in_state(&t, "UPDATE license SET lickey = NULL, since = since - 7200, expires = date('now', '+2 days')");
     t.upstream.clear_requests();
@@ -136,7 +136,7 @@ fn what_monitoring_imports_names_figures_that_there_are() {
 #[test]
 fn brief_is_one_line_with_the_exit_codes_of_nagios() {
     let t = opened();
-    let brief = || person(&t, "doctor --brief");
+    let brief = || operator(&t, "doctor --brief");
     let line = |code: i32, begins: &str| {
         let output = brief();
         assert_eq!(
@@ -177,7 +177,7 @@ fn doctor_tells_when_the_last_sync_was_missed_or_failed() {
     assert!(late["what"].as_str().unwrap().contains("2026-01-01"), "{late}");
     std::fs::write(&file, "junk").unwrap();
     t.upstream.stop_listening();
-    assert_ne!(person(&t, "sync").code, Some(0));
+    assert_ne!(operator(&t, "sync").code, Some(0));
     assert!(check("last_sync")["what"].as_str().unwrap().contains("with a failure, 1 time in a row"));
 }
 
@@ -229,7 +229,7 @@ fn forecast_adds_up_what_falls_due_and_compares_it_with_the_balance() {
     let sent = t.upstream.funcs();
     assert!(sent.iter().all(|func| !func.contains("order") && !func.contains("prolong")), "{sent:?}");
     t.upstream.set_balance(50);
-    let poor = person(&t, "forecast --days 60");
+    let poor = operator(&t, "forecast --days 60");
     assert_eq!(poor.code, Some(1), "{}", poor.stdout);
     assert!(
         poor.stdout
@@ -281,10 +281,10 @@ fn backup_in_a_folder_keeps_the_newest_copies_and_nothing_else() {
     let new = file.rsplit('/').next().unwrap().to_owned();
     assert_eq!(left, ["pmisplicense-20260102-000000.db".to_owned(), new, "pmisplicense-mine.db".into(), "x".into()]);
     fine(&t, &format!("backup --verify {file}"));
-    assert!(person(&t, "doctor").stdout.contains("last backup"));
+    assert!(operator(&t, "doctor").stdout.contains("last backup"));
     assert_eq!(check()["level"], "ok");
-    assert_eq!(person(&t, "backup --keep 2").code, Some(2));
-    assert_eq!(person(&t, "backup").code, Some(2));
+    assert_eq!(operator(&t, "backup --keep 2").code, Some(2));
+    assert_eq!(operator(&t, "backup").code, Some(2));
 }
 
 /// A copy that is not whole does not stay, counts as no backup, and costs no older copy. A new copy that is whole stays
@@ -376,7 +376,7 @@ fn every_figure_of_the_metrics_file_passes_a_real_node_exporter() {
     std::fs::create_dir(t.root().join("collected")).unwrap();
     t.settings("metrics_file = \"{root}/collected/pmisplicense.prom\"\n");
     fine(&t, "backup --dir var --keep 2");
-    person(&t, "reconcile");
+    operator(&t, "reconcile");
     in_state(&t, "UPDATE license SET internal_name = 'odd \"name\\' WHERE id = 5001");
     fine(&t, "sync");
     let file = std::fs::read_to_string(t.root().join("collected/pmisplicense.prom")).unwrap();

@@ -1,7 +1,7 @@
 //! `take-over whmcs` reads the table of WHMCS's module billmanager_noc from a file or from a database. Its licenses go
 //! to services of this panel only where the evidence is clear. WHMCS itself is only read.
 use super::takeover::{changes, killed_at, on_terminal, one, what};
-use super::{day_in, fine, json, person, refused};
+use super::{day_in, fine, json, operator, refused};
 use crate::support::{Output, Test};
 
 const HEAD: &str = "id,licenseid,licensetype,serviceid,serverid,duedate,servicepackage,serviceaddon";
@@ -152,7 +152,7 @@ fn a_bad_file_is_refused_with_what_is_wrong_before_any_question() {
         assert!(!error.contains("SECRET"), "{error}");
     }
     for line in ["take-over whmcs", "take-over whmcs x --by-address", "take-over whmcs x --whmcs-stopped"] {
-        assert_eq!(person(&t, line).code, Some(2), "{line}");
+        assert_eq!(operator(&t, line).code, Some(2), "{line}");
     }
     assert_eq!(t.upstream.requests().len(), 0);
 }

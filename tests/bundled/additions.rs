@@ -86,7 +86,7 @@ fn a_sync_pass_renews_a_module_whose_end_is_near() {
 
 /// The end of a module could not be read when it was seen last: each pass looks at it until it is known, and renews it.
 #[test]
-fn a_pass_looks_at_a_module_whose_end_is_not_known() {
+fn a_sync_pass_looks_at_a_module_whose_end_is_not_known() {
     let test = with_module();
     test.cmd("open", 43).ok();
     let id = licid(&test, 43);
@@ -102,7 +102,7 @@ fn a_pass_looks_at_a_module_whose_end_is_not_known() {
 
 /// The seller was away when the service of a module was closed: a later pass stops the module.
 #[test]
-fn a_module_closed_while_the_seller_was_away_is_freed_by_a_pass() {
+fn a_sync_pass_frees_a_module_that_was_closed_while_the_seller_was_away() {
     let test = with_module();
     test.cmd("open", 43).ok();
     let id = licid(&test, 43);

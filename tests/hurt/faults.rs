@@ -231,12 +231,12 @@ fn the_promises_hold_with_every_fault_on_every_call() {
 
     let covered: BTreeSet<&Cell> = cells.iter().collect();
     print_table(&calls, &covered, &cells, &ends);
-    let persons = ends.iter().filter(|end| **end != End::Done).count();
+    let operators = ends.iter().filter(|end| **end != End::Done).count();
     println!(
-        "{} cells of {}: {} ended by themselves, {persons} handed to a person; {:.0?}",
+        "{} cells of {}: {} ended by themselves, {operators} handed to an operator; {:.0?}",
         cells.len(),
         all.len(),
-        cells.len() - persons,
+        cells.len() - operators,
         start.elapsed()
     );
     assert!(start.elapsed() < Duration::from_secs(3600), "bounded in time");

@@ -20,14 +20,14 @@ const PANEL: &str = "abcdefgh";
 fn story() -> Office {
     let mut office = Office::new();
     office.test.settings(&format!("panel_id = \"{PANEL}\"\n[upstream]\ntimeout_s = 2\n"));
-    let [bound, pooled, doubtful] = [(); 3].map(|()| office.item("55227"));
+    let [bound, pooled, in_doubt] = [(); 3].map(|()| office.item("55227"));
     office.does("open", bound);
     office.does("open", pooled);
     office.does("close", pooled);
     // A product of its own, or it would come from the pool.
-    office.test.choose(doubtful, "55228");
+    office.test.choose(in_doubt, "55228");
     office.test.upstream.fault(Fault::on("soft.order.param").late());
-    let intent = office.intent("open", doubtful);
+    let intent = office.intent("open", in_doubt);
     office.test.run(&intent.args).fails("client");
     office
 }
@@ -102,8 +102,8 @@ fn the_present_state_is_frozen_when_that_is_asked_for() {
 }
 
 /// The same story is played without the state, then a frozen one is put in its place: item 42 keeps its license, the
-/// pooled one serves a new item, the doubt is settled, nothing is bought twice. An older version leaves a copy of
-/// itself.
+/// pooled one serves a new item, the order in doubt is settled, nothing is bought twice. An older version leaves a copy
+/// of itself.
 #[test]
 fn a_state_of_each_version_goes_on_and_buys_nothing_twice() {
     let all = versions();

@@ -108,7 +108,7 @@ fn nothing_lost(
     }
     if nameless > 0 {
         let states: Vec<String> = state_rows.iter().map(|h| format!("{} {}", h.id, h.state)).collect();
-        found.push(format!("known are {states:?}, open wishes {open:?}"));
+        found.push(format!("known are {states:?}, open intents {open:?}"));
     }
 }
 

@@ -69,7 +69,7 @@ impl Walkthrough {
     }
 
     /// A command that an operator types.
-    fn person(&self, line: &str) {
+    fn operator(&self, line: &str) {
         let output = self.test.program(line.split_whitespace()).env("LC_ALL", "C").run();
         self.ended(&output, line);
     }
@@ -179,14 +179,14 @@ impl Walkthrough {
     }
 
     /// A license that the vendor's own module bought becomes ours, and a license that nobody has becomes a service.
-    fn taken_in(&mut self) {
+    fn licenses_of_others(&mut self) {
         let (t, code) = (&self.test, self.code("55227"));
         let end = crate::service::day(20);
         t.soft_item(TAKEN, t.code("55227"), 1).ip("192.0.2.14").active_until(&end).add();
         let vendors = t.upstream.add_foreign(code, 1, "192.0.2.14", &format!("Item #{TAKEN} Service {TAKEN}"));
         t.upstream.edit_license(vendors, |license| license.remoteid = TAKEN.to_string());
         t.upstream.issue_keys();
-        self.person("take-over panel --apply --mark --yes");
+        self.operator("take-over panel --apply --mark --yes");
         self.same("taken over", self.license(TAKEN, "take-over").id, vendors);
         t.tariff(t.code("55227"), 1);
         let nobodys = t.upstream.add_foreign(code, 12, "192.0.2.15", "somebody's");
@@ -202,7 +202,7 @@ impl Walkthrough {
         self.imported = (services[0], nobodys);
     }
 
-    /// Passes change and buy nothing more, and nothing is left for an operator to look at.
+    /// Sync passes change and buy nothing more, and nothing is left for an operator to look at.
     fn sync_passes(&self) {
         for number in 1..=2 {
             self.test.upstream.clear_requests();
@@ -211,9 +211,9 @@ impl Walkthrough {
             let sent = self.test.upstream.funcs();
             let changes: Vec<&String> =
                 sent.iter().filter(|func| !reads.contains(&func.as_str()) && !func.ends_with("?read")).collect();
-            self.same(&format!("pass {number}"), changes, Vec::new());
+            self.same(&format!("sync pass {number}"), changes, Vec::new());
         }
-        self.person("reconcile");
+        self.operator("reconcile");
     }
 
     /// Exactly what was paid for.
@@ -242,7 +242,7 @@ pub fn named(modes: &[&'static Mode]) -> String {
 }
 
 /// Modes in which an operator must decide when they come together, so that the walkthrough cannot end by itself.
-const FOR_A_PERSON: &[(&str, &str)] = &[
+const FOR_AN_OPERATOR: &[(&str, &str)] = &[
     // Neither a number nor a mark says which license the order made.
     ("order-silent", "no-remoteid"),
     // The name carries the mark, and its end is cut off.
@@ -252,7 +252,7 @@ const FOR_A_PERSON: &[(&str, &str)] = &[
 /// True if the walkthrough can end by itself in these modes.
 pub fn ends_by_itself(modes: &[&'static Mode]) -> bool {
     let has = |name: &str| modes.iter().any(|mode| mode.name == name);
-    !FOR_A_PERSON.iter().any(|(one, other)| has(one) && has(other))
+    !FOR_AN_OPERATOR.iter().any(|(one, other)| has(one) && has(other))
 }
 
 /// Every mode in which the walkthrough can be played.
@@ -268,7 +268,7 @@ pub fn play(modes: &[&'static Mode]) {
     walkthrough.lost_answer();
     walkthrough.second_incarnation();
     walkthrough.other_software();
-    walkthrough.taken_in();
+    walkthrough.licenses_of_others();
     walkthrough.sync_passes();
     walkthrough.bill();
 }

@@ -187,7 +187,7 @@ fn one_look_at_an_order_is_enough() {
     test.cmd("close", ITEM).ok();
     forget(&test);
     sync(&test).ok();
-    assert_eq!(looks(&test), 1, "to be removed by a person");
+    assert_eq!(looks(&test), 1, "to be removed by an operator");
 }
 
 /// The findings of reconcile, as kind and license, and the code that it ended with.

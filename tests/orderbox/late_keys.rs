@@ -153,7 +153,7 @@ fn a_key_that_does_not_come_is_told_to_an_operator_once() {
         match (settings, is_closed) {
             (_, false) => served(&test),
             (REMOVING, true) => assert_eq!((row(&test), key(&test)), ("deleted".into(), String::new())),
-            (_, true) => assert!(!key(&test).is_empty(), "kept, or a person's to remove"),
+            (_, true) => assert!(!key(&test).is_empty(), "kept, or an operator's to remove"),
         }
         assert_eq!(test.orderbox().charges(ORDER), 1, "{}", test.story());
     }

@@ -142,9 +142,8 @@ fn lost(world: &mut World) {
                 match incarnations.iter().find(|(text, ..)| *text == incarnation) {
                     None if (world.database_was_swapped || world.state_lost_ms.is_some())
                         && is_named(world, lic.id, None) => {}
-                    None => {
-                        found.push(("bound to a life that is over", format!("license {} to {incarnation}", lic.id)))
-                    }
+                    None => found
+                        .push(("bound to an incarnation that is over", format!("license {} to {incarnation}", lic.id))),
                     Some((_, ItemStatus::Deleted, item)) if world.panel.open_op(*item).is_none() => {
                         found.push(("bound to a closed service", format!("license {} to {incarnation}", lic.id)));
                     }
@@ -158,7 +157,7 @@ fn lost(world: &mut World) {
                     let status = intent.map(|intent| intent.status);
                     found.push((
                         "billed and unknown",
-                        format!("license {}, its wish {} {status:?}", lic.id, tag.intent),
+                        format!("license {}, its intent {} {status:?}", lic.id, tag.intent),
                     ));
                 }
             }
@@ -246,7 +245,7 @@ fn shared(world: &mut World) {
             continue;
         };
         let valid = item.params.lickey.as_ref().is_some_and(|key| key.reveal() == lic.key);
-        // What a state lost of a module no list brings back: a person binds what the service names.
+        // What a state lost of a module no list brings back: an operator binds what the service names.
         let unfindable = !is_findable(world, item.id.0);
         let unknown = lost && (is_named(world, named.0, None) || unfindable);
         // A module that ended with its license is stopped: a key that came late is nobody's.
@@ -300,9 +299,9 @@ fn ends(world: &mut World) {
         match &op.last_error {
             // A clock that was set back leaves waits that end in what was the future.
             Some((kind, _)) if world.clock_moved && *kind == pmisplicense::error::ErrorKind::Client => {}
-            // A number that another panel's service used meanwhile is a person's to sort out.
+            // A number that another panel's service used meanwhile is an operator's to sort out.
             Some((pmisplicense::error::ErrorKind::State, _)) if world.database_was_swapped => {}
-            // Where no mark is returned, and for modules, which no list shows, a person binds what the service names.
+            // Where no mark is returned, and for modules, which no list shows, an operator binds what a service names.
             Some((pmisplicense::error::ErrorKind::State, _))
                 if world.state_lost_ms.is_some() && !(says_reconcile(op) && is_findable(world, op.item)) => {}
             // A license that does not run refuses a new key for as long as it does not run.
@@ -348,13 +347,13 @@ fn is_module(world: &World, item: u32) -> bool {
     is_one || world.panel.service(item).is_some_and(|service| service.item.tariff_intname == MODULE_CODE)
 }
 
-/// Whether a person was asked to end a doubt of an item.
+/// Whether an operator was asked to settle an intent of an item.
 pub fn waits_for_operator(world: &World, item: u32) -> bool {
     let open = world.store.open_intents_of_item(ItemId(item)).unwrap_or_default();
     open.iter().any(|intent| intent.status == IntentStatus::HandedOver)
 }
 
-/// Whether each run of an item looks for a purchase that a person, or time, must end.
+/// Whether each run of an item looks for a purchase that an operator, or time, must end.
 fn is_looked_for(world: &World, item: u32) -> bool {
     let open = world.store.open_intents_of_item(ItemId(item)).unwrap_or_default();
     open.iter().any(|intent| matches!(intent.status, IntentStatus::HandedOver | IntentStatus::FreeWhenAppears))
@@ -431,12 +430,12 @@ impl Stillness {
         }
         let what = format!("item {item} {}", command.word());
         if after.sends != self.sends || after.ledger != self.ledger {
-            world.violation("S7", "a finished wish bought again", what);
+            world.violation("S7", "a finished intent bought again", what);
         } else if after.requests - self.requests > 1 {
             let reads = after.requests - self.requests;
-            world.violation("S7", "a finished wish asks too much", format!("{what}: {reads} requests"));
+            world.violation("S7", "a finished intent asks too much", format!("{what}: {reads} requests"));
         } else if after.intents != self.intents {
-            world.violation("S7", "a finished wish changes wishes", what);
+            world.violation("S7", "a finished intent changes intents", what);
         } else if after.item_ends != self.item_ends {
             world.violation("S7", "the end moved again", what);
         }

@@ -15,7 +15,7 @@ use crate::world::{Job, Shared};
 /// The module of servers whose control panels are licensed.
 pub const SERVERS: ModuleId = ModuleId(9);
 
-/// The foreign license that a person names for import.
+/// The foreign license that an operator names for import.
 pub const NAMED_FOR_IMPORT: u32 = 901;
 
 /// Remedies carried out in one run: far above what a history leaves.

@@ -1,5 +1,5 @@
-//! The operator: does what the program's messages ask of a person, as somebody does who knows the truth. He reads the
-//! reconcile plan, and gives the command that stands there, where it is the right one.
+//! The operator: does what the program's messages ask, as somebody does who knows the truth. He reads the reconcile
+//! plan, and gives the command that stands there, where it is the right one.
 
 use pmisplicense::engine::{Consent, Engine, Verdict};
 use pmisplicense::error::{ErrorKind, ModuleError, Text};

@@ -136,7 +136,7 @@ fn played(stage: &Stage<'_>, stats: &mut Stats) -> Played {
     }
 }
 
-/// Everything on its way arrives, causes go away, what is unfinished is repeated, a person decides what is left to him;
+/// Everything on its way arrives, causes go away, what is unfinished is repeated, an operator decides what is left;
 /// then sync, the checks, and everything finished once more (S7).
 fn quiet(stage: &mut Stage<'_>) {
     {
@@ -177,7 +177,7 @@ fn quiet(stage: &mut Stage<'_>) {
     repeat_finished(stage);
 }
 
-/// What a person looks up in the seller's panel, and says.
+/// What an operator looks up in the seller's panel, and says.
 fn decisions(world: &World) -> Vec<Job> {
     let mut jobs = Vec::new();
     for service in &world.services {

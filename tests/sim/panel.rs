@@ -242,14 +242,14 @@ impl World {
             row.is_none_or(|row| matches!(row.state, LicenseState::Bound | LicenseState::Claimed))
         });
         // A candidate of the pool that was put aside is no part of what is told.
-        // Nor is what a closed life ordered, or a license on its way out.
+        // Nor is what a closed incarnation ordered, or a license on its way out.
         let matters = |intent: &&Intent| match &intent.request {
             OnceRequest::Order(_) => intent.status != IntentStatus::FreeWhenAppears,
             OnceRequest::Delete { .. } | OnceRequest::AddLicense(_) | OnceRequest::RemoveLicense(_) => false,
             other => other.license() == named,
         };
         if let Some(intent) = open.iter().find(matters) {
-            let what = format!("run {run}: {func} while wish {} ({}) is {:?}", intent.id, intent.key, intent.status);
+            let what = format!("run {run}: {func} while intent {} ({}) is {:?}", intent.id, intent.key, intent.status);
             self.violation("S5", "post-call while the outcome is unknown", what);
         }
     }

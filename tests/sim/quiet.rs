@@ -48,7 +48,7 @@ impl Stage<'_> {
         let items: Vec<u32> = self.world.borrow().panel.services.iter().map(|service| service.item.id.0).collect();
         let mut tag = QUIET;
         for _ in 0..4 {
-            // A state that was put back or lost acts only after a person had it take in what it missed.
+            // A state that was put back or lost acts only after an operator had it take in what it missed.
             if self.world.borrow().state_lost_ms.is_some() || self.is_known_for_old() {
                 self.group(&[Job::Reconcile], tag);
                 tag += 8;
@@ -70,7 +70,7 @@ impl Stage<'_> {
                 }
             }
             let open = self.unfinished();
-            // What a person was refused for now, he tries again later.
+            // What an operator was refused for now, he tries again later.
             if open.is_empty() && !self.world.borrow().asks_an_operator {
                 break;
             }

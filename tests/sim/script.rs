@@ -63,11 +63,11 @@ pub enum Action {
     Trouble(Trouble),
     /// Something changes outside.
     Outside(Outside),
-    /// A person has another's license imported.
+    /// An operator has another's license imported.
     Import,
-    /// A person has the differences repaired.
+    /// An operator has the differences repaired.
     Reconcile,
-    /// A person decides what is left to him.
+    /// An operator decides what is left to him.
     Decide,
 }
 

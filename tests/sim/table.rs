@@ -31,11 +31,11 @@ const CANNOT: [(&str, &str); 9] = [
 
 /// Commits that no run of the simulator makes, and where they are tried.
 const ELSEWHERE: [(&str, &str); 6] = [
-    ("bind by hand", "a person's bind: in random histories, and tests/admin"),
+    ("bind by hand", "an operator's bind: in random histories, and tests/admin"),
     ("kept name", "a seller that keeps a name in its own way: tests/modes and tests/dialects.rs"),
-    ("moved", "a person's move: tests/admin"),
+    ("moved", "an operator's move: tests/admin"),
     ("problem told", "a hosting order at OrderBox: the enumeration of tests/sim/orderbox/grid.rs"),
-    ("renew state", "a person's reconcile: in random histories with a restored state"),
+    ("complete state", "an operator's reconcile: in random histories with a restored state"),
     ("state is old", "a state put back from a copy: tests/guards.rs"),
 ];
 

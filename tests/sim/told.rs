@@ -15,7 +15,7 @@ pub fn told(world: &mut World, run: usize) {
     let info = &world.runs[run];
     let Job::Item { item, command, .. } = info.job else { return };
     if command == ItemCommand::Suspend && waits_for_operator(world, item) {
-        // Stopping is not held up by what a person was asked about: whether there is a license at all is his to say.
+        // Stopping is not held up by what an operator was asked about: whether there is a license at all is his to say.
         return;
     }
     if info.lagged {

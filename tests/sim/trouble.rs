@@ -107,7 +107,7 @@ impl Trouble {
             Self::StateRolledBack | Self::StateRestored | Self::StateLost => {
                 world.state_lost_ms = Some(world.now_ms);
                 world.rolled_back |= self == Self::StateRolledBack;
-                // What it missed, reconcile takes in or leaves to a person.
+                // What it missed, reconcile takes in or leaves to an operator.
                 world.asks_an_operator = true;
             }
             Self::StateCopied => world.state_is_copied = true,
@@ -131,7 +131,7 @@ pub fn over(world: &mut World) {
     }
 }
 
-/// A person says that it is the same account: doctor --accept-account, without its questions.
+/// An operator says that it is the same account: doctor --accept-account, without its questions.
 fn accept_name(world: &mut World) {
     world.username = RENAMED;
     let known = world.store.account_of_module(MODULE).expect("a state").expect("an account that was used");

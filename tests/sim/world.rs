@@ -54,13 +54,13 @@ pub enum Job {
     SyncAll,
     /// The servers of another module.
     Sweep,
-    /// Of what a person named.
+    /// Of what an operator named.
     Import,
     /// The reconcile plan: what it finds stays in the world.
     Survey,
     /// The same, carried out.
     Reconcile,
-    /// What the plan leaves to a person, decided.
+    /// What the plan leaves to an operator, decided.
     Decide,
 }
 
@@ -151,9 +151,9 @@ pub struct World {
     pub other_account: bool,
     /// The user that the module's settings name.
     pub username: &'static str,
-    /// That other account is the same one under another name, as a person will say.
+    /// That other account is the same one under another name, as an operator will say.
     pub is_renamed: bool,
-    /// Something happened that leaves a person something to decide: a change outside, an old state.
+    /// Something happened that leaves an operator something to decide: a change outside, an old state.
     pub asks_an_operator: bool,
     /// Services that were copied, and the numbers of their copies.
     pub copies: BTreeMap<u32, u32>,

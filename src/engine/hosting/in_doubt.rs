@@ -37,7 +37,7 @@ impl Engine<'_> {
         item: &Item,
         incarnation: Option<&Incarnation>,
     ) -> Result<(), ModuleError> {
-        self.step("read doubts").await?;
+        self.step("read intents in doubt").await?;
         for intent in self.additions_in_doubt(item)? {
             // A license that was bought for another incarnation of this number may belong to another client.
             let wanted = incarnation.filter(|incarnation| intent.is_order_of(incarnation));
@@ -50,7 +50,7 @@ impl Engine<'_> {
     /// purchase that was given up is looked for; any other one ends by the rule of an open service. A license that
     /// appears is to be removed.
     pub(super) async fn settle_closed_addon(&mut self, item: &Item) -> Result<(), ModuleError> {
-        self.step("read doubts").await?;
+        self.step("read intents in doubt").await?;
         for intent in self.additions_in_doubt(item)? {
             self.settle_for(&intent, None, intent.status != IntentStatus::FreeWhenAppears).await?;
         }

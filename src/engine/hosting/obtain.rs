@@ -34,12 +34,12 @@ impl Engine<'_> {
         name: &str,
     ) -> Result<(), ModuleError> {
         let order = self.order_asked(item).await?;
-        let mut held = self.bound_license(incarnation)?;
-        if held.is_none() {
+        let mut bound = self.bound_license(incarnation)?;
+        if bound.is_none() {
             self.settle_additions(item, Some(incarnation)).await?;
-            held = self.bound_license(incarnation)?;
+            bound = self.bound_license(incarnation)?;
         }
-        if let Some(row) = held {
+        if let Some(row) = bound {
             if row.id != order {
                 return Err(wording::another_order(item.id, row.id, order));
             }

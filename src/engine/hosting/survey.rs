@@ -42,7 +42,7 @@ impl Engine<'_> {
         let open = self.store.open_intents().map_err(errors::state)?;
         let open: Vec<_> = open.into_iter().filter(|intent| intent.account == self.account).collect();
         let mut found = Vec::new();
-        if self.has_to_renew()? {
+        if self.has_to_complete()? {
             found.push(ground.old_state(self.store.last_number().map_err(errors::state)?));
         }
         found.extend(open.iter().map(|intent| ground.in_doubt(intent)));

@@ -125,8 +125,8 @@ impl Engine<'_> {
             };
             result = result.and(looked);
         }
-        let held = self.bound_license(&incarnation)?;
-        let synced = match held {
+        let bound = self.bound_license(&incarnation)?;
+        let synced = match bound {
             Some(row) => self.sync_bound_addon(item, &incarnation, &row).await,
             None => match self.shown_by(item, &incarnation)? {
                 Shown::Elsewhere(license, Some(_)) => Err(wording::shows_unknown(item.id, license)),
@@ -149,7 +149,7 @@ impl Engine<'_> {
         let wants_none =
             matches!(choice_of(item, &self.rules.panel_addons, &self.rules.catalogue), Ok(Choice::Nopanel));
         let has_another =
-            self.bound_license(incarnation)?.is_some_and(|held| (held.account, held.id) != (row.account, row.id));
+            self.bound_license(incarnation)?.is_some_and(|bound| (bound.account, bound.id) != (row.account, row.id));
         if self.withheld.frees || !(item.status == ItemStatus::Deleted || wants_none || has_another) {
             return Ok(());
         }

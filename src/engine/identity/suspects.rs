@@ -95,15 +95,15 @@ impl Engine<'_> {
                 let rows = self.store.bound_licenses(self.account, family, after, BATCH).map_err(errors::state)?;
                 let Some((last, _)) = rows.last() else { break };
                 after = *last;
-                let held: BTreeMap<ItemId, LicenseId> =
+                let bound: BTreeMap<ItemId, LicenseId> =
                     rows.iter().filter_map(|(license, item)| Some(((*item)?, *license))).collect();
-                let ids: Vec<ItemId> = held.keys().copied().collect();
+                let ids: Vec<ItemId> = bound.keys().copied().collect();
                 self.step("read owners").await?;
                 let owners = self.ports.billdb.owners(&ids).map_err(|error| errors::database(&error))?;
                 for owner in owners {
                     let incarnation = self.store.incarnation_at(owner.item, &owner.created).map_err(errors::state)?;
                     let known = self.store.item(owner.item, &owner.created).map_err(errors::state)?;
-                    let Some(license) = held.get(&owner.item) else { continue };
+                    let Some(license) = bound.get(&owner.item) else { continue };
                     let known = known.map(|row| row.client);
                     let is_other = |row: LicenseRow| is_other_owner(&row, &incarnation, known, owner.client);
                     if read(self.store.license(self.account, *license))?.is_none_or(|row| row.is_some_and(is_other)) {
@@ -137,7 +137,7 @@ impl Engine<'_> {
                 }
                 if !is_its && !self.store.was_of_item(item, license).map_err(errors::state)? {
                     strange.push(item);
-                } else if holds.is_some_and(|held| held.id != license) {
+                } else if holds.is_some_and(|row| row.id != license) {
                     // The panel has not saved the license that replaced another one.
                     suspects.add(item);
                 }

@@ -28,31 +28,31 @@ const MAX_OPENED: usize = 60;
 
 /// Who gets the license that an order in doubt bought, if it is found.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::engine) enum Whose<'l> {
+pub(in crate::engine) enum Recipient<'l> {
     /// This incarnation, which waits for it.
-    Wanted(&'l Incarnation),
+    Waits(&'l Incarnation),
     /// This incarnation, if it is the license that its service shows; otherwise nobody.
-    Shown(&'l Incarnation, LicenseId),
+    Shows(&'l Incarnation, LicenseId),
     /// Nobody: it is to be freed.
-    Nobodys,
+    Nobody,
 }
 
-impl<'l> Whose<'l> {
+impl<'l> Recipient<'l> {
     /// Who gets the license, by what the incarnation needs of the order. `shown`: the license that its service shows.
     pub(in crate::engine) fn of(awaits: Awaits, incarnation: &'l Incarnation, shown: Option<LicenseId>) -> Self {
         match shown {
-            _ if awaits == Awaits::License => Self::Wanted(incarnation),
+            _ if awaits == Awaits::License => Self::Waits(incarnation),
             // Given up according to an old state, and yet in use: a license that the service shows is not freed.
-            Some(shown) => Self::Shown(incarnation, shown),
-            None => Self::Nobodys,
+            Some(shown) => Self::Shows(incarnation, shown),
+            None => Self::Nobody,
         }
     }
 
     fn incarnation_for(self, found: LicenseId) -> Option<&'l Incarnation> {
         match self {
-            Self::Wanted(incarnation) => Some(incarnation),
-            Self::Shown(incarnation, shown) => (shown == found).then_some(incarnation),
-            Self::Nobodys => None,
+            Self::Waits(incarnation) => Some(incarnation),
+            Self::Shows(incarnation, shown) => (shown == found).then_some(incarnation),
+            Self::Nobody => None,
         }
     }
 }
@@ -66,11 +66,11 @@ impl Engine<'_> {
         incarnation: &Incarnation,
         product: Option<&Product>,
     ) -> Result<(), ModuleError> {
-        self.step("read doubts").await?;
+        self.step("read intents in doubt").await?;
         for intent in self.orders_in_doubt(item.id)? {
             let awaits = awaits_of(&intent, incarnation, product);
             let shown = item.params.licid.filter(|_| item.status != ItemStatus::Deleted);
-            self.settle_awaited(&intent, Whose::of(awaits, incarnation, shown), awaits).await?;
+            self.settle_awaited(&intent, Recipient::of(awaits, incarnation, shown), awaits).await?;
         }
         Ok(())
     }
@@ -80,10 +80,10 @@ impl Engine<'_> {
     pub(in crate::engine) async fn settle_order(
         &mut self,
         intent: &Intent,
-        whose: Whose<'_>,
+        recipient: Recipient<'_>,
     ) -> Result<Option<License>, ModuleError> {
-        let awaits = if matches!(whose, Whose::Wanted(_)) { Awaits::License } else { Awaits::Nothing };
-        self.settle_awaited(intent, whose, awaits).await
+        let awaits = if matches!(recipient, Recipient::Waits(_)) { Awaits::License } else { Awaits::Nothing };
+        self.settle_awaited(intent, recipient, awaits).await
     }
 
     /// Settles one order in doubt, as [`Engine::settle_order`] does. `awaits`: what the service awaits of it. When the
@@ -91,7 +91,7 @@ impl Engine<'_> {
     pub(in crate::engine) async fn settle_awaited(
         &mut self,
         intent: &Intent,
-        whose: Whose<'_>,
+        recipient: Recipient<'_>,
         awaits: Awaits,
     ) -> Result<Option<License>, ModuleError> {
         let Some(order) = intent.request.as_order().cloned() else { return Ok(None) };
@@ -100,7 +100,7 @@ impl Engine<'_> {
         match found {
             Found::One(license) => {
                 // Its key may have been shown to the client who had this number before.
-                let incarnation = whose.incarnation_for(license.id).filter(|incarnation| intent.was_for(incarnation));
+                let incarnation = recipient.incarnation_for(license.id).filter(|one| intent.was_for(one));
                 self.adopt(intent, &order, *license, incarnation, &what).await.map(Some)
             }
             Found::Unclear(ids) => {

@@ -56,7 +56,7 @@ impl Engine<'_> {
         let remedy = &approved.0.remedy;
         let result = match remedy {
             Remedy::TakeIn(license, item) => self.take_in(*license, *item).await,
-            Remedy::Renew(number) => self.renew_state(*number).await,
+            Remedy::CompleteState(number) => self.complete_state(*number).await,
             Remedy::Look(item) => self.look(*item).await,
             Remedy::SwitchOff(license) => self.switch_off(*license).await,
             Remedy::Free(license) => self.free_now(*license).await,

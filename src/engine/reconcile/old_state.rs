@@ -52,9 +52,9 @@ impl Engine<'_> {
             Err(error) if error.is_of_one_row() => return Ok(false),
             Err(error) => return Err(errors::state(error)),
         }
-        let taken_in = self.store.taken_in(self.account).map_err(errors::state)?;
+        let completed = self.store.completed_number(self.account).map_err(errors::state)?;
         match mark {
-            Mark::Order { number, .. } if taken_in.is_some_and(|taken_in| *number <= taken_in) => Ok(false),
+            Mark::Order { number, .. } if completed.is_some_and(|completed| *number <= completed) => Ok(false),
             Mark::Order { item, .. } => {
                 let orders = match self.store.orders_of_item(*item) {
                     Err(error) if error.is_of_one_row() => return Ok(false),
@@ -63,7 +63,7 @@ impl Engine<'_> {
                 Ok(!orders.iter().filter_map(|intent| intent.request.as_order()).any(|order| order.mark == *mark))
             }
             // A state that never gave out a mark has not freed any license either.
-            Mark::Pool { .. } => Ok(taken_in.is_none() && self.known_number()? == 0),
+            Mark::Pool { .. } => Ok(completed.is_none() && self.known_number()? == 0),
         }
     }
 
@@ -203,14 +203,14 @@ impl Engine<'_> {
     /// The state is complete for this account after everything that it missed there has been added. A license that
     /// cannot be added at all is reported, and does not hold up the others. The other accounts stay old until they are
     /// compared themselves.
-    pub(in crate::engine) async fn renew_state(&mut self, number: u32) -> Result<Text, ModuleError> {
+    pub(in crate::engine) async fn complete_state(&mut self, number: u32) -> Result<Text, ModuleError> {
         if self.is_left_out {
             return Err(left_out());
         }
         let reason = text!("the state goes on from number {number}", "состояние продолжает с номера {number}");
         let (account, note, store, modules) = (self.account, reason.clone(), self.store.clone(), self.our_modules()?);
         let now = self.now_at_latest();
-        let others = self.commit("renew state", move |tx| {
+        let others = self.commit("complete state", move |tx| {
             // The comparison itself may have shown that the state is old. Then it is old for the other accounts too.
             if store.meta(RESTORED)?.is_none() {
                 tx.set_old(&moment(now))?;
@@ -235,7 +235,7 @@ impl Engine<'_> {
 
     /// Whether reconcile has to end the old state for this account: it is old for it, or for no module that the panel
     /// still has.
-    pub(in crate::engine) fn has_to_renew(&mut self) -> Result<bool, ModuleError> {
+    pub(in crate::engine) fn has_to_complete(&mut self) -> Result<bool, ModuleError> {
         if self.store.meta(RESTORED).map_err(errors::state)?.is_none() {
             return Ok(false);
         }

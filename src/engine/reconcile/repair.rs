@@ -117,14 +117,14 @@ impl Engine<'_> {
     /// Writes down that a license is to be freed, then frees it. If the seller refuses now, sync does it later.
     pub(in crate::engine) async fn release_by_hand(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
         let row = self.lock_as_read(row).await?.ok_or_else(|| changed_hands(row.id))?;
-        let (id, held) = (row.id, row.clone());
+        let (id, bound) = (row.id, row.clone());
         let was_in_use = row.state == LicenseState::Bound;
         let reason =
             text!("license {id} is to be freed: an operator said so", "лицензию {id} освободить: так решил оператор");
         self.note(&reason);
         self.commit("to free", move |tx| {
-            tx.release_license(&held, LicenseState::ToFree, None, None)?;
-            tx.note(held.item, Some((held.account, held.id)), "to_free", &reason)
+            tx.release_license(&bound, LicenseState::ToFree, None, None)?;
+            tx.note(bound.item, Some((bound.account, bound.id)), "to_free", &reason)
         })
         .await?;
         let row = self.store.license(row.account, id).map_err(errors::state)?.unwrap_or(row);
@@ -188,7 +188,7 @@ impl Engine<'_> {
             let freed = self.free(&item, &row).await;
             if freed.is_ok() || self.is_put_aside(&row)? {
                 let incarnation = self.store.incarnation(&item).map_err(errors::state)?;
-                self.commit("end life", move |tx| tx.end_incarnation(&incarnation)).await?;
+                self.commit("end incarnation", move |tx| tx.end_incarnation(&incarnation)).await?;
             }
             freed?;
         } else if row.state == LicenseState::ToFree {

@@ -25,9 +25,9 @@ pub(in crate::engine) fn closed(id: ItemId) -> ModuleError {
         ))
 }
 
-pub(in crate::engine) fn has_license(id: ItemId, held: LicenseId, license: LicenseId) -> ModuleError {
-    let words = text!("Service {id} has license {held}", "У услуги {id} есть лицензия {held}");
-    ModuleError::new(ErrorKind::Missed, "licid", held, words)
+pub(in crate::engine) fn has_license(id: ItemId, present: LicenseId, license: LicenseId) -> ModuleError {
+    let words = text!("Service {id} has license {present}", "У услуги {id} есть лицензия {present}");
+    ModuleError::new(ErrorKind::Missed, "licid", present, words)
         .changed(text!("Nothing was changed", "Ничего не изменено"))
         .next(text!(
             "to free that one and bind {license}: pmisplicense bind {id} {license} --replace",
@@ -133,23 +133,23 @@ pub(in crate::engine) fn one_license_an_address(
     new: LicenseId,
     from: Option<NaiveDate>,
 ) -> ModuleError {
-    let (held, ip) = (old.id, old.ip.map_or_else(|| "-".to_owned(), |ip| ip.to_string()));
+    let (present, ip) = (old.id, old.ip.map_or_else(|| "-".to_owned(), |ip| ip.to_string()));
     let next = match from {
         Some(day) => text!(
             "the two addresses may change from {day} on. After that day: pmisplicense unbind {id}; pmisplicense bind {id} {new}",
             "оба IP можно сменить не раньше {day}. После этого дня: pmisplicense unbind {id}; pmisplicense bind {id} {new}"
         ),
         None => text!(
-            "pmisplicense unbind {id} (frees license {held} and its address); pmisplicense bind {id} {new}",
-            "pmisplicense unbind {id} (освободит лицензию {held} и её IP); pmisplicense bind {id} {new}"
+            "pmisplicense unbind {id} (frees license {present} and its address); pmisplicense bind {id} {new}",
+            "pmisplicense unbind {id} (освободит лицензию {present} и её IP); pmisplicense bind {id} {new}"
         ),
     };
     let words = text!(
-        "The seller allows one license of a product at an address, and license {held} has {ip}",
-        "Продавец допускает одну лицензию продукта на IP, и {ip} занят лицензией {held}"
+        "The seller allows one license of a product at an address, and license {present} has {ip}",
+        "Продавец допускает одну лицензию продукта на IP, и {ip} занят лицензией {present}"
     );
     let kept =
-        text!("Service {id} keeps license {held} and its key", "Услуга {id} сохраняет лицензию {held} и её ключ");
+        text!("Service {id} keeps license {present} and its key", "Услуга {id} сохраняет лицензию {present} и её ключ");
     ModuleError::new(ErrorKind::IpBusy, "ip", ip, words).halted(Halt::AddressBusy).changed(kept).next(next)
 }
 

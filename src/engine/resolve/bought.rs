@@ -186,9 +186,9 @@ pub(super) fn plan_of_order(what: &Text, order: &OrderRequest, bought: &Bought) 
             "Она получит нашу метку и заменит лицензию {old} услуги {}, та освободится.",
             incarnation.item
         ),
-        Fate::Duplicate(incarnation, held) => text!(
-            "Service {} has license {held} already, so this one is a duplicate and is freed.",
-            "У услуги {} уже есть лицензия {held}, поэтому эта — дубликат и освободится.",
+        Fate::Duplicate(incarnation, present) => text!(
+            "Service {} has license {present} already, so this one is a duplicate and is freed.",
+            "У услуги {} уже есть лицензия {present}, поэтому эта — дубликат и освободится.",
             incarnation.item
         ),
         Fate::Freed => text!("The service is closed, so it is freed.", "Услуга закрыта, поэтому она освободится."),

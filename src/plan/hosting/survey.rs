@@ -258,7 +258,7 @@ impl Ground {
             item: None,
             license: None,
             what: text!("this state was restored from a backup", "состояние восстановлено из копии"),
-            remedy: Remedy::Renew(number),
+            remedy: Remedy::CompleteState(number),
             step: Some(text!(
                 "treat this state as up to date again; before the first purchase on a hosting order the program looks for one that the state has missed",
                 "снова считать состояние полным; перед первой покупкой для заказа хостинга программа ищет ту, которой состояние не видело"

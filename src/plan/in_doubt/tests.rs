@@ -307,7 +307,7 @@ fn a_license_has_run_out_on_the_day_of_its_expiry() {
 
 /// The effect of each call on what is seen afterwards.
 #[test]
-fn the_effect_of_each_call_is_told_by_what_is_seen_afterwards() {
+fn the_effect_of_each_call_is_read_from_a_later_look() {
     let day = |text: &str| text.parse::<NaiveDate>().expect("a date");
     let key = |text: &str| crate::model::ids::LicenseKey::parse(text);
     let id = LicenseId(9);

@@ -28,12 +28,12 @@ impl Comparison<'_> {
                 let what = text!("license {id} waits to be freed", "лицензия {id} ждёт освобождения");
                 self.add(Kind::ToFree, row.item, Some(id), what, Remedy::Free(id));
             }
-            LicenseState::Pool | LicenseState::Stopped | LicenseState::ToFree => self.unbound(row, seen),
+            LicenseState::Pool | LicenseState::Stopped | LicenseState::ToFree => self.serving_nobody(row, seen),
             LicenseState::Deleted => {}
         }
     }
 
-    fn unbound(&mut self, row: &LicenseRow, seen: Option<&License>) {
+    fn serving_nobody(&mut self, row: &LicenseRow, seen: Option<&License>) {
         let Some(seen) = seen.filter(|seen| is_alive(seen)) else { return };
         let id = row.id;
         let is_of_another = seen.remoteid.mark().is_some_and(|mark| !is_our_mark(&mark, Some(row), &self.ground.panel));

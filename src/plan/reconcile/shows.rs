@@ -197,7 +197,7 @@ fn takes_away(finding: &Finding) -> bool {
         (Remedy::Operator(_), Kind::NoItem | Kind::OtherIncarnation | Kind::OtherClient | Kind::NotFree) => true,
         (
             Remedy::TakeIn(_, Some(_))
-            | Remedy::Renew(_)
+            | Remedy::CompleteState(_)
             | Remedy::Look(_)
             | Remedy::SwitchOff(_)
             | Remedy::Obtain(_)

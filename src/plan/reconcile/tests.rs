@@ -108,8 +108,8 @@ fn findings(open: Vec<Intent>, items: &[ItemView], rows: &[LicenseRow], upstream
         now: now(),
     };
     let holds = |view: &ItemView| {
-        let held = |row: &&LicenseRow| row.incarnation.is_some() && row.item == Some(view.item.id);
-        let incarnations: Vec<_> = rows.iter().filter(held).map(|row| row.incarnation.clone()).collect();
+        let serves = |row: &&LicenseRow| row.incarnation.is_some() && row.item == Some(view.item.id);
+        let incarnations: Vec<_> = rows.iter().filter(serves).map(|row| row.incarnation.clone()).collect();
         match incarnations.as_slice() {
             [] => Holds::Nothing,
             incarnations if incarnations.contains(&Some(view.incarnation.to_string())) => Holds::Present,
@@ -131,7 +131,7 @@ fn findings(open: Vec<Intent>, items: &[ItemView], rows: &[LicenseRow], upstream
         comparison.listed(seen, row, row.and_then(view_of));
     }
     for row in rows {
-        comparison.known_license(row, upstream.iter().any(|seen| seen.id == row.id), view_of(row));
+        comparison.recorded(row, upstream.iter().any(|seen| seen.id == row.id), view_of(row));
     }
     let marked = comparison.marked_items();
     let views = items.iter().filter(|(id, _)| marked.contains(id)).map(|(id, view)| (*id, view.clone())).collect();
@@ -199,7 +199,7 @@ fn each_difference_of_a_bound_license_has_its_kind_and_remedy() {
     let mut shows = item.clone();
     shows.item.params.lickey.clone_from(&another);
     let named = LicenseRow { key: another, ..ours.clone() };
-    assert_eq!(found(&[shows], &[named], &[there.clone()]), [(Kind::KeyNumber, "person")], "ours all the same");
+    assert_eq!(found(&[shows], &[named], &[there.clone()]), [(Kind::KeyNumber, "person")], "ours nevertheless");
     let keyless = LicenseRow { key: None, ..ours.clone() };
     assert_eq!(found(&[item.clone()], &[keyless.clone()], &[there.clone()]), [(Kind::KeyLate, "sync")]);
     let for_an_hour = LicenseRow { since: now() - chrono::Duration::hours(1), ..keyless };
@@ -290,10 +290,10 @@ fn a_shown_license_is_neither_freed_nor_bought_beside() {
     };
     let closed = with(&item, |item| item.status = ItemStatus::Deleted);
     let suspended = with(&item, |item| item.status = ItemStatus::Suspended);
-    let (held, mark) = (row(5001, &item), seen(5001, MARK));
+    let (bound, mark) = (row(5001, &item), seen(5001, MARK));
     let dead = License { status: LicenseStatus::Deleted, ..mark.clone() };
     let theirs = seen(5001, "pml-anotherp-42-1");
-    let pooled = LicenseRow { state: LicenseState::Pool, incarnation: None, ..held.clone() };
+    let pooled = LicenseRow { state: LicenseState::Pool, incarnation: None, ..bound.clone() };
     let freed = LicenseRow { state: LicenseState::ToFree, ..pooled.clone() };
     let free = License { name: Some(FREE_NAME.into()), ip: Some(FREE_IP), ..seen(5001, "pml-abcdefgh-free") };
     let bind = |words: &str| format!("pmisplicense bind {words}");
@@ -302,21 +302,21 @@ fn a_shown_license_is_neither_freed_nor_bought_beside() {
         (
             "copied",
             vec![closed.clone(), copy.clone()],
-            vec![held.clone()],
+            vec![bound.clone()],
             vec![mark.clone()],
             vec![(Kind::Closed, bind("43 5001")), shown("43 5001")],
         ),
         (
             "copied, the old row is gone",
             vec![copy.clone()],
-            vec![held.clone()],
+            vec![bound.clone()],
             vec![mark.clone()],
             vec![(Kind::NoItem, bind("43 5001")), shown("43 5001")],
         ),
         (
             "both are open",
             vec![item.clone(), copy.clone()],
-            vec![held.clone()],
+            vec![bound.clone()],
             vec![mark.clone()],
             vec![(Kind::TwoItems, "pmisplicense unbind 43".to_owned())],
         ),
@@ -356,6 +356,6 @@ fn a_shown_license_is_neither_freed_nor_bought_beside() {
     }
     let other = seen(5009, "");
     let behind = with(&item, |item| item.params.licid = Some(LicenseId(5009)));
-    let got = commands(&[behind], &[held], &[seen(5001, MARK), other]);
+    let got = commands(&[behind], &[bound], &[seen(5001, MARK), other]);
     assert!(got.contains(&shown("42 5009 --replace")), "{got:?}");
 }

@@ -129,11 +129,11 @@ fn nothing_is_written_or_sent_while_no_server_answers() {
 fn a_machine_that_did_not_join_only_reads() {
     let (database, _a, b, _first, second, _account) = pair();
     assert!(!membership_leaves(&second));
-    let stranger = Node { name: "b", ..b };
-    let error = why(stranger.run().write(now(), |tx| tx.set_meta("x", "y")).expect_err("not joined"));
+    let left = Node { name: "b", ..b };
+    let error = why(left.run().write(now(), |tx| tx.set_meta("x", "y")).expect_err("not joined"));
     assert!(matches!(error, ClusterError::NotJoined(_)), "{error}");
     assert_eq!(database.borrow().entries.len(), 4);
-    let other = Node { name: "c", dir: stranger.dir, boot: "boot", database };
+    let other = Node { name: "c", dir: left.dir, boot: "boot", database };
     let conn = Connection::open(other.path()).expect("the replica");
     let refused = Store::from_connection(Rc::new(conn)).in_cluster(other.log(), other.rules()).err();
     assert!(matches!(refused.map(why), Some(ClusterError::Elsewhere(_))), "a copied replica");

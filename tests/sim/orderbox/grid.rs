@@ -119,7 +119,7 @@ fn scenes() -> Vec<Scene> {
         scene("close", &[OPEN], CLOSE),
         at(QUEUED, scene("close, queued", &[OPEN, Deed::Wait(300)], CLOSE)),
         at(LATE, scene("close before the key", &[OPEN], CLOSE)),
-        ruled(BY_HAND, scene("close, a person removes", &[OPEN], CLOSE)),
+        ruled(BY_HAND, scene("close, an operator removes", &[OPEN], CLOSE)),
         ruled(KEEPING, scene("close, kept", &[OPEN], CLOSE)),
         scene("close in doubt", &[late], CLOSE),
         scene("close, sent again", &[OPEN, unremoved, SETTLED, SYNC, MINUTE], SYNC),

@@ -77,7 +77,7 @@ pub enum Job {
     },
     Sync,
     Survey,
-    /// A person says what became of a purchase.
+    /// An operator says what became of a purchase.
     Decide {
         item: u32,
         intent: Option<IntentId>,

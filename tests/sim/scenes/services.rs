@@ -98,7 +98,7 @@ pub(super) fn stops() -> Vec<Scene> {
     use Deed::{Hurt, Run, Wait};
     let month = &[start("55227", 1, 1)][..];
     let (opened, tried) = (&[OPEN][..], Run(1, C::Close));
-    let freed = &["to free", "send suspend", "send edit", "release", "post-call", "end life"][..];
+    let freed = &["to free", "send suspend", "send edit", "release", "post-call", "end incarnation"][..];
     vec![
         Scene::new("suspend", month, opened, Run(1, C::Suspend), &["send suspend", "refresh", "post-call"]),
         Scene::new("close into the pool", month, opened, tried, freed),

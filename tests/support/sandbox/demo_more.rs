@@ -28,7 +28,7 @@ pub fn bundled_server(s: &mut Stage) {
     println!("  The first sweep only reports:");
     let output = s.admin(&["sync", "--sweep"]);
     s.check("it names the server and orders nothing", output.stdout.contains("server 50") && s.orders() == orders);
-    println!("  A person confirms it:");
+    println!("  An operator confirms it:");
     let done = s.admin(&["sync", "--sweep", "--adopt"]).code == Some(0);
     let license = s.license_of(50);
     let fits =

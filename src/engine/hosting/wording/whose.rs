@@ -162,19 +162,19 @@ pub(in crate::engine::hosting) fn foreign_key(item: ItemId, order: LicenseId) ->
     ))
 }
 
-pub(in crate::engine::hosting) fn another_order(item: ItemId, held: LicenseId, asked: LicenseId) -> ModuleError {
+pub(in crate::engine::hosting) fn another_order(item: ItemId, present: LicenseId, asked: LicenseId) -> ModuleError {
     ModuleError::new(
         ErrorKind::NotSupported,
         "orderid",
         asked,
         text!(
-            "Service {item} has the license of hosting order {held} and now names order {asked}. A license cannot move to another order",
-            "У услуги {item} лицензия заказа хостинга {held}, а теперь назван заказ {asked}. Перенести лицензию на другой заказ нельзя"
+            "Service {item} has the license of hosting order {present} and now names order {asked}. A license cannot move to another order",
+            "У услуги {item} лицензия заказа хостинга {present}, а теперь назван заказ {asked}. Перенести лицензию на другой заказ нельзя"
         ),
     )
     .changed(text!("Nothing was sent", "Ничего не отправлено"))
     .next(text!(
-        "close the service and order a new one, or enter {held} again",
-        "закройте услугу и закажите новую или верните {held}"
+        "close the service and order a new one, or enter {present} again",
+        "закройте услугу и закажите новую или верните {present}"
     ))
 }

@@ -29,7 +29,7 @@ fn an_unclaimed_license_is_bound_to_its_service_or_freed() {
     assert_eq!(last, [], "the last number that the state gave out is no news");
     let newer = findings(Vec::new(), &[item.clone()], &[row(5001, &item)], &[marked(5001, 4)]);
     let remedies: Vec<_> = newer.iter().map(|one| &one.remedy).collect();
-    assert_eq!(remedies, [&Remedy::Renew(9)], "the state gave out 9 for another account");
+    assert_eq!(remedies, [&Remedy::CompleteState(9)], "the state gave out 9 for another account");
     for state in [LicenseState::ToFree, LicenseState::Pool, LicenseState::Stopped] {
         let free = LicenseRow { state, incarnation: None, ..row(5001, &item) };
         let given = found(&[item.clone()], &[free.clone()], &[marked(5001, 4)]);
@@ -62,7 +62,7 @@ fn the_newest_mark_takes_the_place_of_a_license_that_is_gone() {
     assert!(!waits(&[marked(5002, 3)]).contains(&bind), "the state knows of number 3");
     let holds = |upstream: &[License]| found(&[item.clone()], &[row(4000, &item)], upstream);
     assert!(holds(&[marked(5001, 4)]).contains(&bind), "what the state holds is gone");
-    assert!(!holds(&[seen(4000, MARK), marked(5001, 4)]).contains(&bind), "it is there: a person decides");
+    assert!(!holds(&[seen(4000, MARK), marked(5001, 4)]).contains(&bind), "it is there: an operator decides");
     assert!(!holds(&[marked(5001, 3)]).contains(&bind), "the state knows of number 3");
 }
 
