@@ -147,7 +147,9 @@ fn the_license_that_a_service_uses_is_not_what_its_older_order_bought() {
         test.cmd("open", 42).ok();
         let blocked = test.run(["unbind", "42", "--yes"]);
         let none = "pmisplicense resolve 42 --wish 1 --not-bought";
-        assert!(blocked.code == Some(1) && blocked.stderr.contains("no other license than the service has now"));
+        assert!(
+            blocked.code == Some(1) && blocked.stderr.contains("no license besides the one that the service has now")
+        );
         assert!(blocked.stderr.contains(none), "{}", blocked.stderr);
         if !is_known {
             alter_state(&test, "DELETE FROM license");

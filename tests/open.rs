@@ -153,8 +153,8 @@ fn a_refusal_reaches_the_panel_and_the_run_may_be_repeated() {
 #[test]
 fn a_purchase_that_is_held_back_names_the_reason_of_the_refusal() {
     for (words, kind, reason, advice) in [
-        ("no_money", "nomoney", "too little money", "top up the account"),
-        ("blocked", "blocked", "the account there is blocked", "have the seller unblock the account"),
+        ("no_money", "nomoney", "for lack of money", "top up the account"),
+        ("blocked", "blocked", "it has blocked the account", "ask the seller to unblock the account"),
     ] {
         let test = Test::new();
         test.soft_item(42, "55227", 1).ip("192.0.2.42").add();

@@ -28,11 +28,12 @@ pub fn leave(desk: &mut Desk<'_>, license: LicenseId, yes: bool) -> Result<Answe
         }
     }
     let plan = text!(
-        "License {license} stays with whoever uses it now. It is neither stopped, renewed nor given to a service, and is not named any more. To undo it: pmisplicense bind ITEM {license}",
-        "Лицензия {license} останется у того, кто её занимает. Она не будет остановлена, продлена или выдана услуге, и больше не будет называться. Отменить: pmisplicense bind УСЛУГА {license}"
+        "License {license} stays with whoever uses it now. The program will not stop it, renew it or give it to a service, and will no longer report it. To undo this: pmisplicense bind ITEM {license}",
+        "Лицензия {license} останется у того, кто её занимает. Программа не будет её останавливать, продлевать, выдавать услугам и сообщать о ней. Отменить: pmisplicense bind УСЛУГА {license}"
     );
     desk.confirm(&plan, yes)?;
-    let done = text!("License {license} is left to its user.", "Лицензия {license} оставлена её пользователю.");
+    let done =
+        text!("License {license} stays with its present user.", "Лицензия {license} осталась у того, кто её занимает.");
     let written = store.write(desk.ctx.clock.now(), |tx| {
         let mut is_left = false;
         for account in &accounts {
@@ -53,8 +54,8 @@ pub fn leave(desk: &mut Desk<'_>, license: LicenseId, yes: bool) -> Result<Answe
 
 fn old_state(license: LicenseId) -> ModuleError {
     let words = text!(
-        "The state is old and has missed what happened since: a service of ours may use license {license}",
-        "Состояние старое и не видело того, что было позже: лицензией {license} может пользоваться наша услуга"
+        "The state is old and lacks later changes, so a service of ours may be using license {license}",
+        "Состояние старое, более поздних изменений в нём нет: лицензией {license} может пользоваться наша услуга"
     );
     ModuleError::new(ErrorKind::State, "restored", license, words)
         .changed(text!("Nothing was changed", "Ничего не изменено"))
@@ -63,8 +64,8 @@ fn old_state(license: LicenseId) -> ModuleError {
 
 fn not_used(license: LicenseId) -> ModuleError {
     let words = text!(
-        "License {license} is not one that serves no service of ours and is in use",
-        "Лицензия {license} не из тех, что не служат нашим услугам и кем-то заняты"
+        "License {license} cannot be left to its user: no license of this number is in use without serving one of our services",
+        "Лицензию {license} нельзя оставить её пользователю: нет лицензии с этим номером, которая занята и не служит нашей услуге"
     );
     ModuleError::new(ErrorKind::Missed, "license", license, words)
         .changed(text!("Nothing was changed", "Ничего не изменено"))

@@ -47,8 +47,8 @@ fn words(row: &LicenseRow, kept: &KeptName) -> Text {
          Лицензия используется как есть, и это имя больше не запрашивается"
     )
     .next(text!(
-        "nothing, or choose a name that the seller keeps.",
-        "ничего, или выберите имя, которое продавец сохранит."
+        "nothing has to be done. You may choose a name that the seller keeps.",
+        "ничего делать не нужно. Можно выбрать имя, которое продавец сохранит."
     ))
     .text()
 }

@@ -98,8 +98,8 @@ impl Engine<'_> {
         if let Err(error) = self.register_problem(problem, item).await {
             let why = error.words();
             self.warn(&text!(
-                ["the panel did not take this problem: {}", why.en],
-                ["панель не приняла эту проблему: {}", why.ru]
+                ["the panel could not be told about this problem: {}", why.en],
+                ["не удалось сообщить панели об этой проблеме: {}", why.ru]
             ));
             return Ok(());
         }

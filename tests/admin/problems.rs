@@ -66,7 +66,7 @@ fn a_license_that_somebody_else_uses_is_named_until_an_operator_leaves_it() {
             assert!(text.contains("is in use: name theirs, address 192.0.2.200"), "{text}");
             assert!(text.contains(&format!("pmisplicense {command}")), "{text}");
             assert!(refused(&t, &command).contains("--yes"), "asked first");
-            assert!(fine(&t, &format!("{command} --yes")).contains("is left to its user"));
+            assert!(fine(&t, &format!("{command} --yes")).contains("stays with its present user"));
             t.run(["--command", "sync", "--module", "7"]).ok();
             named("after the decision", false);
         }

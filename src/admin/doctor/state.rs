@@ -111,8 +111,8 @@ fn inside(desk: &Desk<'_>, store: &Store, checks: &mut Checks) -> Result<(), Mod
     if let Some(when) = store.meta(RESTORED).map_err(state_error)? {
         let (all, old) = (store.accounts().map_err(state_error)?, store.old_accounts().map_err(state_error)?);
         let happened = text!(
-            "the state was restored, or found to be old, at {when}, so the program only reads",
-            "состояние восстановлено или оказалось старым {when}: программа только читает"
+            "since {when} the program only reads, because the state was restored then or found to be old",
+            "с {when} программа только читает: состояние тогда было восстановлено или оказалось старым"
         );
         let left: Vec<String> = old.iter().map(|account| format!("{} {}", account.username, account.url)).collect();
         let left = left.join(", ");
@@ -122,8 +122,8 @@ fn inside(desk: &Desk<'_>, store: &Store, checks: &mut Checks) -> Result<(), Mod
                 happened
             } else {
                 text!(
-                    ["{} in these accounts, which were not compared since: {left}", happened.en],
-                    ["{} в этих ещё не сверенных учётных записях: {left}", happened.ru]
+                    ["{}. These accounts have not been compared since: {left}", happened.en],
+                    ["{}. Эти учётные записи с тех пор не сверены: {left}", happened.ru]
                 )
             },
             text!("run: pmisplicense reconcile --apply", "выполните: pmisplicense reconcile --apply"),

@@ -89,11 +89,11 @@ impl<'p> Engine<'p> {
             let then = self.left_to_operator(old)?;
             text!(
                 [
-                    " If the seller allows one license an address, give up {license} first; the service is without one until then: pmisplicense unbind {item}.{} Then: pmisplicense reconcile --apply.",
+                    " If the seller allows only one license for an address, give up license {license} first: pmisplicense unbind {item}.{} Then obtain the new one: pmisplicense reconcile --apply. Between the two commands the service has no license.",
                     then.en
                 ],
                 [
-                    " Если продавец допускает одну лицензию на IP, сначала откажитесь от {license}; до новой услуга останется без лицензии: pmisplicense unbind {item}.{} Затем: pmisplicense reconcile --apply.",
+                    " Если продавец допускает только одну лицензию на IP, сначала откажитесь от лицензии {license}: pmisplicense unbind {item}.{} Затем получите новую: pmisplicense reconcile --apply. Между двумя командами услуга останется без лицензии.",
                     then.ru
                 ]
             )

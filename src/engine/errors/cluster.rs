@@ -70,7 +70,7 @@ pub fn words(error: &ClusterError) -> Message {
                 "База журнала кластера сменилась или запущена заново, последних записей в ней может не быть"
             )
             .changed(text!("Nothing was sent", "Ничего не отправлено"))
-            .next(text!("nothing; this machine goes on by itself after {until}", "ничего; машина продолжит сама после {until}"))
+            .next(text!("nothing to do; this machine goes on by itself after {until}", "ничего делать не нужно; машина продолжит сама после {until}"))
         }
         ClusterError::Held { until } => {
             let until = until.format("%Y-%m-%d %H:%M:%S UTC");
@@ -79,7 +79,7 @@ pub fn words(error: &ClusterError) -> Message {
                 "Журнал кластера терял записи, покупок другой машины в нём может не быть"
             )
             .changed(text!("Nothing was sent", "Ничего не отправлено"))
-            .next(text!("nothing; purchases go on by themselves after {until}", "ничего; покупки продолжатся сами после {until}"))
+            .next(text!("nothing to do; purchases go on by themselves after {until}", "ничего делать не нужно; покупки продолжатся сами после {until}"))
         }
         ClusterError::LeaseLost(_) => text!(
             "Another machine of the cluster took over what this run was working on, because this run made no progress for too long",

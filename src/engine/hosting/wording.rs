@@ -183,8 +183,8 @@ pub(super) fn under_way(what: &Text, order: LicenseId) -> ModuleError {
     .halted(Halt::InDoubt)
     .changed(text!("Nothing is sent again until it has ended", "До его окончания ничего не отправляется повторно"))
     .next(text!(
-        "nothing; each run looks at the action until it has ended",
-        "ничего; каждый запуск проверяет, закончилось ли действие"
+        "nothing to do; each run looks at the action until it has ended",
+        "ничего делать не нужно; каждый запуск проверяет, закончилось ли действие"
     ))
 }
 

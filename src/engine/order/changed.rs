@@ -78,8 +78,14 @@ fn different(intent: &Intent, license: LicenseId, field: &str, what: &Text) -> M
     let (id, item) = (intent.id, intent.item.map_or_else(|| "ITEM".to_owned(), |item| item.to_string()));
     let consent = if field == "pricelist" { " --other-product" } else { "" };
     let message = text!(
-        ["{}: it bought license {license}, whose {field} is neither as ordered nor as the service asks", what.en],
-        ["{}: куплена лицензия {license}, но {field} у неё не тот, что заказан, и не тот, что нужен услуге", what.ru]
+        [
+            "{}: the order bought license {license}, but its {field} differs both from the order and from what the service asks for now",
+            what.en
+        ],
+        [
+            "{}: заказ купил лицензию {license}, но {field} у неё не тот, что заказан, и не тот, что нужен услуге сейчас",
+            what.ru
+        ]
     );
     ModuleError::new(ErrorKind::OrderUnknown, "wish", id, message)
         .halted(Halt::HandedOver)

@@ -138,10 +138,13 @@ fn still_refused(what: &Text, balance: &Money, refused: &PurchaseRefused) -> Mod
             ErrorKind::Nomoney,
             text!(
                 [
-                    "{}: at the last try the seller refused because of too little money, and the balance is still {balance}",
+                    "{}: the seller refused the last purchase for lack of money, and the balance has not grown since: {balance}",
                     what.en
                 ],
-                ["{}: в прошлый раз продавец отказал из-за денег, на счёте по-прежнему {balance}", what.ru]
+                [
+                    "{}: прошлую покупку продавец отклонил из-за нехватки денег, и с тех пор баланс не вырос: {balance}",
+                    what.ru
+                ]
             ),
             text!(
                 "top up the account. The purchase is tried again after {until}, or as soon as the balance grows",
@@ -151,11 +154,11 @@ fn still_refused(what: &Text, balance: &Money, refused: &PurchaseRefused) -> Mod
         WaitsFor::Unblocking => (
             ErrorKind::Blocked,
             text!(
-                ["{}: at the last try the seller refused because the account there is blocked", what.en],
-                ["{}: в прошлый раз продавец отказал, потому что учётная запись у него заблокирована", what.ru]
+                ["{}: the seller refused the last purchase because it has blocked the account", what.en],
+                ["{}: прошлую покупку продавец отклонил, потому что заблокировал учётную запись", what.ru]
             ),
             text!(
-                "have the seller unblock the account. The purchase is tried again after {until}, or as soon as the balance ({balance} now) grows",
+                "ask the seller to unblock the account. The purchase is tried again after {until}, or as soon as the balance ({balance} now) grows",
                 "попросите продавца разблокировать учётную запись. Покупка повторится после {until} или как только вырастет баланс (сейчас {balance})"
             ),
         ),

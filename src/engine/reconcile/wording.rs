@@ -59,15 +59,15 @@ pub(in crate::engine) fn serves_another(license: LicenseId, item: Option<ItemId>
 /// Another run gave a license to a service, or freed it, after this run had decided to free it.
 pub(in crate::engine) fn changed_hands(license: LicenseId) -> ModuleError {
     let words = text!(
-        "License {license} was given to a service or freed by another run while this run waited for it",
-        "Пока этот запуск ждал, другой запуск отдал услуге или освободил лицензию {license}"
+        "While this run waited for license {license}, another run gave it to a service or freed it",
+        "Пока этот запуск ждал лицензию {license}, другой запуск отдал её услуге или освободил"
     );
     ModuleError::new(ErrorKind::Busy, "licid", license, words)
         .halted(Halt::Busy)
         .changed(text!("This run did not touch it", "Этот запуск её не менял"))
         .next(text!(
-            "if it still has to be freed, this names it: pmisplicense reconcile",
-            "если её всё ещё нужно освободить, её назовёт: pmisplicense reconcile"
+            "to see whether it still has to be freed: pmisplicense reconcile",
+            "посмотрите, нужно ли её ещё освобождать: pmisplicense reconcile"
         ))
 }
 
@@ -160,8 +160,8 @@ pub(in crate::engine) fn order_open(id: ItemId, intent: &Intent) -> ModuleError 
     // The license that the service has now is not what this order bought, and naming it would take it away.
     let next = if is_given_up {
         text!(
-            "wait up to {FREE_WHEN_APPEARS_DAYS} days: sync frees what this order bought if it appears. Or look in the seller's panel. If the order bought no other license than the service has now: pmisplicense resolve {id} --wish {intent} --not-bought. If it did: pmisplicense resolve {id} --wish {intent} --bought LICENSE, which frees that license",
-            "подождите до {FREE_WHEN_APPEARS_DAYS} дней: если купленное этим заказом появится, sync это освободит. Или посмотрите в панели продавца. Если другой лицензии, кроме нынешней лицензии услуги, заказ не купил: pmisplicense resolve {id} --wish {intent} --not-bought. Если купил: pmisplicense resolve {id} --wish {intent} --bought ЛИЦЕНЗИЯ, и она освободится"
+            "wait up to {FREE_WHEN_APPEARS_DAYS} days: if this order bought a license, sync frees it when it appears. Or look in the seller's panel. If the order bought no license besides the one that the service has now: pmisplicense resolve {id} --wish {intent} --not-bought. If it did: pmisplicense resolve {id} --wish {intent} --bought LICENSE, which frees that license",
+            "подождите до {FREE_WHEN_APPEARS_DAYS} дней: если этот заказ купил лицензию, sync освободит её, когда она появится. Или посмотрите в панели продавца. Если другой лицензии, кроме нынешней лицензии услуги, заказ не купил: pmisplicense resolve {id} --wish {intent} --not-bought. Если купил: pmisplicense resolve {id} --wish {intent} --bought ЛИЦЕНЗИЯ, и она освободится"
         )
     } else {
         text!(

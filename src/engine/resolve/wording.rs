@@ -53,8 +53,8 @@ pub(in crate::engine) fn taken(intent: &Intent, license: LicenseId, holder: Opti
         )
         .changed(text!("Nothing was changed", "Ничего не изменено"))
         .next(text!(
-            "name the license that it bought, or say that it bought none: {not_bought}",
-            "укажите купленную им лицензию или скажите, что он ничего не купил: {not_bought}"
+            "repeat the command with the number of the license that this order bought. If it bought none: {not_bought}",
+            "повторите команду с номером лицензии, которую купил этот заказ. Если он ничего не купил: {not_bought}"
         )),
     )
 }
@@ -133,8 +133,8 @@ pub(in crate::engine) fn of_this_service(intent: &Intent, license: LicenseId, wh
     let words = words.changed(text!("Nothing was changed", "Ничего не изменено"));
     let next = match intent.status {
         IntentStatus::FreeWhenAppears => text!(
-            "wait, and sync frees what this order bought if it appears. Or name that license, or say that it bought none: {not_bought}",
-            "подождите: если купленное этим заказом появится, sync это освободит. Или укажите ту лицензию, или скажите, что он ничего не купил: {not_bought}"
+            "wait: if this order bought a license, sync frees it when it appears. Or repeat the command with the number of that license. If the order bought none: {not_bought}",
+            "подождите: если этот заказ купил лицензию, sync освободит её, когда она появится. Или повторите команду с номером той лицензии. Если заказ ничего не купил: {not_bought}"
         ),
         IntentStatus::InDoubt
         | IntentStatus::HandedOver
@@ -142,8 +142,8 @@ pub(in crate::engine) fn of_this_service(intent: &Intent, license: LicenseId, wh
         | IntentStatus::Refused
         | IntentStatus::NotSent
         | IntentStatus::NotHappened => text!(
-            "name the license that it bought, or say that it bought none: {not_bought}",
-            "укажите купленную им лицензию или скажите, что он ничего не купил: {not_bought}"
+            "repeat the command with the number of the license that this order bought. If it bought none: {not_bought}",
+            "повторите команду с номером лицензии, которую купил этот заказ. Если он ничего не купил: {not_bought}"
         ),
     };
     bad(license, words.next(next))

@@ -175,14 +175,14 @@ fn incomplete(server: ItemId, left_out: &[LicenseId]) -> Message {
     let list = left_out.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     if list.is_empty() {
         return words.changed(nothing_ordered()).next(text!(
-            "nothing to do, the next sync looks again. If this stays, ask the seller whether its number of licenses is right",
-            "ничего, следующий sync посмотрит снова. Если это не пройдёт, спросите продавца, верно ли его число лицензий"
+            "nothing to do; the next sync looks again. If this message comes again and again, ask the seller whether the number of licenses that its list names is right",
+            "ничего делать не нужно; следующий sync проверит снова. Если сообщение повторяется, спросите продавца, верно ли число лицензий в его списке"
         ));
     }
     text!(["{}: it leaves out {list}", words.en], ["{}: в нём нет {list}", words.ru]).changed(nothing_ordered()).next(
         text!(
-            "nothing to do, the next sync looks at what is left out. If this stays, ask the seller why its list leaves it out",
-            "ничего, следующий sync проверит, чего в списке нет. Если это не пройдёт, спросите продавца, почему этого в списке нет"
+            "nothing to do; the next sync looks for the missing licenses. If this message comes again and again, ask the seller why its list leaves them out",
+            "ничего делать не нужно; следующий sync проверит недостающие лицензии. Если сообщение повторяется, спросите продавца, почему их нет в списке"
         ),
     )
 }

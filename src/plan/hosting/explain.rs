@@ -91,8 +91,8 @@ fn given_back(q: &Question<'_>, row: &LicenseRow) -> Option<Text> {
 fn gone(row: &LicenseRow) -> Text {
     let order = row.id;
     text!(
-        "hosting order {order} has no license any more: each pass reports it, and no license is bought again",
-        "у заказа хостинга {order} больше нет лицензии: каждый проход сообщает об этом, повторно ничего не покупается"
+        "hosting order {order} has no license any more: each sync reports it, and no license is bought again",
+        "у заказа хостинга {order} больше нет лицензии: каждый sync сообщает об этом, повторно ничего не покупается"
     )
 }
 

@@ -29,8 +29,8 @@ pub(super) fn of_intent(intent: &Intent) -> Problem {
         return problem(
             Kind::InDoubt,
             text!(
-                ["{} for service {item} of {since}: its answer was lost. Every pass looks for it.", asked.en],
-                ["{} для услуги {item} от {since}: ответ потерян. Его ищет каждый проход.", asked.ru]
+                ["{} for service {item} of {since}: its answer was lost. Every run looks for the result.", asked.en],
+                ["{} для услуги {item} от {since}: ответ потерян. Каждый запуск ищет результат.", asked.ru]
             ),
             text!(
                 "sync settles it; to look at once: pmisplicense reconcile --apply",

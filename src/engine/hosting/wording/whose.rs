@@ -124,8 +124,8 @@ pub(in crate::engine::hosting) fn wanted_again(order: LicenseId, item: ItemId) -
     )
     .changed(text!("The license was not removed", "Лицензия не снята"))
     .next(text!(
-        "nothing while the panel repeats the operation of service {item}: it gets the license without a purchase. Otherwise: pmisplicense bind {item} {order}. If service {item} needs no license, close it or let it choose nopanel",
-        "ничего, пока панель повторяет операцию услуги {item}: та получит лицензию без покупки. Иначе: pmisplicense bind {item} {order}. Если услуге {item} лицензия не нужна, закройте её или выберите в ней nopanel"
+        "nothing to do while the panel repeats the operation of service {item}: the service gets the license without a purchase. Otherwise: pmisplicense bind {item} {order}. If service {item} needs no license, close it or let it choose nopanel",
+        "ничего делать не нужно, пока панель повторяет операцию услуги {item}: услуга получит лицензию без покупки. Иначе: pmisplicense bind {item} {order}. Если услуге {item} лицензия не нужна, закройте её или выберите в ней nopanel"
     ))
 }
 
