@@ -14,7 +14,7 @@ use crate::settings::{Environment, Settings};
 /// The name with which the handler is started. It is a link to the program.
 pub const HANDLER: &str = "pmisplicense-event";
 
-/// The answer to the panel.
+/// The answer to the panel, whatever happens: without a document its own operation would fail.
 pub const ANSWER: &str = "<doc/>\n";
 
 /// Whether the program was started as the handler.
@@ -22,13 +22,13 @@ pub fn is_handler(program: &str) -> bool {
     Path::new(program).file_name().is_some_and(|name| name == HANDLER)
 }
 
-/// Notes a service. Returns the text to print. Several events of one service are one note, because sync reads the
-/// service itself.
-pub fn note(environment: &Environment, item: &str) -> String {
+/// Notes a service, unless the panel is switched to doing nothing. Several events of one service are one note, because
+/// sync reads the service itself.
+pub fn note(environment: &Environment, item: &str) {
     // A broken settings file must not break the panel's operation. The default paths are used then.
     let settings = Settings::load(environment, None).unwrap_or_else(|_| Settings::without_file(environment, None));
     if do_nothing(&environment.root()) || do_nothing(&settings.root) {
-        return String::new();
+        return;
     }
     let digits = !item.is_empty() && item.bytes().all(|b| b.is_ascii_digit());
     if let Some(id) = item.parse::<ItemId>().ok().filter(|id| digits && id.0 > 0) {
@@ -40,7 +40,6 @@ pub fn note(environment: &Environment, item: &str) -> String {
         // longer than the panel's operation waits. An empty file cannot be incomplete.
         let _ = made.and_then(|()| file());
     }
-    ANSWER.to_owned()
 }
 
 /// The noted services, and when each was noted.
@@ -74,22 +73,22 @@ mod tests {
         assert!(!is_handler("pmisplicense") && !is_handler("/x/pmisplicense-event/pmisplicense"));
     }
 
-    /// It notes only numbers, always answers, and notes nothing under DoNothing.
+    /// It notes only numbers, whatever the settings are, and notes nothing under DoNothing.
     #[test]
     fn the_handler_notes_only_numbers_and_nothing_under_do_nothing() {
         let folder = tempfile::tempdir().expect("a folder");
         let environment = Environment { root: Some(folder.path().into()), ..Environment::default() };
         for item in ["42", "42", "", "../7", "4 2", "0", "+5", "99999999999"] {
-            assert_eq!(note(&environment, item), ANSWER, "{item:?}");
+            note(&environment, item);
         }
         let spool = folder.path().join("var/pmisplicense/spool");
         let names: Vec<_> = std::fs::read_dir(&spool).expect("the spool").flatten().map(|e| e.file_name()).collect();
         assert_eq!(names, ["42"]);
         std::fs::create_dir_all(folder.path().join("etc")).expect("etc");
         std::fs::write(folder.path().join("etc/pmisplicense.toml"), "broken").expect("settings");
-        assert_eq!(note(&environment, "43"), ANSWER);
+        note(&environment, "43");
         std::fs::write(folder.path().join("etc/billmgr.DoNothing"), "").expect("the switch");
-        assert_eq!(note(&environment, "44"), "");
+        note(&environment, "44");
         assert!(spool.join("43").exists() && !spool.join("44").exists());
     }
 }

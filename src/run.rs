@@ -68,8 +68,12 @@ pub fn run(program: &str, args: Vec<OsString>, variable: &dyn Fn(&str) -> Option
     };
     if event_hook::is_handler(program) {
         let item = variable("PARAM_elid").unwrap_or_default();
-        let noted = caught(|| Ok(event_hook::note(&environment, &item.to_string_lossy())));
-        return Finished { stdout: noted.unwrap_or_else(|_| event_hook::ANSWER.to_owned()), ..Finished::default() };
+        // Sync finds the service without the note too, so a fault here must not break the panel's operation.
+        let _ = caught(|| {
+            event_hook::note(&environment, &item.to_string_lossy());
+            Ok(())
+        });
+        return Finished { stdout: event_hook::ANSWER.to_owned(), ..Finished::default() };
     }
     if pages::is_handler(program) {
         return Finished { stdout: page(&environment, variable), ..Finished::default() };
