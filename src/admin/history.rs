@@ -72,6 +72,7 @@ fn event_word(word: &str) -> Option<Text> {
     Some(match word {
         "seen" | "bound" | "claimed" | "pool" | "imported" | "given_to" | "client" | "problem" | "left" => return None,
         "renumbered" | "name_kept" | "doubled" => return None,
+        "license_gone" | "hosting_stopped" | "renewed_unpaid" => return None,
         "recorded" => text!("recorded", "записано"),
         "done" => text!("done", "выполнено"),
         "refused" | "import_refused" => text!("refused", "отказ"),

@@ -83,17 +83,49 @@ impl Engine<'_> {
         self.tell_problem(id, (self.account, license), &problem).await
     }
 
-    /// Registers a problem with a license in the panel, once, even if later runs find it again. If the panel refuses
-    /// this, the command goes on.
+    /// Registers a problem with a license in the panel, once, even if later runs find it again. It counts as new after
+    /// a service got the license again. If the panel refuses this, the command goes on.
     pub(super) async fn tell_problem(
         &mut self,
         item: ItemId,
         license: (AccountId, LicenseId),
         problem: &Text,
     ) -> Result<(), ModuleError> {
-        if self.store.is_noted(license, "problem", problem).map_err(errors::state)? {
+        let told = self.store.noted_since_bound(license, "problem").map_err(errors::state)?;
+        if told.contains(&problem.en) { Ok(()) } else { self.register(item, license, "problem", problem).await }
+    }
+
+    /// The same for a problem that may end and come back, and that each look finds as long as it lasts. It has a word
+    /// of its own in the journal, `event`. `None`: there is no problem. If there was one, `over` is noted, so that the
+    /// problem counts as new when it comes back.
+    pub(super) async fn tell_while_it_lasts(
+        &mut self,
+        (item, license): (ItemId, (AccountId, LicenseId)),
+        event: &'static str,
+        problem: Option<&Text>,
+        over: Text,
+    ) -> Result<(), ModuleError> {
+        let newest = self.store.noted_since_bound(license, event).map_err(errors::state)?.pop();
+        let Some(problem) = problem else {
+            if newest.is_none_or(|newest| newest == over.en) {
+                return Ok(());
+            }
+            self.note(&over);
+            return self.commit("problem told", move |tx| tx.note(Some(item), Some(license), event, &over)).await;
+        };
+        if newest.as_ref() == Some(&problem.en) {
             return Ok(());
         }
+        self.register(item, license, event, problem).await
+    }
+
+    async fn register(
+        &mut self,
+        item: ItemId,
+        license: (AccountId, LicenseId),
+        event: &'static str,
+        problem: &Text,
+    ) -> Result<(), ModuleError> {
         self.warn(problem);
         if let Err(error) = self.register_problem(problem, item).await {
             let why = error.words();
@@ -104,7 +136,7 @@ impl Engine<'_> {
             return Ok(());
         }
         let problem = problem.clone();
-        self.commit("problem told", move |tx| tx.note(Some(item), Some(license), "problem", &problem)).await
+        self.commit("problem told", move |tx| tx.note(Some(item), Some(license), event, &problem)).await
     }
 
     async fn save_params(&mut self, item: &Item, values: &[(&'static str, String)]) -> Result<(), ModuleError> {

@@ -136,6 +136,21 @@ impl Store {
         Ok(statement.query_row(params![account, id, event, words.en], |row| row.get(0))?)
     }
 
+    /// What the journal says about a license under one event since a service last got the license, oldest first.
+    ///
+    /// # Errors
+    /// An error of SQLite.
+    pub fn noted_since_bound(&self, license: (AccountId, LicenseId), event: &str) -> Result<Vec<String>, StoreError> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT en FROM journal WHERE account = ?1 AND license = ?2 AND event = ?3 AND id > coalesce(
+                 (SELECT max(id) FROM journal WHERE account = ?1 AND license = ?2 AND event = 'bound'), 0)
+             ORDER BY id",
+        )?;
+        let (AccountId(account), LicenseId(id)) = license;
+        let rows = statement.query_map(params![account, id, event], cell::of("journal", |row| row.get(0)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// Records an intent. Only the `Ok(Intent)` that follows a successful COMMIT may be sent.
     ///
     /// # Errors

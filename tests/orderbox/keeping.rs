@@ -10,8 +10,82 @@ fn a_license_that_is_gone_is_told_and_never_bought_again() {
         let output = sync(&test);
         assert!(output.fails("license_gone").message().contains("4001"), "{}", output.message());
     }
+    let told = problems(&test);
+    assert!(told.len() == 1 && told[0].contains("Hosting order 4001 has no license any more"), "{told:?}");
     nothing_sent(&test);
     assert_eq!(test.orderbox().charges(ORDER), 1);
+}
+
+/// A problem is registered once as long as it lasts. When it was over, it is registered again, and the log and the
+/// history say what became of it.
+#[test]
+fn a_problem_that_was_over_is_told_again() {
+    type Step = fn(&Test);
+    let begins_and_ends: [(&str, &str, Step, Step); 3] = [
+        (
+            "has the status Suspended",
+            "hosting order 4001 is active again",
+            |test| test.orderbox().edit(ORDER, |o| o.status = "Suspended".into()),
+            |test| test.orderbox().edit(ORDER, |o| o.status = "Active".into()),
+        ),
+        (
+            "has no license any more",
+            "hosting order 4001 shows its license again",
+            |test| test.orderbox().edit(ORDER, |o| o.key_late_reads = u32::MAX),
+            |test| test.orderbox().edit(ORDER, |o| o.key_late_reads = 0),
+        ),
+        (
+            "Nobody pays for service 42",
+            "no renewal of hosting order 4001 that nobody pays for is near any more",
+            |test| test.set_item(ITEM, "status", "3"),
+            |test| test.set_item(ITEM, "status", "2"),
+        ),
+    ];
+    for (problem, end, begin, over) in begins_and_ends {
+        let test = opened();
+        test.orderbox().edit(ORDER, |o| (o.recurring, o.ends) = (true, Order::new(1).ends_in(10).ends));
+        test.set_item(ITEM, "expiredate", &crate::service::day(30));
+        for round in 1..=2 {
+            begin(&test);
+            for _ in 0..2 {
+                sync(&test);
+            }
+            let told = problems(&test);
+            assert_eq!(told.iter().filter(|line| line.contains(problem)).count(), round, "{told:?}");
+            // Apart from what failed for the service.
+            let is_it = |line: &&str| {
+                line.contains("WARNING") && line.contains(problem) && !line.contains("WARNING service 42: ")
+            };
+            assert_eq!(test.log().lines().filter(is_it).count(), round, "{}", test.log());
+            over(&test);
+            for _ in 0..2 {
+                sync(&test).ok();
+            }
+            assert_eq!(test.log().matches(end).count(), round, "{}", test.log());
+        }
+        assert_eq!(problems(&test).len(), 2, "{problem}: {}", test.story());
+        let history = operator(&test, "history 42").stdout;
+        assert_eq!((history.matches(problem).count(), history.matches(end).count()), (2, 2), "{history}");
+        nothing_sent(&test);
+    }
+}
+
+/// Likewise for a license that its service got again in between.
+#[test]
+fn a_second_close_tells_what_the_license_costs_again() {
+    for settings in ["", "on_close = \"keep\"\n"] {
+        let test = opened_with(settings, |_| {});
+        for round in 1..=2 {
+            for _ in 0..2 {
+                test.cmd("close", ITEM).ok();
+            }
+            assert_eq!(problems(&test).len(), round, "{settings}: {}", test.story());
+            test.set_item(ITEM, "status", "1");
+            test.cmd("reopen", ITEM).ok();
+        }
+        served(&test);
+        nothing_sent(&test);
+    }
 }
 
 /// Details that name no order, or another one, prove nothing.
@@ -50,28 +124,31 @@ fn a_hosting_that_does_not_run_is_told() {
     let test = opened();
     test.orderbox().edit(ORDER, |o| o.status = "Suspended".into());
     sync(&test);
-    let told = told_people(&test);
-    assert!(told.contains("4001") && told.contains("Suspended"), "{told}");
+    let told = problems(&test);
+    assert!(told.len() == 1 && told[0].contains("4001") && told[0].contains("Suspended"), "{told:?}");
     nothing_sent(&test);
 }
 
 /// A service nobody pays for, on a hosting that renews itself soon, with its license.
 #[test]
 fn a_renewal_that_nobody_pays_for_is_told_before() {
-    for (status, days, is_recurring, is_told) in
-        [("3", 10, true, true), ("3", 20, true, false), ("3", 10, false, false), ("2", 10, true, false)]
-    {
+    for (status, paid, days, is_recurring, is_told) in [
+        ("3", -5, 10, true, true),
+        ("2", -5, 10, true, true),
+        ("3", -5, 20, true, false),
+        ("3", -5, 10, false, false),
+        ("2", 30, 10, true, false),
+    ] {
         let test = opened();
         test.orderbox().edit(ORDER, |o| {
             (o.recurring, o.term, o.ends) = (is_recurring, 3, Order::new(1).ends_in(days).ends);
         });
         test.set_item(ITEM, "status", status);
-        test.set_item(ITEM, "expiredate", &crate::service::day(if status == "3" { -5 } else { 30 }));
+        test.set_item(ITEM, "expiredate", &crate::service::day(paid));
         sync(&test);
-        let told = test.panel_changes();
-        let is_it = |line: &String| line.starts_with("problems.register") && line.contains(&end_of_order(&test));
-        let has = told.iter().any(is_it);
-        assert_eq!(has, is_told, "{status} {days} {is_recurring}: {told:?}");
+        let told = problems(&test);
+        let has = told.iter().any(|line| line.contains("Nobody pays") && line.contains(&end_of_order(&test)));
+        assert_eq!((has, told.len()), (is_told, is_told.into()), "{status} {paid} {days} {is_recurring}: {told:?}");
         nothing_sent(&test);
     }
 }
@@ -83,10 +160,9 @@ fn a_renewal_of_a_closed_service_is_told_before() {
         let test = opened_with(settings, |_| {});
         test.cmd("close", ITEM).ok();
         let told = || {
-            let lines = test.panel_changes();
-            let is_it =
-                |line: &&String| line.starts_with("problems.register") && line.contains("renews hosting order 4001");
-            lines.iter().filter(is_it).count()
+            let end = end_of_order(&test);
+            let is_it = |line: &&String| line.contains("renews hosting order 4001") && line.contains(&end);
+            problems(&test).iter().filter(is_it).count()
         };
         sync(&test);
         assert_eq!(told(), 0, "the hosting is not renewed: {}", test.story());
@@ -95,7 +171,6 @@ fn a_renewal_of_a_closed_service_is_told_before() {
             sync(&test);
         }
         assert_eq!(told(), 1, "{settings}: {}", test.story());
-        assert!(told_people(&test).contains(&end_of_order(&test)));
         nothing_sent(&test);
     }
 }

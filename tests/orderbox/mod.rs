@@ -103,6 +103,11 @@ pub fn told_people(test: &Test) -> String {
     format!("{}\n{}", test.log(), test.panel_changes().join("\n"))
 }
 
+/// The problems that the panel was asked to show since the last `forget`.
+pub fn problems(test: &Test) -> Vec<String> {
+    test.panel_changes().into_iter().filter(|line| line.starts_with("problems.register")).collect()
+}
+
 /// The day on which the order ends, as messages have it.
 pub fn end_of_order(test: &Test) -> String {
     let ends = test.orderbox().order(ORDER).ends;

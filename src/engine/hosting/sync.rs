@@ -26,6 +26,11 @@ use crate::engine::{Engine, Summary, errors};
 /// Rows of our state read at once.
 const BATCH: usize = 500;
 
+/// The journal's words for problems that a look finds as long as they last.
+const GONE: &str = "license_gone";
+const STOPPED: &str = "hosting_stopped";
+const RENEWED: &str = "renewed_unpaid";
+
 impl Engine<'_> {
     /// One pass over the licenses of the account.
     pub(in crate::engine) async fn sync_pass_of_addons(
@@ -162,7 +167,7 @@ impl Engine<'_> {
             self.clear_shown(item, row).await?;
         }
         match left {
-            Some(seen) => self.tell_unpaid_renewal(item, row, &seen).await,
+            Some(seen) => self.tell_unpaid_renewal(item, row, &seen, false).await,
             None => Ok(()),
         }
     }
@@ -190,7 +195,7 @@ impl Engine<'_> {
             // The key of our purchase came after the close. From now on any other key is not ours.
             self.refresh(row, &seen.as_license()).await?;
         }
-        self.tell_unpaid_renewal(item, row, &seen).await
+        self.tell_unpaid_renewal(item, row, &seen, false).await
     }
 
     /// Reports a renewal that no client pays for to the operator in time.
@@ -199,12 +204,13 @@ impl Engine<'_> {
         item: &Item,
         row: &LicenseRow,
         seen: &HostingOrder,
+        is_paid: bool,
     ) -> Result<(), ModuleError> {
-        if seen.key.is_some() && is_renewed_soon(seen.recurring, seen.ends, self.now()) {
-            let problem = wording::renewed_unpaid(item.id, seen, self.cost_of_months(1).as_ref());
-            self.tell_problem(item.id, (row.account, row.id), &problem).await?;
-        }
-        Ok(())
+        let is_near = seen.key.is_some() && is_renewed_soon(seen.recurring, seen.ends, self.now());
+        let price = self.cost_of_months(1);
+        let problem = (is_near && !is_paid).then(|| wording::renewed_unpaid(item.id, seen, price.as_ref()));
+        let about = (item.id, (row.account, row.id));
+        self.tell_while_it_lasts(about, RENEWED, problem.as_ref(), wording::renewal_settled(row.id)).await
     }
 
     async fn sync_bound_addon(
@@ -225,9 +231,11 @@ impl Engine<'_> {
         }
         let line = self.line_of(row.id).await?.ok_or_else(|| wording::no_such_order(row.id))?;
         let seen = self.order_now(line, row.id).await?;
-        if seen.key.is_none() && row.key.is_some() {
-            let error = wording::addon_gone(item.id, row.id);
-            self.tell_problem(item.id, (row.account, row.id), &error.message).await?;
+        let about = (item.id, (row.account, row.id));
+        let gone = (seen.key.is_none() && row.key.is_some()).then(|| wording::addon_gone(item.id, row.id));
+        let problem = gone.as_ref().map(|error| &*error.message);
+        self.tell_while_it_lasts(about, GONE, problem, wording::shown_again(row.id)).await?;
+        if let Some(error) = gone {
             return Err(error);
         }
         self.save_addon(item, row, &seen).await?;
@@ -238,12 +246,9 @@ impl Engine<'_> {
         if seen.key.is_none() {
             self.tell_late_key(item.id, row).await?;
         }
-        if !seen.is_active() {
-            self.tell_problem(item.id, (row.account, row.id), &wording::hosting_not_active(item.id, &seen)).await?;
-        }
-        if item.status == ItemStatus::Suspended || !is_paid(item, self.today()) {
-            self.tell_unpaid_renewal(item, row, &seen).await?;
-        }
-        Ok(())
+        let stopped = (!seen.is_active()).then(|| wording::hosting_not_active(item.id, &seen));
+        self.tell_while_it_lasts(about, STOPPED, stopped.as_ref(), wording::active_again(row.id)).await?;
+        let is_paid = item.status != ItemStatus::Suspended && is_paid(item, self.today());
+        self.tell_unpaid_renewal(item, row, &seen, is_paid).await
     }
 }

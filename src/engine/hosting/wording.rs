@@ -170,6 +170,11 @@ pub(super) fn addon_gone(item: ItemId, order: LicenseId) -> ModuleError {
     ))
 }
 
+/// The end of [`addon_gone`].
+pub(super) fn shown_again(order: LicenseId) -> Text {
+    text!("hosting order {order} shows its license again", "заказ хостинга {order} снова показывает свою лицензию")
+}
+
 pub(super) fn under_way(what: &Text, order: LicenseId) -> ModuleError {
     ModuleError::new(
         ErrorKind::Client,
@@ -345,6 +350,19 @@ pub(super) fn hosting_not_active(item: ItemId, seen: &HostingOrder) -> Text {
     )
     .next(text!("look at the order in the seller's panel.", "посмотрите заказ в панели продавца."))
     .text()
+}
+
+/// The end of [`hosting_not_active`].
+pub(super) fn active_again(order: LicenseId) -> Text {
+    text!("hosting order {order} is active again", "заказ хостинга {order} снова активен")
+}
+
+/// The end of [`renewed_unpaid`].
+pub(super) fn renewal_settled(order: LicenseId) -> Text {
+    text!(
+        "no renewal of hosting order {order} that nobody pays for is near any more",
+        "близкого продления заказа хостинга {order}, за которое никто не платит, больше нет"
+    )
 }
 
 pub(super) fn renewed_unpaid(item: ItemId, seen: &HostingOrder, price: Option<&Money>) -> Text {
