@@ -1,6 +1,6 @@
 //! The end of a service: its license is removed from the order, once, and only if it is exactly the license that we
-//! hold. The call for this is not documented. So without the setting `remove_call` an operator removes the license, and
-//! a task names the last day.
+//! hold. The call for this is not documented. So without the setting `remove_call` an operator removes the license: a
+//! problem names the last day, and a task points at the service.
 
 use crate::error::{Halt, ModuleError};
 use crate::model::catalogue::NOPANEL;
@@ -400,7 +400,8 @@ impl Engine<'_> {
         .await
     }
 
-    /// Adds a task for an operator, if the panel runs an operation to which the task can belong.
+    /// Adds a task for an operator, if the panel runs an operation to which the task can belong. A task shows the error
+    /// of its operation, and this operation succeeds, so the task points at the service and says nothing more.
     async fn ask_operator(&mut self, item: ItemId) -> Result<(), ModuleError> {
         let Some(operation) = self.operation else { return Ok(()) };
         self.step("look for task").await?;
