@@ -320,8 +320,12 @@ fn a_service_that_is_opened_again_gets_a_new_license() {
     test.cmd("close", ITEM).ok();
     test.set_item(ITEM, "status", "1");
     forget(&test);
+    let (new_en, new_ru) = ("a new license of hosting order 4001 is bound, with a new key", "ключ у неё новый");
+    assert!(!test.log().contains(new_en), "the first license is not called new: {}", test.log());
     test.cmd("reopen", ITEM).ok();
     assert_ne!(key(&test), before);
+    assert_eq!(test.log().matches(new_en).count(), 1, "{}", test.log());
+    assert!(operator(&test, "history 42 --lang ru").stdout.contains(new_ru), "{}", test.story());
     assert_eq!(test.orderbox().posts(), ["POST linux/us generate-license-key order-id=4001 invoice-option=NoInvoice"]);
     assert_eq!((test.item(ITEM).param("lickey"), test.orderbox().charges(ORDER)), (key(&test).as_str(), 2));
     test.cmd("reopen", ITEM).ok();

@@ -309,7 +309,15 @@ impl Engine<'_> {
         let state = if incarnation.is_some() { LicenseState::Bound } else { LicenseState::ToFree };
         let name = intent.request.as_addition().map_or_else(String::new, |add| add.name.clone());
         let (account, module, order) = (self.account, self.module, seen.id);
+        // The key of an earlier license of this order is not valid any more. This license has its own key, which may
+        // come later.
+        let former = self.store.license(account, order).map_err(errors::state)?;
+        let is_gone = |row: &&LicenseRow| row.state == LicenseState::Deleted && row.key.is_some();
         let note = match state {
+            LicenseState::Bound if former.as_ref().filter(is_gone).is_some() => text!(
+                "a new license of hosting order {order} is bound, with a new key: the former license is gone",
+                "новая лицензия заказа хостинга {order} привязана, ключ у неё новый: прежней лицензии больше нет"
+            ),
             LicenseState::Bound => {
                 text!("the license of hosting order {order} is bound", "лицензия заказа хостинга {order} привязана")
             }
@@ -323,9 +331,6 @@ impl Engine<'_> {
             ),
         };
         self.note(&note);
-        // The key of an earlier license of this order is not valid any more. This license has its own key, which may
-        // come later.
-        let former = self.store.license(account, order).map_err(errors::state)?;
         let (intent, license, incarnation) = (intent.clone(), seen.as_license(), incarnation.cloned());
         self.commit("bind", move |tx| {
             tx.event(&intent, &event, &what)?;
