@@ -2,6 +2,7 @@
 //! the tariffs that can be imported, and the cases in which nothing may be sent.
 use super::*;
 use crate::support::Fault;
+use crate::support::orderbox::OTHER_CUSTOMER;
 
 /// The name of the parameter and all other settings may be those of one module.
 #[test]
@@ -135,4 +136,104 @@ fn the_api_key_goes_to_no_other_address() {
     }
     test.module_param(8, "url", "http://httpapi.com/api/");
     assert!(test.cmd("open", ITEM).fails("config").message().contains("https"), "{}", test.story());
+}
+
+/// Whatever else the settings name for OrderBox may be that of one module too, and it is the module's that counts.
+#[test]
+fn the_settings_of_one_module_override_those_of_all() {
+    let test = shop_with(|o| {
+        o.remove_call = "take-away".into();
+        o.remove_params = vec![("invoice-option".into(), "NoInvoice".into())];
+    });
+    test.orderbox().edit(ORDER, |o| (o.customer, o.ends) = (OTHER_CUSTOMER, o.ends + 305 * 86_400));
+    let of_all = "[orderbox]\nproducts = [\"resellerwindowshosting\"]\nany_customer = false\nmax_extra_months = 0\n\
+                  price_month = \"800.00 RUB\"\nremove_call = \"delete-license-key\"\n";
+    let of_one = "[module.8.orderbox]\nproducts = [\"resellerhosting\"]\nany_customer = true\nmax_extra_months = 10\n\
+                  price_month = \"900.00 RUB\"\nremove_call = \"take-away\"\n\
+                  remove_params = { invoice-option = \"NoInvoice\" }\n";
+    test.settings(of_all);
+    test.cmd("open", ITEM).fails("bad_value");
+    test.settings(&format!("{of_all}{of_one}"));
+    test.cmd("open", ITEM).ok();
+    served(&test);
+    let history = operator(&test, "history 42").stdout;
+    assert!(history.contains("11 months, about 9900.00 RUB"), "{history}");
+    forget(&test);
+    test.cmd("close", ITEM).ok();
+    assert_eq!(test.orderbox().posts(), ["POST linux/us take-away order-id=4001 invoice-option=NoInvoice"]);
+}
+
+/// The time for an answer, and the address from which the program calls, are set as for the other seller.
+#[test]
+fn the_common_settings_hold_for_this_seller_too() {
+    let test = shop();
+    test.settings("[upstream]\ntimeout_s = 1\n");
+    test.orderbox().fault(Fault::on("generate-license-key").slow(4000));
+    test.cmd("open", ITEM).ok();
+    served(&test);
+    let history = operator(&test, "history 42").stdout;
+    assert!(history.contains("answer lost"), "{history}");
+    assert_eq!((test.orderbox().posts().len(), test.orderbox().charges(ORDER)), (1, 1));
+    let test = shop();
+    test.settings("[upstream]\nsource_ip = \"127.0.0.2\"\n");
+    let refused = test.cmd("open", ITEM);
+    assert!(refused.fails("auth").message().contains("It calls from 127.0.0.2"), "{}", refused.message());
+    test.orderbox().options(|o| o.addresses = vec!["127.0.0.2".parse().unwrap()]);
+    test.cmd("open", ITEM).ok();
+    served(&test);
+}
+
+/// The form of the module says what OrderBox wants in its fields, in both languages.
+#[test]
+fn the_form_of_the_module_says_what_this_seller_wants() {
+    let xml = pmisplicense::xml::parse(include_bytes!("../../xml/billmgr_mod_pmisplicense.xml"), 1 << 20).unwrap();
+    let named = |element: &pmisplicense::xml::Element, child: &'static str, name: &str| {
+        let found = element.children_named(child).find(|one| one.attribute("name") == Some(name)).cloned();
+        found.unwrap_or_else(|| panic!("{child} {name}"))
+    };
+    for (group, name, en, ru) in [
+        (
+            "processing.edit.pmisplicense",
+            "hint_url",
+            "WHMCS licenses are sold at the addresses of OrderBox only",
+            "Лицензии WHMCS продаются только по адресам OrderBox",
+        ),
+        (
+            "processing.edit.pmisplicense",
+            "hint_username",
+            "At OrderBox: the number of the reseller",
+            "Для OrderBox — номер реселлера",
+        ),
+        ("processing.edit.pmisplicense", "hint_password", "at OrderBox the API key", "для OrderBox — ключ API"),
+        (
+            "msgerror",
+            "msg_error_period_not_sold",
+            "the rest of the hosting order's term is charged at once",
+            "сразу оплачивается весь остаток срока заказа хостинга",
+        ),
+    ] {
+        for (lang, words) in [("en", en), ("ru", ru)] {
+            let text = named(&named(&named(&xml, "lang", lang), "messages", group), "msg", name).text;
+            assert!(text.contains(words), "{lang} {name}: {text}");
+        }
+    }
+}
+
+/// What holds for the other kind of seller only, and what differs here, is where the documents speak of it.
+#[test]
+fn the_documents_say_what_differs_at_this_seller() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    for (name, sentence) in [
+        ("money-safety.md", "an answer of any status whose body is an error object is a refusal"),
+        ("money-safety.md", "**At OrderBox** the evidence is the hosting order itself"),
+        ("money-safety.md", "The program never repeats the call only to see what it answers"),
+        ("interface.md", "A GET has to carry the API key in its query"),
+        ("licensing-rules.md", "It has no period, address, name, mark or expiry of its own, and there is no pool"),
+        ("licensing-rules.md", "A license that this installation did not buy for the service is foreign"),
+        ("orderbox-protocol.md", "that sentence was removed without a replacement"),
+    ] {
+        let text = std::fs::read_to_string(root.join("docs").join(name)).unwrap();
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(text.contains(sentence), "docs/{name}: {sentence}");
+    }
 }
