@@ -20,20 +20,30 @@ fn without_a_removing_call_an_operator_is_asked_to_remove_it() {
     nothing_sent(&test);
     assert_eq!(test.item(ITEM).status, 4);
     let told = test.panel_changes();
-    let problem = told.iter().find(|line| line.starts_with("problems.register")).cloned().unwrap_or_default();
+    let problem = problems(&test).pop().unwrap_or_default();
     assert!(problem.contains("4001") && problem.contains(&end_of_order(&test)), "{told:?}");
     let tasks = || test.panel_changes().iter().filter(|line| line.starts_with("task.edit")).count();
     assert_eq!(tasks(), 1, "{told:?}");
     test.cmd_op("close", ITEM, operation).ok();
     assert_eq!(tasks(), 1, "a repeated close has a task already: {}", test.story());
     assert!(!key(&test).is_empty());
-    // While the license is there, a problem is reported. When it is gone, none is.
-    sync(&test);
+    // As long as the license is there, it waits for an operator, who finds the day where problems are shown.
+    sync(&test).ok();
+    let row = || state(&test, "SELECT state FROM license WHERE id = 4001");
+    alter_state(&test, "UPDATE license SET since = since - 3 * 3600");
+    let listed = operator(&test, "list --problems");
+    assert_eq!((row().as_str(), listed.code), ("to_free", Some(1)), "{listed:?}");
+    for shown in [listed, operator(&test, "show license:4001")] {
+        assert!(shown.stdout.contains(&end_of_order(&test)), "{}", shown.stdout);
+    }
     test.orderbox().remove_key(ORDER);
     sync(&test).ok();
+    assert_eq!(row(), "deleted", "{}", test.story());
+    let listed = operator(&test, "list --problems");
+    assert!(listed.code == Some(0) && listed.stdout.contains("0 problems, 0 licenses"), "{listed:?}");
     forget(&test);
     sync(&test).ok();
-    assert!(!test.panel_changes().iter().any(|line| line.starts_with("problems.register")), "{}", test.story());
+    assert_eq!(problems(&test), Vec::<String>::new(), "{}", test.story());
     nothing_sent(&test);
     assert_eq!(test.orderbox().charges(ORDER), 1);
 }
@@ -210,12 +220,15 @@ fn a_sync_pass_removes_only_what_is_closed_and_no_more_than_allowed() {
 
 #[test]
 fn keep_leaves_the_license_and_gives_it_out_again_without_a_purchase() {
-    let test = opened_with("on_close = \"keep\"\n[orderbox]\nremove_call = \"delete-license-key\"\n", |_| {});
+    let settings = "on_close = \"keep\"\n[orderbox]\nremove_call = \"delete-license-key\"\n";
+    let test = opened_with(&format!("{settings}price_month = \"800.00 RUB\"\n"), |_| {});
     let before = key(&test);
     test.cmd("close", ITEM).ok();
     nothing_sent(&test);
     assert_eq!((test.item(ITEM).status, key(&test)), (4, before.clone()));
-    assert!(told_people(&test).contains(&end_of_order(&test)), "what it goes on costing is said: {}", test.story());
+    let (told, end) = (problems(&test), end_of_order(&test));
+    let costs = "charges it again, by the month, about 800.00 RUB";
+    assert!(told.len() == 1 && told[0].contains(&end) && told[0].contains(costs), "{told:?}");
     test.set_item(ITEM, "status", "1");
     test.cmd("reopen", ITEM).ok();
     nothing_sent(&test);

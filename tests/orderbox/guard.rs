@@ -16,10 +16,24 @@ fn a_copied_panel_sends_nothing() {
 
 #[test]
 fn a_switched_off_panel_sends_nothing() {
-    let test = shop();
+    let test = opened_with(REMOVING, |_| {});
+    test.orderbox().add(Order::new(4002));
+    test.whmcs_item(43, 1, 4002).add();
     test.do_nothing(true);
-    test.cmd("open", ITEM);
-    assert_eq!(test.orderbox().sent(), Vec::<String>::new());
+    test.cmd("open", 43).ok().stdout("");
+    for command in ["sync_item", "suspend", "resume", "prolong", "setparam", "gen_key", "close", "reopen"] {
+        test.cmd(command, ITEM).ok().stdout("");
+    }
+    sync(&test).ok().stdout("");
+    for line in ["bind 43 4002 --yes", "unbind 42 --yes", "reconcile --apply"] {
+        let refused = operator(&test, line);
+        assert!(refused.code == Some(1) && refused.stderr.contains("billmgr.DoNothing"), "{line}: {refused:?}");
+    }
+    assert_eq!((test.orderbox().sent(), test.panel_changes()), (Vec::new(), Vec::new()), "{}", test.story());
+    assert_eq!((test.item(43).status, test.item(ITEM).status), (1, 2));
+    test.do_nothing(false);
+    test.cmd("open", 43).ok();
+    assert_eq!(test.orderbox().charges(4002), 1);
 }
 
 /// A clock that is off by more than a day: a pass removes nothing.

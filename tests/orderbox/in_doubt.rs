@@ -1,8 +1,10 @@
 //! Purchases whose answer is lost, cut, late or wrong: a look at the hosting order shows what became of them, and
 //! nothing is bought a second time to find out.
 use super::*;
+use crate::service::pass;
 use crate::service::{alter_state, settle, state};
 use crate::support::orderbox::Repeat;
+use crate::support::upstream::Answer;
 use crate::support::{Fault, MgrctlFault, MgrctlFaultKind};
 
 const CALL: &str = "generate-license-key";
@@ -11,6 +13,20 @@ fn lost(fault: Fault) -> Test {
     let test = shop();
     test.orderbox().fault(fault);
     test
+}
+
+/// The purchase is carried out, and answered with this status and text.
+fn answered(status: u16, text: &str) -> Fault {
+    let mut fault = Fault::on(CALL).status(status);
+    fault.answer = Answer::Status(status, text.into(), None);
+    fault
+}
+
+/// In how many seconds the program says that it may send again.
+fn again_in(message: &str) -> i64 {
+    let at = message.split_once("It is not sent again before ").and_then(|(_, rest)| rest.get(..19)).unwrap_or(message);
+    let at = chrono::NaiveDateTime::parse_from_str(at, "%Y-%m-%d %H:%M:%S").unwrap_or_else(|_| panic!("{message}"));
+    (at.and_utc() - chrono::Utc::now()).num_seconds()
 }
 
 /// The purchase was billed once, and its key comes: the service gets it, and nothing more is bought.
@@ -94,17 +110,54 @@ fn a_purchase_without_effect_is_sent_once_more_after_settling() {
     ] {
         let name = fault.name.clone();
         let test = lost(fault);
+        let is_told = |wait: std::ops::RangeInclusive<i64>| {
+            let output = test.cmd("open", ITEM);
+            let message = output.fails("client").message();
+            assert!(wait.contains(&again_in(message)), "{name}: {message}");
+            assert_eq!(test.orderbox().requests_of(CALL).len(), 1, "{name}: {}", test.story());
+        };
         for _ in 0..3 {
-            test.cmd("open", ITEM).fails("client");
+            is_told(700..=900);
         }
-        assert_eq!(test.orderbox().requests_of(CALL).len(), 1, "{name}: before the settling time");
-        for _ in 0..2 {
-            settle(&test);
-            if test.cmd("open", ITEM).code == Some(0) {
-                break;
-            }
-        }
+        settle(&test);
+        is_told(20..=60);
+        pass(&test, 20);
+        is_told(0..=40);
+        pass(&test, 41);
+        test.cmd("open", ITEM).ok();
         assert_eq!((test.orderbox().requests_of(CALL).len(), test.orderbox().charges(ORDER)), (2, 1), "{name}");
+        served(&test);
+    }
+}
+
+/// What is cut in the middle says nothing, whatever it began with and whatever its HTTP status is.
+#[test]
+fn an_error_that_is_cut_is_no_refusal() {
+    for text in [r#"{"status":"ERROR","message":"Insufficient fu"#, r#"{"entityid":"4001","eaq"#] {
+        for status in [200, 500] {
+            let test = lost(answered(status, text));
+            test.cmd("open", ITEM).ok();
+            once(&test);
+            served(&test);
+            let test = lost(answered(status, text).without_effect());
+            for _ in 0..2 {
+                test.cmd("open", ITEM).fails("client");
+            }
+            assert_eq!((test.orderbox().requests_of(CALL).len(), test.orderbox().charges(ORDER)), (1, 0), "{text}");
+        }
+    }
+}
+
+/// An error object is a refusal, whatever its HTTP status is.
+#[test]
+fn an_error_with_the_status_of_success_is_a_refusal() {
+    for status in [200, 400, 500] {
+        let words = r#"{"status":"ERROR","message":"Something odd is wrong here"}"#;
+        let test = lost(answered(status, words).without_effect());
+        let output = test.cmd("open", ITEM);
+        assert!(output.fails("upstream").message().contains("Something odd"), "{status}: {}", output.message());
+        test.cmd("open", ITEM).ok();
+        assert_eq!((test.orderbox().requests_of(CALL).len(), test.orderbox().charges(ORDER)), (2, 1), "{status}");
         served(&test);
     }
 }
@@ -128,7 +181,9 @@ fn a_queued_purchase_is_waited_for_and_never_sent_again() {
     let test = shop_with(|o| o.queue_reads = u32::MAX);
     test.orderbox().fault(Fault::on(CALL).drop_after());
     for _ in 0..4 {
-        test.cmd("open", ITEM);
+        let output = test.cmd("open", ITEM);
+        let message = output.fails("client").message();
+        assert!(message.contains("has an action on the order under way"), "{message}");
         settle(&test);
     }
     assert_eq!(test.orderbox().requests_of(CALL).len(), 1, "{}", test.story());

@@ -6,6 +6,7 @@ mod close;
 mod declined;
 mod guard;
 mod in_doubt;
+mod in_russian;
 mod keeping;
 mod kills;
 mod late_keys;

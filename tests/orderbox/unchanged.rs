@@ -12,13 +12,16 @@ fn stops_and_payments_send_nothing_and_are_told() {
         ("prolong", "service.postprolong elid=42 sok=ok"),
         ("cancel_prolong", ""),
     ] {
-        test.clear_mgrctl();
+        forget(&test);
         let operation = if command == "prolong" { test.prolong_paid(ITEM) } else { test.operation(ITEM, command) };
         test.cmd_op(command, ITEM, operation).ok().stdout("");
         if !last.is_empty() {
             assert!(test.panel_changes().contains(&last.to_owned()), "{command}: {}", test.story());
         }
         nothing_sent(&test);
+        // A stop looks at the order once, whose key goes on working.
+        let looks = test.orderbox().requests_of("details").len();
+        assert_eq!(looks, usize::from(command != "cancel_prolong"), "{command}: {}", test.story());
     }
     let said = "the license of hosting order 4001 goes on working and is still paid for";
     assert_eq!(test.log().matches(said).count(), 2, "by suspend and by resume: {}", test.log());
@@ -37,9 +40,26 @@ fn a_payment_beyond_the_hostings_end_is_told() {
     test.set_item(ITEM, "expiredate", &crate::service::day(20));
     let operation = test.prolong_paid(ITEM);
     test.cmd_op("prolong", ITEM, operation).ok();
-    let told = told_people(&test);
-    assert!(told.contains("4001") && told.contains(&end_of_order(&test)), "{told}");
+    let (told, paid) = (problems(&test), crate::service::months(&crate::service::day(20), 1));
+    let words = ["4001", &end_of_order(&test), &paid];
+    assert!(told.len() == 1 && words.iter().all(|word| told[0].contains(word)), "{told:?}");
     nothing_sent(&test);
+}
+
+/// A hosting that lasts until the paid day, or longer, is no problem.
+#[test]
+fn a_payment_within_the_hostings_term_is_no_problem() {
+    let paid: chrono::NaiveDate = crate::service::months(&crate::service::day(20), 1).parse().unwrap();
+    for longer in [0, 10] {
+        let test = opened();
+        let ends = paid.and_hms_opt(12, 0, 0).unwrap().and_utc().timestamp() + longer * 86_400;
+        test.orderbox().edit(ORDER, |o| o.ends = ends);
+        test.set_item(ITEM, "expiredate", &crate::service::day(20));
+        let operation = test.prolong_paid(ITEM);
+        test.cmd_op("prolong", ITEM, operation).ok();
+        assert_eq!(problems(&test), Vec::<String>::new(), "{longer}: {}", test.story());
+        nothing_sent(&test);
+    }
 }
 
 #[test]
