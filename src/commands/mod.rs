@@ -179,7 +179,7 @@ fn call_error(url: &str, error: &CallError) -> ModuleError {
                 "log in there with a browser as this user, answer the form, then repeat",
                 "войдите там через браузер как этот пользователь, заполните форму и повторите"
             )),
-        CallError::BadAnswer(why) if SellerKind::of(url) == SellerKind::Orderbox => ModuleError::new(
+        CallError::BadAnswer(why) if SellerKind::of(url).lists_callers() => ModuleError::new(
             ErrorKind::BadAnswer,
             "url",
             url,

@@ -33,13 +33,12 @@ pub fn run(ctx: &mut Context, id: ModuleId) -> Result<Reply, ModuleError> {
     let today = ctx.clock.today();
     let kind = SellerKind::of(&access.url);
     let catalogue = ctx.settings.rules(Some(id)).catalogue.sold_by(kind);
-    // If the seller cannot be asked, everything is listed. OrderBox has no such question.
+    // If the seller cannot be asked, everything is listed.
     let offers = match ctx.connector.connect(&access) {
-        Ok(_) if kind == SellerKind::Orderbox => Offers::default(),
-        Ok(mut upstream) => Offers::ask(upstream.as_mut(), &catalogue),
-        Err(_) => Offers::default(),
+        Ok(mut upstream) if kind.shows_offers() => Offers::ask(upstream.as_mut(), &catalogue),
+        Ok(_) | Err(_) => Offers::default(),
     };
-    if offers.families.is_empty() && kind == SellerKind::Billmanager {
+    if offers.families.is_empty() && kind.shows_offers() {
         ctx.log.info("import_pricelist: what the seller offers to this account cannot be read; all codes are shown");
     }
     let sold = |product: &&Product| {

@@ -46,6 +46,15 @@ impl Family {
         }
     }
 
+    /// Whether a license of this family belongs to a hosting order. It is not kept for another client, and when an
+    /// operator takes it from its service, it stays on its order.
+    pub fn stays_on_order(self) -> bool {
+        match self {
+            Self::Soft | Self::SoftExternal | Self::Addition => false,
+            Self::Orderbox => true,
+        }
+    }
+
     /// From the text of the settings file or of our state.
     pub fn parse(text: &str) -> Option<Self> {
         [Self::Soft, Self::SoftExternal, Self::Addition, Self::Orderbox]

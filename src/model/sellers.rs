@@ -47,14 +47,41 @@ impl SellerKind {
         if is_known || (is_api && is_this_machine(host)) { Self::Orderbox } else { Self::Billmanager }
     }
 
+    /// The kind at which licenses of a family are bought.
+    pub fn selling(family: Family) -> Self {
+        match family {
+            Family::Soft | Family::SoftExternal | Family::Addition => Self::Billmanager,
+            Family::Orderbox => Self::Orderbox,
+        }
+    }
+
+    /// An address of this kind, for advice.
+    pub fn example(self) -> &'static str {
+        match self {
+            Self::Billmanager => "https://api.ispmanager.com",
+            Self::Orderbox => ORDERBOX_ADDRESSES[0],
+        }
+    }
+
+    /// Whether it can be asked what it offers to an account.
+    pub fn shows_offers(self) -> bool {
+        match self {
+            Self::Billmanager => true,
+            Self::Orderbox => false,
+        }
+    }
+
+    /// Whether it answers only callers whose address the reseller has allowed. Others may get no proper answer.
+    pub fn lists_callers(self) -> bool {
+        match self {
+            Self::Billmanager => false,
+            Self::Orderbox => true,
+        }
+    }
+
     /// Whether licenses of a family are bought there.
     pub fn sells(self, family: Family) -> bool {
-        match (self, family) {
-            (Self::Billmanager, Family::Soft | Family::SoftExternal | Family::Addition)
-            | (Self::Orderbox, Family::Orderbox) => true,
-            (Self::Billmanager, Family::Orderbox)
-            | (Self::Orderbox, Family::Soft | Family::SoftExternal | Family::Addition) => false,
-        }
+        self == Self::selling(family)
     }
 }
 

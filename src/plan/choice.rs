@@ -3,7 +3,7 @@
 use crate::error::{ErrorKind, ModuleError};
 use crate::model::catalogue::{Catalogue, NOPANEL, Product, unsupported};
 use crate::model::item::{ChoiceError, Item};
-use crate::model::sellers::{ORDERBOX_ADDRESSES, SellerKind};
+use crate::model::sellers::SellerKind;
 use crate::text;
 
 /// What a service asks for.
@@ -149,13 +149,11 @@ pub fn unknown_name(name: &str, catalogue: &Catalogue) -> ModuleError {
 
 /// The error of a name that another kind of seller sells: the module has the wrong address for it.
 fn sold_elsewhere(name: &str, catalogue: &Catalogue) -> Option<ModuleError> {
-    let family = Catalogue::builtin().get(name)?.family;
-    let is_orderbox = SellerKind::Orderbox.sells(family);
-    let wrong = if is_orderbox { SellerKind::Billmanager } else { SellerKind::Orderbox };
-    if !catalogue.iter().all(|product| wrong.sells(product.family)) {
+    let seller = SellerKind::selling(Catalogue::builtin().get(name)?.family);
+    if catalogue.iter().any(|product| seller.sells(product.family)) {
         return None;
     }
-    let address = if is_orderbox { ORDERBOX_ADDRESSES[0] } else { "https://api.ispmanager.com" };
+    let address = seller.example();
     Some(ModuleError::new(
         ErrorKind::UnknownInternalName,
         "intname",

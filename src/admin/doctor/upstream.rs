@@ -181,14 +181,13 @@ fn unreachable(access: &ModuleAccess, error: &CallError, checks: &mut Checks) {
         CallError::BadAnswer(why) => checks.problem(
             "upstream",
             text!(["{url} gives no answer that can be trusted: {}", why.en], ["{url} даёт ответ, которому нельзя верить: {}", why.ru]),
-            match SellerKind::of(url) {
-                SellerKind::Billmanager => {
-                    text!("check that it is the address of a BILLmanager", "проверьте, что это адрес BILLmanager")
-                }
-                SellerKind::Orderbox => text!(
+            if SellerKind::of(url).lists_callers() {
+                text!(
                     "check in the seller's panel, under Settings, API, that the address of this server is allowed; a new one works after up to an hour",
                     "проверьте в панели продавца, «Settings», «API», что адрес этого сервера разрешён; новый начинает действовать не позже чем через час"
-                ),
+                )
+            } else {
+                text!("check that it is the address of a BILLmanager", "проверьте, что это адрес BILLmanager")
             },
         ),
     }

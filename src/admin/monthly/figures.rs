@@ -13,7 +13,7 @@ use crate::engine::state_error;
 use crate::error::ModuleError;
 use crate::model::catalogue::Catalogue;
 use crate::model::ids::{ItemId, LicenseId, UpstreamPricelistId};
-use crate::model::license::{Family, Money};
+use crate::model::license::Money;
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::period::{MonthCount, Period, days_between};
 use crate::store::{LicenseFilter, Purchase, Reuse, Store};
@@ -215,7 +215,7 @@ fn bound_and_pooled(
         let product = products.entry(row.pricelist).or_default();
         match row.state {
             LicenseState::Bound | LicenseState::Claimed => product.bound += 1,
-            LicenseState::Pool | LicenseState::ToFree if row.family != Family::Orderbox => {
+            LicenseState::Pool | LicenseState::ToFree if !row.family.stays_on_order() => {
                 product.pool += 1;
                 let left = row.expires.day().map_or(0, |expires| days_between(today, expires).max(0));
                 let year = catalogue.by_pricelist(row.pricelist).and_then(|known| known.prices.get(&MonthCount(12)));

@@ -56,7 +56,7 @@ impl Engine<'_> {
         }
         let (mut freed, mut on_orders, mut elsewhere) = (Vec::new(), Vec::new(), Vec::new());
         for row in &rows {
-            if row.family == Family::Orderbox {
+            if row.family.stays_on_order() {
                 self.leave_addon(row).await?;
                 on_orders.push(row.id.to_string());
             } else if row.account == self.account {
