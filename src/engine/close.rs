@@ -181,7 +181,7 @@ impl Engine<'_> {
     /// True if the license was put aside: another installation may use it, so no run frees it any more.
     pub(super) fn is_put_aside(&self, row: &LicenseRow) -> Result<bool, ModuleError> {
         let now = self.store.license(row.account, row.id).map_err(errors::state)?;
-        Ok(now.is_some_and(|now| now.state != LicenseState::ToFree && now.reason == Some(Reason::NotFree)))
+        Ok(now.is_some_and(|now| now.state != LicenseState::ToFree && now.lasting_reason() == Some(&Reason::NotFree)))
     }
 
     /// As [`Engine::free_upstream`], for a license that no other service shows; `row` was read under its lock. When an
@@ -193,7 +193,7 @@ impl Engine<'_> {
             && may_arrive_late(error.halt)
             // A license that is missing rests already, and the time at which it was first missed must be kept.
             && let now = self.store.license(row.account, row.id).map_err(errors::state)?
-            && now.is_some_and(|now| now.reason != Some(Reason::Missing))
+            && now.is_some_and(|now| !now.reason.is_some_and(|reason| reason.is_missing()))
         {
             let until = self.now() + chrono::Duration::seconds(i64::from(self.rules.upstream.settle_s));
             let row = row.clone();

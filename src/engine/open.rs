@@ -231,7 +231,7 @@ impl Engine<'_> {
         row: &LicenseRow,
         until_then: LicenseState,
     ) -> Result<bool, ModuleError> {
-        let since = row.not_before.filter(|_| row.reason == Some(Reason::Missing));
+        let since = row.not_before.filter(|_| row.reason.as_ref().is_some_and(Reason::is_missing));
         if let Some(until) = since
             && self.now_at_least() >= until
             && self.another_is_readable(row).await?
@@ -243,23 +243,25 @@ impl Engine<'_> {
         let row = row.clone();
         if row.state != until_then {
             self.commit("license missing", move |tx| {
-                tx.release_license(&row, until_then, Some(until), Some(&Reason::Missing))
+                tx.release_license(&row, until_then, Some(until), Some(&Reason::missing_after(None)))
             })
             .await?;
         } else if since.is_none() {
-            self.commit("license missing", move |tx| tx.put_off(&row, Some(until), Some(&Reason::Missing))).await?;
+            let reason = Reason::missing_after(row.reason.clone());
+            self.commit("license missing", move |tx| tx.put_off(&row, Some(until), Some(&reason))).await?;
         }
         Ok(false)
     }
 
     /// A license that was missing at an earlier look exists after all. If it is missing again later, the count of looks
-    /// starts anew.
+    /// starts anew. The reason that it had before counts again: it says, for example, that an operator left the license
+    /// to its user.
     pub(super) async fn shown_again(&mut self, row: &LicenseRow) -> Result<(), ModuleError> {
-        if row.reason != Some(Reason::Missing) {
-            return Ok(());
-        }
-        let row = row.clone();
-        self.commit("license shown again", move |tx| tx.put_off(&row, None, None)).await
+        let Some(Reason::Missing(before)) = row.reason.clone() else { return Ok(()) };
+        // A call that the seller may still carry out keeps it out of use until then.
+        let rests = before.as_deref().is_some_and(Reason::may_still_happen);
+        let (row, until) = (row.clone(), row.not_before.filter(|_| rests));
+        self.commit("license shown again", move |tx| tx.put_off(&row, until, before.as_deref())).await
     }
 
     async fn another_is_readable(&mut self, row: &LicenseRow) -> Result<bool, ModuleError> {

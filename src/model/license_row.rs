@@ -129,6 +129,11 @@ impl LicenseRow {
         self.key.is_none() && self.family.has_key()
     }
 
+    /// Why it waits, is put aside, or serves nobody any more. A look that missed it changes nothing about that.
+    pub fn lasting_reason(&self) -> Option<&Reason> {
+        self.reason.as_ref().and_then(Reason::apart_from_look)
+    }
+
     /// Whether it serves an incarnation, or was claimed to replace the license of another account that serves it.
     pub fn is_of(&self, incarnation: &Incarnation) -> bool {
         let serves = self.incarnation.as_ref();

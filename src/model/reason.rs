@@ -13,8 +13,9 @@ pub enum Reason {
     KeyInDoubt,
     /// It appeared within the settling time of an order that had ended. A service that waits for it comes first.
     JustAppeared,
-    /// The seller did not show it at one look. A second such look, a settling time later, means that it is gone.
-    Missing,
+    /// The seller did not show it at one look. A second such look, a settling time later, means that it is gone. The
+    /// reason that it had before is kept: it counts again when the seller shows the license.
+    Missing(Option<Box<Self>>),
     /// Its address cannot change before the month is over.
     AddressWaits,
     /// A list showed another name, address, status or key date than we knew, or a change was left undone. The license
@@ -67,6 +68,12 @@ pub enum Reason {
 /// The beginning of the stored text for a refused key.
 const KEY_REFUSED: &str = "its key was refused: ";
 
+/// The stored text for a license that the seller did not show.
+const MISSING: &str = "missing at the seller";
+
+/// What is stored between that text and the reason that the license had before.
+const BEFORE_THAT: &str = "; before that: ";
+
 /// The beginning of the stored text for a refused address.
 const ADDRESS_REFUSED: &str = "its address was refused: ";
 
@@ -76,7 +83,7 @@ impl Reason {
         Self::ChangeInDoubt,
         Self::KeyInDoubt,
         Self::JustAppeared,
-        Self::Missing,
+        Self::Missing(None),
         Self::AddressWaits,
         Self::LookOwed,
         Self::KeyLate,
@@ -105,7 +112,7 @@ impl Reason {
             Self::ChangeInDoubt => "a change of it is in doubt",
             Self::KeyInDoubt => "its new key is in doubt",
             Self::JustAppeared => "it appeared just now",
-            Self::Missing => "missing at the seller",
+            Self::Missing(_) => MISSING,
             Self::AddressWaits => "its address cannot change yet",
             Self::LookOwed => "it is to be looked at",
             Self::KeyLate => "its key is late",
@@ -140,14 +147,32 @@ impl Reason {
         if let Some(refusal) = stored.strip_prefix(ADDRESS_REFUSED) {
             return Self::AddressRefused(refusal.to_owned());
         }
+        if let Some(before) = stored.strip_prefix(MISSING).and_then(|rest| rest.strip_prefix(BEFORE_THAT)) {
+            return Self::Missing(Some(Box::new(Self::parse(before))));
+        }
         let plain = Self::PLAIN.into_iter().find(|reason| reason.word() == stored);
         plain.unwrap_or_else(|| Self::Other(stored.to_owned()))
+    }
+
+    /// The reason of a license that the seller did not show at a look: `before` is the one that it had until then.
+    pub fn missing_after(before: Option<Self>) -> Self {
+        Self::Missing(before.map(Box::new))
+    }
+
+    /// Whether the license was missing at the last look.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Missing(_))
+    }
+
+    /// The reason apart from a look at which the license was missing.
+    pub fn apart_from_look(&self) -> Option<&Self> {
+        if let Self::Missing(before) = self { before.as_deref() } else { Some(self) }
     }
 
     /// Whether the seller may still carry a call out. Until then no service gets the license, not even one with the
     /// same address.
     pub fn may_still_happen(&self) -> bool {
-        matches!(self, Self::ChangeInDoubt | Self::JustAppeared)
+        matches!(self.apart_from_look(), Some(Self::ChangeInDoubt | Self::JustAppeared))
     }
 }
 
@@ -156,6 +181,9 @@ impl fmt::Display for Reason {
         f.write_str(self.word())?;
         if let Self::KeyRefused(refusal) | Self::AddressRefused(refusal) = self {
             f.write_str(refusal)?;
+        }
+        if let Self::Missing(Some(before)) = self {
+            write!(f, "{BEFORE_THAT}{before}")?;
         }
         Ok(())
     }
@@ -168,7 +196,12 @@ mod tests {
     /// Stored reasons can be read back, also the seller's words and those of an earlier version. All words differ.
     #[test]
     fn every_stored_reason_can_be_read_back() {
-        let more = [Reason::KeyRefused("too young".into()), Reason::AddressRefused(String::new())];
+        let more = [
+            Reason::KeyRefused("too young".into()),
+            Reason::AddressRefused(String::new()),
+            Reason::missing_after(Some(Reason::LeftToItsUser)),
+            Reason::missing_after(Some(Reason::KeyRefused("too young".into()))),
+        ];
         for reason in Reason::PLAIN.into_iter().chain(more).chain([Reason::Other("by hand".into())]) {
             assert_eq!(Reason::parse(&reason.to_string()), reason);
         }

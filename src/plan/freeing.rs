@@ -173,7 +173,12 @@ mod tests {
             ("as it was, bound", &bound, bound.clone(), true),
             ("as it was, to be freed", &to_free, to_free.clone(), true),
             ("looked at", &bound, LicenseRow { status: LicenseStatus::Stopped, nodes: Some(2), ..bound.clone() }, true),
-            ("to be freed, resting", &to_free, LicenseRow { reason: Some(Reason::Missing), ..to_free.clone() }, true),
+            (
+                "to be freed, resting",
+                &to_free,
+                LicenseRow { reason: Some(Reason::missing_after(None)), ..to_free.clone() },
+                true,
+            ),
             ("given back by another run", &bound, to_free.clone(), false),
             ("freed", &to_free, LicenseRow { state: LicenseState::Pool, ..to_free.clone() }, false),
             ("gone", &to_free, LicenseRow { state: LicenseState::Deleted, ..to_free.clone() }, false),

@@ -134,7 +134,7 @@ pub fn choose(seen: &License, known: Known<'_>, search: &Search) -> Choice {
             "лицензию {id}, возможно, купил заказ, исход которого ещё неизвестен"
         ));
     }
-    if known.row.is_some_and(|row| matches!(row.reason, Some(Reason::NotFree | Reason::LeftToItsUser))) {
+    if known.row.is_some_and(|row| matches!(row.lasting_reason(), Some(Reason::NotFree | Reason::LeftToItsUser))) {
         return Choice::Leave(text!(
             "somebody else uses license {id}, which a new key would stop. To give it to a service: pmisplicense bind ITEM {id}",
             "лицензию {id} занимает кто-то другой, новый ключ её остановит. Отдать её услуге: pmisplicense bind УСЛУГА {id}"

@@ -370,7 +370,7 @@ pub fn is_looked_for(row: &LicenseRow, today: NaiveDate, now: DateTime<Utc>) -> 
         LicenseState::ToFree => rests,
         LicenseState::Bound | LicenseState::Claimed | LicenseState::Deleted => false,
     };
-    match &row.reason {
+    match row.lasting_reason() {
         Some(reason) if reason.may_still_happen() && rests => false,
         Some(Reason::TakenElsewhere | Reason::LeftToItsUser) => {
             serves_nobody && row.expires.day().is_some_and(|day| days_between(day, today) > DELETED_AFTER_DAYS)

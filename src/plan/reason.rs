@@ -12,7 +12,11 @@ pub fn words(reason: &Reason) -> Text {
         Reason::ChangeInDoubt => "её изменение под вопросом",
         Reason::KeyInDoubt => "её новый ключ под вопросом",
         Reason::JustAppeared => "она только что появилась",
-        Reason::Missing => "у продавца её не видно",
+        Reason::Missing(before) => {
+            let before =
+                before.as_deref().map_or_else(String::new, |before| format!("; до этого: {}", words(before).ru));
+            return text!("{reason}", "у продавца её не видно{before}");
+        }
         Reason::AddressWaits => "её IP пока нельзя сменить",
         Reason::LookOwed => "её нужно просмотреть",
         Reason::KeyLate => "её ключ опаздывает",

@@ -75,7 +75,8 @@ pub struct Figure {
 
 /// The condition for a license that serves nobody although somebody uses it. The parameters are the word for "not
 /// free", and the name and the address of a free license.
-pub(super) const USED_BY_OTHERS: &str = "(state = 'pool' OR (state = 'stopped' AND reason = ?1)) AND status <> 4
+pub(super) const USED_BY_OTHERS: &str =
+    "(state = 'pool' OR (state = 'stopped' AND reason LIKE '%' || ?1)) AND status <> 4
      AND (name <> ?2 OR (ip IS NOT NULL AND ip <> ?3))";
 
 impl Store {

@@ -167,7 +167,7 @@ impl Store {
     pub fn items_without_license(&self, account: AccountId) -> Result<Vec<ItemId>, StoreError> {
         let mut statement = self.conn.prepare_cached(
             "SELECT i.id FROM license l JOIN item i ON i.id = l.item AND i.last_license = l.id
-             WHERE l.account = ?1 AND (l.state = 'deleted' OR (l.state = 'stopped' AND l.reason = ?2)) ORDER BY i.id",
+             WHERE l.account = ?1 AND (l.state = 'deleted' OR (l.state = 'stopped' AND l.reason LIKE '%' || ?2)) ORDER BY i.id",
         )?;
         let rows = statement.query_map(
             params![account.0, Reason::LicenseGivenBack.word()],

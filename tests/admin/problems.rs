@@ -76,6 +76,37 @@ fn a_license_that_somebody_else_uses_is_named_until_an_operator_leaves_it() {
     }
 }
 
+/// What an operator decided is not forgotten because one answer does not find the license: neither while it counts as
+/// missing, nor afterwards.
+#[test]
+fn one_answer_that_finds_no_license_ends_no_decision_about_it() {
+    let t = Test::new();
+    let id = pooled(&t, 41, "55227", 40);
+    t.upstream.before("soft.edit?read", 1, move |w| {
+        let l = w.licenses.get_mut(&id).unwrap();
+        (l.licname, l.ip, l.key) = ("theirs".into(), "192.0.2.200".into(), "THEIR-KEY".into());
+        (l.status, l.remoteid) = (2, String::new());
+    });
+    open(&t, 142, "55227", 1).ok();
+    fine(&t, &format!("state leave {id} --yes"));
+    let reason = || crate::service::state(&t, &format!("SELECT reason FROM license WHERE id = {id}"));
+    let decided = "left to its user by hand";
+    assert_eq!(reason(), decided);
+    // A look at the license: a service shows its number.
+    t.soft_item(43, "55227", 1).ip("192.0.2.43").param("licid", &id.to_string()).add();
+    t.upstream.fault(Fault::on("soft.edit?read").refused("no_license"));
+    t.cmd("prolong", 43).fails("state");
+    assert_eq!(reason(), format!("missing at the seller; before that: {decided}"), "{}", t.story());
+    let is_named = || {
+        let found = json(&t, "reconcile");
+        let names = found["differences"].as_array().unwrap().iter().any(|one| one["kind"] == "not_free");
+        names || kinds(&t).contains(&"not_free".to_owned())
+    };
+    assert!(!is_named(), "while it counts as missing: {}", t.story());
+    t.cmd("prolong", 43).fails("state");
+    assert_eq!((reason().as_str(), is_named()), (decided, false), "{}", t.story());
+}
+
 /// Each command that a problem begins with is understood as it is, and is no circle: it is not the list itself.
 #[test]
 fn every_problem_names_one_command_that_can_be_pasted() {

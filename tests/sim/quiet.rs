@@ -134,7 +134,7 @@ impl Stage<'_> {
         let certain_from = |op: usize| {
             let shown = world.panel.service(world.panel.ops[op].item)?.item.params.licid?;
             let row = world.store.license(ACCOUNT, shown).ok().flatten()?;
-            row.not_before.filter(|_| row.reason == Some(Reason::Missing))
+            row.not_before.filter(|_| row.reason.as_ref().is_some_and(Reason::is_missing))
         };
         let latest = self.unfinished().into_iter().filter_map(certain_from).max()?;
         Some((latest.timestamp_millis() - world.now_ms).max(0) + 1_000)

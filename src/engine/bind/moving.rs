@@ -144,9 +144,8 @@ impl<'p> Engine<'p> {
     /// The license that the service still shows after an earlier run bound `holds` in its place.
     fn moved_from(&self, item: &Item) -> Result<LicenseRow, ModuleError> {
         let rows = self.store.licenses_of_item(item.id).map_err(errors::state)?;
-        let is_left = |row: &LicenseRow| {
-            row.account != self.account && row.state == LicenseState::ToFree && row.reason == Some(Reason::Moved)
-        };
+        let is_left =
+            |row: &LicenseRow| row.account != self.account && row.state == LicenseState::ToFree && is_moved(row);
         let old = rows.into_iter().find(is_left).filter(|old| item.params.licid == Some(old.id));
         old.ok_or_else(|| not_elsewhere(item.id))
     }
@@ -180,7 +179,7 @@ impl<'p> Engine<'p> {
         self.hand_out(item, row, product, seen).await?;
         self.settle_end(item).await?;
         let old = self.store.license(old.account, old.id).map_err(errors::state)?;
-        match old.filter(|old| old.state == LicenseState::ToFree && old.reason == Some(Reason::Moved)) {
+        match old.filter(|old| old.state == LicenseState::ToFree && is_moved(old)) {
             Some(old) => self.commit("moved", move |tx| tx.put_off(&old, None, Some(&Reason::Moved))).await,
             None => Ok(()),
         }
@@ -277,4 +276,9 @@ impl<'p> Engine<'p> {
     fn left(&self, row: LicenseRow) -> Left {
         Left { row, until: self.now() + Duration::hours(REST_HOURS) }
     }
+}
+
+/// Whether a license was given up because its service moved to another account.
+fn is_moved(row: &LicenseRow) -> bool {
+    row.lasting_reason() == Some(&Reason::Moved)
 }

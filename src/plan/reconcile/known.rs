@@ -38,11 +38,11 @@ impl Comparison<'_> {
         let id = row.id;
         let is_of_another = seen.remoteid.mark().is_some_and(|mark| !is_our_mark(&mark, Some(row), &self.ground.panel));
         let is_stopped = row.state == LicenseState::Stopped;
-        if is_stopped && (is_of_another || row.reason == Some(Reason::LeftToItsUser)) {
+        if is_stopped && (is_of_another || row.lasting_reason() == Some(&Reason::LeftToItsUser)) {
             // It belongs to another installation now, or to whoever an operator left it to.
             return;
         }
-        let is_put_aside = row.reason == Some(Reason::NotFree);
+        let is_put_aside = row.lasting_reason() == Some(&Reason::NotFree);
         let is_taken = (row.state == LicenseState::Pool || (is_stopped && is_put_aside)) && seen.looks_used();
         if seen.autoprolong == Some(true) && !is_taken {
             let what = text!(
