@@ -108,9 +108,14 @@ fn a_service_that_got_another_license_since_the_copy_is_bound_to_it_by_the_comma
 /// A state that was copied while the first order of service 42 was in doubt, after reconcile has taken in the license
 /// of the second one.
 fn overtaken() -> (Test, u64) {
+    overtaken_by(Fault::on("soft.order.param").drop_before())
+}
+
+/// The same, with a fault of one's own for the first order.
+fn overtaken_by(fault: Fault) -> (Test, u64) {
     let test = Test::new();
     test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
-    test.upstream.fault(Fault::on("soft.order.param").drop_before());
+    test.upstream.fault(fault);
     test.cmd("open", 42).fails("client");
     keep(&test);
     settle(&test);
@@ -169,6 +174,24 @@ fn the_license_that_a_service_uses_is_not_what_its_older_order_bought() {
         }
         assert_eq!(test.upstream.billed("soft.order.param"), 1);
     }
+}
+
+/// The license of the first order comes late, and its address was changed since. The service has another license, so
+/// this one is only freed. For that its mark suffices, and no operator is asked.
+#[test]
+fn a_duplicate_is_known_by_its_mark_whatever_was_changed_since() {
+    let (test, id) = overtaken_by(Fault::on("soft.order.param").late());
+    test.cmd("open", 42).ok();
+    test.upstream.land_late();
+    let late = test.upstream.licenses().iter().map(|l| l.id).find(|other| *other != id).unwrap();
+    test.upstream.edit_license(late, |l| l.ip = "192.0.2.99".into());
+    test.cmd("setparam", 42).ok();
+    assert_eq!((licid(&test, 42), state_of(&test, late)), (id, "to_free".into()), "{}", test.story());
+    assert_eq!(state(&test, "SELECT status FROM wish WHERE id = 1"), "done");
+    sync(&test).ok();
+    let (served, freed) = (test.upstream.license(id), test.upstream.license(late));
+    assert_eq!((served.status, served.ip.as_str(), freed.status), (2, "192.0.2.10", 3), "{}", test.story());
+    assert_eq!(test.upstream.billed("soft.order.param"), 2);
 }
 
 /// The state of when service 42 was closed, its order in doubt; since then its license appeared, and the service was

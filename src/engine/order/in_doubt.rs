@@ -320,7 +320,7 @@ impl Engine<'_> {
 
     /// Adopts a found license for the intent: the outcome and the binding are one transaction. A license that is
     /// neither as it was ordered nor as the service asks now is not bound. A license for an incarnation that has one
-    /// already is a duplicate, and is to be freed.
+    /// already is a duplicate, and is to be freed. For that its mark suffices, whatever it is like now.
     pub(in crate::engine) async fn adopt(
         &mut self,
         intent: &Intent,
@@ -330,6 +330,7 @@ impl Engine<'_> {
         what: &Text,
     ) -> Result<License, ModuleError> {
         if let Some(incarnation) = incarnation
+            && !self.is_duplicate(incarnation, intent)?
             && let Some(field) = self.unexplained(order, &seen, incarnation.item).await?
         {
             return Err(self.hand_over_different(intent, seen.id, field, what).await?);
@@ -338,6 +339,13 @@ impl Engine<'_> {
         let event = IntentEvent::Adopted { license: seen.id };
         self.bind_order(intent, &as_is, &seen, incarnation, event, what).await?;
         Ok(seen)
+    }
+
+    /// Whether a license that an order bought for an incarnation is one too many: the incarnation holds another one,
+    /// and does not give it up for this order.
+    fn is_duplicate(&self, incarnation: &Incarnation, intent: &Intent) -> Result<bool, ModuleError> {
+        let holds_one = self.store.license_of(incarnation).map_err(errors::state)?.is_some();
+        Ok(holds_one && self.left_for_order(incarnation, intent)?.is_none())
     }
 
     /// Writes down that an order was carried out: the event and the license's row, in one transaction.
@@ -355,7 +363,7 @@ impl Engine<'_> {
             None => None,
         };
         let taken = match incarnation {
-            Some(incarnation) => left.is_none() && self.store.license_of(incarnation).map_err(errors::state)?.is_some(),
+            Some(incarnation) => self.is_duplicate(incarnation, intent)?,
             None => false,
         };
         let state = if incarnation.is_some() && !taken { LicenseState::Bound } else { LicenseState::ToFree };
