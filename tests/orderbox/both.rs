@@ -1,7 +1,7 @@
 //! One panel that sells from both kinds of sellers. They share the state, the locks and each pass of sync. The same
 //! number may be a hosting order at one and a license at the other.
 use super::*;
-use crate::service::state;
+use crate::service::{alter_state, state};
 use crate::support::Fault;
 
 const ISPMANAGER: u32 = 60;
@@ -69,6 +69,39 @@ fn one_number_may_be_a_license_at_either_seller() {
     served(&test);
     assert_eq!(test.orderbox().removals(ORDER), 0, "{}", test.story());
     each_bought_once(&test);
+}
+
+/// Two services had the number 42, one after the other, and each holds a license. Nothing is taken from them while the
+/// state is old for one of the sellers. Then `unbind` says what becomes of either license.
+#[test]
+fn unbind_says_what_becomes_of_the_license_at_either_seller() {
+    let test = both();
+    for item in [ITEM, ISPMANAGER] {
+        test.cmd("open", item).ok();
+    }
+    test.set_item(ISPMANAGER, "status", "4");
+    alter_state(&test, "UPDATE license SET item = 42, life = '42/2020-01-01 00:00:00/0' WHERE item = 60");
+    let states = || state(&test, "SELECT group_concat(state) FROM (SELECT state FROM license ORDER BY account)");
+    alter_state(&test, "INSERT INTO meta (name, value) VALUES ('restored', '2027-01-01')");
+    let complete = |seller: &str| {
+        let of = format!("SELECT 'complete:' || account FROM license WHERE family {seller} 'orderbox'");
+        alter_state(&test, &format!("INSERT INTO meta (name, value) VALUES (({of}), '1')"));
+    };
+    complete("=");
+    let refused = operator(&test, "unbind 42 --yes");
+    assert!(refused.code == Some(1) && refused.stderr.contains("pmisplicense reconcile --apply"), "{refused:?}");
+    assert_eq!(states(), "bound,bound");
+    complete("<>");
+    let told = operator(&test, "unbind 42 --yes").ok().stdout.clone();
+    for words in ["stays on its hosting order (4001)", "License 4001 of the account reseller at", "sync"] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    let want = state(
+        &test,
+        "SELECT group_concat(CASE family WHEN 'orderbox' THEN 'stopped' ELSE 'to_free' END)
+        FROM (SELECT family FROM license ORDER BY account)",
+    );
+    assert_eq!(states(), want);
 }
 
 #[test]

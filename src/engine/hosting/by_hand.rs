@@ -254,10 +254,10 @@ impl Engine<'_> {
     }
 }
 
-/// The message for an operator whose service has no license any more.
-pub(in crate::engine) fn left_on_orders(item: ItemId, orders: &str) -> Text {
+/// What becomes of a license that an operator took from its service.
+pub(in crate::engine) fn left_on_orders(orders: &str) -> Text {
     text!(
-        "service {item} holds no license any more. The license stays on its hosting order ({orders}), and each renewal of the hosting charges it. To hand it over: pmisplicense bind ITEM ORDER. To end it: remove it in the seller's panel",
-        "у услуги {item} больше нет лицензии. Лицензия остаётся у заказа хостинга ({orders}), и её оплачивает каждое продление хостинга. Чтобы передать её: pmisplicense bind УСЛУГА ЗАКАЗ. Чтобы больше не платить за неё: снимите её в панели продавца"
+        "The license stays on its hosting order ({orders}), and each renewal of the hosting charges it. To hand it over: pmisplicense bind ITEM ORDER. To end it: remove it in the seller's panel",
+        "Лицензия остаётся у заказа хостинга ({orders}), и её оплачивает каждое продление хостинга. Чтобы передать её: pmisplicense bind УСЛУГА ЗАКАЗ. Чтобы больше не платить за неё: снимите её в панели продавца"
     )
 }

@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::error::{ErrorKind, Halt, ModuleError, Text};
-use crate::model::ids::{ItemId, LicenseId, Mark, ModuleId};
+use crate::model::ids::{AccountId, ItemId, LicenseId, Mark, ModuleId};
 use crate::model::item::MODULE_PROGRAM;
 use crate::model::journal::{IntentEvent, IntentStatus};
 use crate::model::license::{Family, License};
@@ -257,7 +257,12 @@ impl Engine<'_> {
     /// Fails for a restored state: it does not know what was done since, so nothing is changed until reconcile has
     /// added that.
     pub(in crate::engine) fn check_restored(&self) -> Result<(), ModuleError> {
-        match self.store.old_since(self.account).map_err(errors::state)? {
+        self.check_complete(self.account)
+    }
+
+    /// As [`Engine::check_restored`], for any account.
+    pub(in crate::engine) fn check_complete(&self, account: AccountId) -> Result<(), ModuleError> {
+        match self.store.old_since(account).map_err(errors::state)? {
             None => Ok(()),
             Some(when) => Err(ModuleError::new(
                 ErrorKind::State,

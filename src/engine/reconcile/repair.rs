@@ -38,7 +38,8 @@ impl Engine<'_> {
     /// longer shows it. A license of another account is written down as to be freed there, as by a close.
     ///
     /// # Errors
-    /// `missed`: the service holds and shows no license; `state`: another service shows its license too.
+    /// `missed`: the service holds and shows no license; `state`: another service shows its license too, or the state is
+    /// old for the account of one of its licenses.
     pub async fn unbind(&mut self, item: ItemId) -> Result<Text, ModuleError> {
         self.check_restored()?;
         let result = self.unbind_locked(item).await;
@@ -52,9 +53,10 @@ impl Engine<'_> {
         let mut rows = self.store.licenses_of_item(id).map_err(errors::state)?;
         rows.retain(|row| row.incarnation.is_some());
         for row in &rows {
+            self.check_complete(row.account)?;
             self.check_no_heir(row).await?;
         }
-        let (mut freed, mut on_orders, mut elsewhere) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut freed, mut on_orders, mut then) = (Vec::new(), Vec::new(), Vec::new());
         for row in &rows {
             if row.family.stays_on_order() {
                 self.leave_addon(row).await?;
@@ -64,8 +66,11 @@ impl Engine<'_> {
                 freed.push(row.id.to_string());
             } else {
                 self.release_elsewhere(row).await?;
-                elsewhere.push(self.freed_elsewhere(row)?);
+                then.push(self.freed_elsewhere(row)?);
             }
+        }
+        if !on_orders.is_empty() {
+            then.push(left_on_orders(&on_orders.join(", ")));
         }
         self.step("read item").await?;
         let item = self.ports.billdb.item(id).map_err(|error| errors::database(&error))?;
@@ -78,16 +83,13 @@ impl Engine<'_> {
         if rows.is_empty() && !shows {
             return Err(errors::no_license(id));
         }
-        if !on_orders.is_empty() {
-            return Ok(left_on_orders(id, &on_orders.join(", ")));
-        }
         let list = if freed.is_empty() { "-".to_owned() } else { freed.join(", ") };
         let done = text!(
             "service {id} holds no license any more; freed: {list}",
             "у услуги {id} больше нет лицензии; освобождены: {list}"
         );
         let and = |done: Text, more: &Text| text!(["{}. {}", done.en, more.en], ["{}. {}", done.ru, more.ru]);
-        Ok(elsewhere.iter().fold(done, and))
+        Ok(then.iter().fold(done, and))
     }
 
     /// Writes down that a license of another account is to be freed there.
