@@ -10,7 +10,7 @@ use crate::cli::DoctorArgs;
 use crate::engine::{call_error, check_machine, former_accounts, is_account, state_error};
 use crate::error::{ErrorKind, ModuleError, Text, counted};
 use crate::model::ids::{AccountId, ModuleId};
-use crate::model::license::{License, LicenseStatus};
+use crate::model::license::License;
 use crate::model::license_row::LicenseRow;
 use crate::ports::{CallError, Module, ModuleAccess, RefusalKind, Upstream};
 use crate::session::state::{is_there, no_state};
@@ -157,7 +157,7 @@ fn evidence(upstream: &mut dyn Upstream, store: &Store, account: &Account) -> Re
     let mut found = Evidence::default();
     for row in store.known_licenses(account.id, SAMPLE).map_err(state_error)? {
         match upstream.license(row.family, row.id) {
-            Ok(seen) if seen.status == LicenseStatus::Deleted => found.missing += 1,
+            Ok(seen) if seen.is_deleted() => found.missing += 1,
             Ok(seen) if is_that(&row, &seen) => found.same += 1,
             Ok(_) => found.different += 1,
             Err(CallError::Refused(refusal)) if refusal.kind == RefusalKind::NotFound => found.missing += 1,

@@ -29,7 +29,7 @@ use super::identity::wording::{other_client, other_incarnation, shown_elsewhere}
 use super::reconcile::wording::{
     another_installation, another_product, closed, has_license, serves_another, wants_nothing,
 };
-use super::{Engine, errors, is_deleted};
+use super::{Engine, errors};
 
 /// A service and a license as they were read before the binding.
 pub(super) struct Found {
@@ -110,7 +110,7 @@ impl Engine<'_> {
             self.settle_license(row).await?;
         }
         let family = row.as_ref().map_or(product.family, |row| row.family);
-        let seen = self.read(family, license).await?.filter(|seen| !is_deleted(&Some(seen.clone())));
+        let seen = self.read(family, license).await?.filter(|seen| !seen.is_deleted());
         let Some(seen) = seen else { return Err(errors::license_gone(Some(id), license)) };
         let last = self.last_license(&item)?;
         let pair = Pair {

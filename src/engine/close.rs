@@ -5,7 +5,7 @@ use crate::model::catalogue::Product;
 use crate::model::ids::{LicenseId, Mark};
 use crate::model::item::Item;
 use crate::model::journal::{IdempotencyKey, Incarnation, IntentEvent, IntentStatus, OnceRequest};
-use crate::model::license::{FREE_IP, FREE_NAME, License, LicenseStatus};
+use crate::model::license::{FREE_IP, FREE_NAME, License};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
 use crate::model::rules::a_month_after;
@@ -18,7 +18,7 @@ use crate::ports::{CallError, Edit, RefusalKind, Repeatable};
 use crate::text;
 
 use super::identity::wording::{not_recognized, shown_elsewhere};
-use super::{Engine, errors, is_deleted};
+use super::{Engine, errors, is_gone};
 
 /// Ignores an error about a request in doubt that waits for an operator: the seller can no longer carry that request
 /// out, so stopping the license goes on.
@@ -38,14 +38,14 @@ impl Engine<'_> {
             self.lock_license(row.id).await?;
             unless_handed_over(self.settle_pending(&row).await)?;
             let seen = self.read(row.family, row.id).await?;
-            let (row, seen) = match is_deleted(&seen) {
+            let (row, seen) = match is_gone(seen.as_ref()) {
                 true => match self.renumbered(item, &incarnation, &row, &seen).await? {
                     Some((row, seen)) => (row, Some(seen)),
                     None => (row, seen),
                 },
                 false => (row, seen),
             };
-            if let Some(seen) = seen.filter(|seen| seen.status != LicenseStatus::Deleted) {
+            if let Some(seen) = seen.filter(|seen| !seen.is_deleted()) {
                 let before = seen.status;
                 let seen = self.stop(&row, seen).await?;
                 self.tell_switch(&row, before, &seen).await?;
@@ -206,7 +206,7 @@ impl Engine<'_> {
     async fn free_upstream_now(&mut self, row: &LicenseRow, was_in_use: bool) -> Result<(), ModuleError> {
         self.settle_license(row).await?;
         let seen = self.read(row.family, row.id).await?;
-        if is_deleted(&seen) {
+        if is_gone(seen.as_ref()) {
             return self.is_gone(row, &seen, LicenseState::ToFree).await.map(drop);
         }
         let Some(seen) = seen else { return Ok(()) };
@@ -293,7 +293,7 @@ impl Engine<'_> {
                 return self.not_freed(row, seen, &error).await;
             }
             let again = self.read(row.family, row.id).await?;
-            if is_deleted(&again) {
+            if is_gone(again.as_ref()) {
                 return self.is_gone(row, &again, LicenseState::ToFree).await.map(drop);
             }
             // The seller may have shown the past: an earlier start of the license may come into view only now.

@@ -12,7 +12,7 @@ use crate::error::ModuleError;
 use crate::model::ids::{ItemId, LicenseId, Mark};
 use crate::model::item::{Item, ItemStatus};
 use crate::model::journal::{Incarnation, IntentStatus};
-use crate::model::license::{Family, License, LicenseStatus};
+use crate::model::license::{Family, License};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::plan::identity::{Shown, Standing, shown, shows_newer_key, standing};
 use crate::text;
@@ -21,7 +21,7 @@ use super::identity::wording::{
     Holder, Witness, mark_of_ours, mark_of_theirs, other_client, other_incarnation, shown_elsewhere, shows_after_move,
     shows_another,
 };
-use super::{Engine, errors, is_deleted};
+use super::{Engine, errors, is_gone};
 
 impl Engine<'_> {
     /// The present incarnation of a service, and whether the service is the one that our state knows.
@@ -210,7 +210,7 @@ impl Engine<'_> {
         }
         for family in [Family::Soft, Family::SoftExternal] {
             let seen = self.read(family, license).await?;
-            if !is_deleted(&seen) {
+            if !is_gone(seen.as_ref()) {
                 return Ok(seen);
             }
         }
@@ -293,7 +293,7 @@ impl Engine<'_> {
             None => Ok(row.state == LicenseState::Deleted || self.is_missing_again(row, row.state).await?),
             Some(seen) => {
                 self.shown_again(row).await?;
-                Ok(seen.status == LicenseStatus::Deleted)
+                Ok(seen.is_deleted())
             }
         }
     }

@@ -45,7 +45,7 @@ use crate::model::catalogue::Product;
 use crate::model::command::ItemCommand;
 use crate::model::ids::{AccountId, ItemId, LicenseId, ModuleId, PanelId, RunningOperationId};
 use crate::model::item::Item;
-use crate::model::license::{Family, License, LicenseStatus};
+use crate::model::license::{Family, License};
 use crate::model::license_row::LicenseRow;
 use crate::model::period::AlignmentRule;
 use crate::model::rules::Rules;
@@ -67,6 +67,7 @@ pub use identity::account::{Former, check_machine, former_accounts, is_account, 
 pub use import::Imported;
 pub use import::list::Importable;
 pub use locking::lease_name;
+pub use pages::Progress;
 pub use reconcile::approval::Approved;
 pub use reconcile::{Headway, Phase};
 pub use resolve::{Resolution, Verdict};
@@ -75,7 +76,7 @@ pub use stepping::{StepName, run_to_end};
 pub use sweep::{Server, Swept};
 pub use sync::all::Summary;
 pub use sync::watched::Watched;
-pub use takeover::{Candidate, Marking, Progress, Servers, Taken};
+pub use takeover::{Candidate, Marking, Servers, Taken};
 
 /// How long a run waits for a lock before it fails with `busy`.
 pub const LOCK_WAIT: Duration = Duration::from_secs(30);
@@ -382,7 +383,7 @@ fn show_day(day: Option<NaiveDate>) -> String {
     day.map_or_else(|| "-".to_owned(), |day| day.to_string())
 }
 
-/// Whether a license that was read is deleted, as far as one look can tell.
-fn is_deleted(seen: &Option<License>) -> bool {
-    seen.as_ref().is_none_or(|license| license.status == LicenseStatus::Deleted)
+/// Whether a look found no license, or a deleted one. One look proves nothing.
+fn is_gone(seen: Option<&License>) -> bool {
+    seen.is_none_or(License::is_deleted)
 }

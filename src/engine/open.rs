@@ -21,7 +21,7 @@ use crate::text;
 
 use super::identity::account::other_account;
 use super::send::Failed;
-use super::{Engine, errors, is_deleted};
+use super::{Engine, errors, is_gone};
 
 /// How long open waits for a key that is not issued yet, before one more look. After that, the next sync brings the
 /// key.
@@ -174,7 +174,7 @@ impl Engine<'_> {
             return self.continue_taking(item, incarnation, &row).await;
         }
         let seen = self.read(row.family, row.id).await?;
-        if is_deleted(&seen) {
+        if is_gone(seen.as_ref()) {
             if let Some((row, seen)) = self.renumbered(item, incarnation, &row, &seen).await? {
                 return usable(incarnation, row, seen).map(Some);
             }

@@ -17,7 +17,7 @@ use crate::model::catalogue::Product;
 use crate::model::ids::{LicenseId, Mark};
 use crate::model::item::Item;
 use crate::model::journal::{IdempotencyKey, Incarnation, Intent, IntentEvent, OnceAnswer, OnceRequest, OrderRequest};
-use crate::model::license::{Family, License, LicenseStatus, Money};
+use crate::model::license::{Family, License, Money};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::plan::check::{check_ip, check_licname, clean_licname};
 use crate::plan::in_doubt::{Match, compare, mismatch};
@@ -340,7 +340,7 @@ impl Engine<'_> {
         let may_be_silent = seen.remoteid.is_silent() && self.returns_remoteid()? != Some(true);
         let is_free = self.store.license(self.account, license).map_err(errors::state)?.is_none();
         // A license that was ordered just now is there.
-        let may_be_new = is_free && seen.status != LicenseStatus::Deleted;
+        let may_be_new = is_free && !seen.is_deleted();
         match compare(order, &seen) {
             Match::Mark => {}
             Match::LookAlike | Match::OtherName if may_be_silent && may_be_new => {}

@@ -12,6 +12,9 @@ use super::{Engine, errors};
 /// Most pages of one list. They hold five million licenses, more than any account has.
 const MAX_PAGES: u32 = 10_000;
 
+/// The progress is reported after this many licenses.
+const TOLD_EACH: u32 = 100;
+
 /// A walk over one list: `while let Some(page) = pages.next(self).await?`.
 #[derive(Debug)]
 pub(super) struct Pages {
@@ -45,6 +48,30 @@ impl Pages {
         match self.onward {
             Onward::More | Onward::End => Ok(Some(page)),
             Onward::Repeats => Err(repeats(self.family, self.last)),
+        }
+    }
+}
+
+/// How far a walk is: the number of licenses that were looked at, and the total if it is known.
+pub type Progress<'t> = dyn FnMut(u32, Option<u32>) + 't;
+
+/// Counts the licenses that a walk has looked at. It reports every hundredth and the last.
+pub(super) struct Looked<'p, 't> {
+    count: u32,
+    progress: &'p mut Progress<'t>,
+}
+
+impl<'p, 't> Looked<'p, 't> {
+    /// Before the first license.
+    pub(super) fn nothing(progress: &'p mut Progress<'t>) -> Self {
+        Self { count: 0, progress }
+    }
+
+    /// One more of `total`, if the total is known.
+    pub(super) fn one_more(&mut self, total: Option<u32>) {
+        self.count += 1;
+        if self.count.is_multiple_of(TOLD_EACH) || Some(self.count) == total {
+            (self.progress)(self.count, total);
         }
     }
 }

@@ -25,7 +25,7 @@ use crate::text;
 
 use super::order::OrderFields;
 use super::send::Failed;
-use super::{Engine, errors, is_deleted};
+use super::{Engine, errors, is_gone};
 
 /// Candidates that one run tries before it buys a license. A refused candidate rests, so that the next run tries
 /// others.
@@ -196,7 +196,7 @@ impl Engine<'_> {
         keeps_address: bool,
     ) -> Result<Taken, ModuleError> {
         let seen = self.read(row.family, row.id).await?;
-        if is_deleted(&seen) {
+        if is_gone(seen.as_ref()) {
             // Once a new key was requested, the license may have the client's address: no other license takes its place
             // before this is certain.
             match row.key_before {
@@ -331,7 +331,7 @@ impl Engine<'_> {
         for attempt in 0..2 {
             let answer = self.try_change(row, &change).await?;
             let after = self.read(row.family, row.id).await?;
-            let Some(after) = after.filter(|after| after.status != LicenseStatus::Deleted) else {
+            let Some(after) = after.filter(|after| !after.is_deleted()) else {
                 return Err(errors::license_gone(Some(item.id), row.id));
             };
             // When the mark has arrived, the address of the same edit has arrived too. The seller may store the name in
@@ -388,7 +388,7 @@ impl Engine<'_> {
         let marked = row.mark.as_ref().is_some_and(|mark| seen.remoteid.is(mark));
         let at_address = fields.ip.is_none() || seen.ip == fields.ip;
         let fits = has_new_key(row, &seen) && (marked || (seen.remoteid.is_silent() && at_address));
-        if is_deleted(&Some(seen.clone())) || !fits {
+        if seen.is_deleted() || !fits {
             let what = text!("taking license {}", "взятие лицензии {}", row.id);
             return Err(errors::not_visible(&what, row.id));
         }

@@ -13,7 +13,7 @@ use crate::error::{ErrorKind, Halt, ModuleError};
 use crate::model::catalogue::Product;
 use crate::model::ids::{ItemId, LicenseId, ModuleId};
 use crate::model::item::{Item, ItemStatus};
-use crate::model::license::{Family, License, LicenseStatus, Money, RemoteId};
+use crate::model::license::{Family, License, Money, RemoteId};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::period::Period;
 use crate::plan::choice::{Choice, choice_of};
@@ -25,7 +25,7 @@ use crate::ports::CallError;
 use crate::text;
 
 use super::pages::Pages;
-use super::{Engine, errors, is_deleted};
+use super::{Engine, errors, is_gone};
 
 /// Rows and items asked for at once.
 const BATCH: usize = 500;
@@ -250,7 +250,7 @@ impl Engine<'_> {
         for row in rows.filter(|row| row.incarnation.is_some() && row.item.is_some_and(is_closed)) {
             self.begin_one();
             if let Some(heir) = self.heir_of(row, None).await?
-                && !matches!(self.try_read(row.family, row.id).await?, Ok(seen) if is_deleted(&seen))
+                && !matches!(self.try_read(row.family, row.id).await?, Ok(seen) if is_gone(seen.as_ref()))
             {
                 comparison.heir(row.id, heir);
             }
@@ -330,7 +330,7 @@ impl Unmarked {
 
     /// Keeps a license that is to be opened. Returns a license that need not be opened, or is not among the newest.
     fn kept(&mut self, seen: License) -> Option<License> {
-        if !self.wanted || seen.remoteid != RemoteId::Absent || seen.status == LicenseStatus::Deleted {
+        if !self.wanted || seen.remoteid != RemoteId::Absent || seen.is_deleted() {
             return Some(seen);
         }
         self.newest.insert(seen.id, seen);

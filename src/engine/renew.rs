@@ -21,7 +21,7 @@ use crate::ports::{Edit, Repeatable};
 use crate::text;
 
 use super::open::running;
-use super::{Engine, errors, is_deleted};
+use super::{Engine, errors, is_gone};
 use wording::{end_moves, is_closed, no_period, not_paid, product_unknown, trial_is_over, trial_runs_out};
 
 impl Engine<'_> {
@@ -372,7 +372,7 @@ impl Engine<'_> {
         let after = self.read(row.family, row.id).await?;
         // A license that is gone is not renewed. A refusal is believed only after a look, because the call may have
         // taken effect.
-        if is_deleted(&after) || after.is_some_and(|after| after.autoprolong == Some(false)) {
+        if is_gone(after.as_ref()) || after.is_some_and(|after| after.autoprolong == Some(false)) {
             return Ok(());
         }
         let what =

@@ -11,7 +11,7 @@ use crate::ports::{CallError, Edit, RefusalKind, Repeatable, Upstream as _};
 use crate::text;
 
 use super::send::Failed;
-use super::{Engine, errors, is_deleted};
+use super::{Engine, errors, is_gone};
 
 impl Engine<'_> {
     /// A repeatable change. A failure is returned to the caller, which may have another way. A refusal is believed only
@@ -84,7 +84,7 @@ impl Engine<'_> {
         match (after, answer) {
             (Some(after), _) if after.status == want => Ok(after),
             (_, Err(error)) => Err(errors::call(&error, &what, id)),
-            (after, Ok(())) if is_deleted(&after) => Err(errors::license_gone(row.item, id)),
+            (after, Ok(())) if is_gone(after.as_ref()) => Err(errors::license_gone(row.item, id)),
             (_, Ok(())) => Err(errors::not_visible(&what, id)),
         }
     }

@@ -9,7 +9,6 @@ pub(super) mod wording;
 use crate::error::{ModuleError, Text};
 use crate::model::ids::{IntentId, ItemId, LicenseId};
 use crate::model::journal::{Intent, IntentEvent, OrderRequest};
-use crate::model::license::LicenseStatus;
 use crate::model::license_row::LicenseRow;
 use crate::plan::bind::Consent;
 use crate::plan::in_doubt::Found;
@@ -197,7 +196,7 @@ impl Engine<'_> {
         // The present account cannot show what a former one sold.
         let Some(order) = order.filter(|_| intent.account == self.account) else { return Ok(()) };
         match self.search(intent, order).await?.0 {
-            Found::One(license) if license.status != LicenseStatus::Deleted && !self.is_known(license.id)? => {
+            Found::One(license) if !license.is_deleted() && !self.is_known(license.id)? => {
                 Err(found_after_all(intent, &license, order))
             }
             Found::One(_) | Found::Unclear(_) | Found::Nothing => Ok(()),

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::error::{ModuleError, Text};
 use crate::model::ids::{AccountId, ItemId, LicenseId, ModuleId};
 use crate::model::item::{Item, ItemStatus};
-use crate::model::license::{Family, License, LicenseTariff};
+use crate::model::license::{Family, License};
 use crate::model::license_row::LicenseRow;
 use crate::plan::bind::{BindOptions, Consent};
 use crate::plan::finding::Desired;
@@ -19,20 +19,14 @@ use crate::plan::takeover::{
 use crate::ports::LockName;
 use crate::text;
 
-use super::pages::Pages;
+use super::pages::{Looked, Pages, Progress};
 use super::{Engine, errors};
 
 /// Items asked for at once.
 pub(super) const BATCH: u32 = 500;
 
-/// The progress is reported after this many licenses.
-pub(super) const TOLD_EACH: u32 = 100;
-
 /// Modules of servers whose control panels this module licenses, each with the reason against it, if there is one.
 pub type Servers = BTreeMap<ModuleId, Option<Text>>;
-
-/// How far it is: the number of licenses that were looked at, and the total if it is known.
-pub type Progress<'t> = dyn FnMut(u32, Option<u32>) + 't;
 
 /// What was read, or the candidate for a license that cannot be read and is left alone.
 type ReadOr<T> = Result<Option<T>, Box<Candidate>>;
@@ -102,31 +96,37 @@ impl Engine<'_> {
         let mut found = Vec::new();
         for family in [Family::Soft, Family::SoftExternal] {
             let mut pages = Pages::of(family);
-            let mut looked = 0;
+            let mut looked = Looked::nothing(progress);
             while let Some(page) = pages.next(self).await? {
                 self.check_marks(&page.rows).await?;
                 for seen in page.rows {
-                    looked += 1;
-                    if looked % TOLD_EACH == 0 || Some(looked) == page.total {
-                        progress(looked, page.total);
-                    }
-                    let (seen, is_whole) = match self.opened(family, seen).await? {
-                        Ok(Some(opened)) => opened,
-                        Ok(None) => continue,
-                        Err(left) => {
-                            found.push(*left);
-                            continue;
-                        }
-                    };
-                    let mut named = named(&seen, shown.get(&seen.id).unwrap_or(&BTreeSet::new()));
-                    self.add_server_of_addon(&seen, &mut named).await?;
-                    if !named.is_empty() {
-                        found.extend(self.candidate(family, (seen, is_whole), &named, servers).await?);
-                    }
+                    looked.one_more(page.total);
+                    found.extend(self.listed_candidate(family, seen, &shown, servers).await?);
                 }
             }
         }
         Ok(settled_doubles(found))
+    }
+
+    /// A license of the list that seems to belong to a service. `shown`: the services that show each license.
+    async fn listed_candidate(
+        &mut self,
+        family: Family,
+        listed: License,
+        shown: &BTreeMap<LicenseId, BTreeSet<ItemId>>,
+        servers: &Servers,
+    ) -> Result<Option<Candidate>, ModuleError> {
+        let (seen, is_whole) = match self.opened(family, listed).await? {
+            Ok(Some(opened)) => opened,
+            Ok(None) => return Ok(None),
+            Err(left) => return Ok(Some(*left)),
+        };
+        let mut named = named(&seen, shown.get(&seen.id).unwrap_or(&BTreeSet::new()));
+        self.add_server_of_addon(&seen, &mut named).await?;
+        if named.is_empty() {
+            return Ok(None);
+        }
+        self.candidate(family, (seen, is_whole), &named, servers).await
     }
 
     /// Adds the server whose addon has the remoteid as its number, if the license's name says the same. The server is
@@ -196,7 +196,10 @@ impl Engine<'_> {
             module: self.module,
             id,
             family,
-            product: license.as_ref().map(|seen| self.product_words(seen)).unwrap_or_default(),
+            product: license
+                .as_ref()
+                .map(|seen| self.rules.catalogue.tariff_in_words(&seen.tariff))
+                .unwrap_or_default(),
             license,
             item: None,
             by: BTreeSet::new(),
@@ -266,17 +269,6 @@ impl Engine<'_> {
             }
         }
         Ok(left)
-    }
-
-    fn product_words(&self, seen: &License) -> String {
-        match &seen.tariff {
-            LicenseTariff::Id(id) => {
-                let known = self.rules.catalogue.by_pricelist(*id).map(|product| product.internal_name.clone());
-                known.unwrap_or_else(|| id.to_string())
-            }
-            LicenseTariff::Name(name) => name.clone(),
-            LicenseTariff::Absent => "-".to_owned(),
-        }
     }
 
     pub(super) async fn service(&mut self, id: ItemId, servers: &Servers) -> Result<Option<Service>, ModuleError> {

@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{UpstreamAddonId, UpstreamPricelistId};
-use super::license::{Family, Money};
+use super::license::{Family, LicenseTariff, Money};
 use super::period::{MonthCount, Period};
 use super::sellers::SellerKind;
 
@@ -273,6 +273,12 @@ impl Catalogue {
     /// The product that is ordered by that tariff of the seller. If there are several, the first by internal name.
     pub fn by_pricelist(&self, pricelist: UpstreamPricelistId) -> Option<&Product> {
         self.0.values().find(|product| product.pricelist == pricelist)
+    }
+
+    /// A tariff in words: the internal name of the product that is ordered by it, or the tariff itself.
+    pub fn tariff_in_words(&self, tariff: &LicenseTariff) -> String {
+        let product = tariff.id().and_then(|id| self.by_pricelist(id));
+        product.map_or_else(|| tariff.to_string(), |product| product.internal_name.clone())
     }
 
     /// Adds a product, or replaces the one of the same internal name.

@@ -2,6 +2,7 @@
 //! `Unknown`.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::IpAddr;
 
 use chrono::NaiveDate;
@@ -228,6 +229,17 @@ impl LicenseTariff {
     }
 }
 
+/// For people: the number or the name; a dash where the answer says nothing.
+impl fmt::Display for LicenseTariff {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(id) => id.fmt(f),
+            Self::Name(name) => f.write_str(name),
+            Self::Absent => f.write_str("-"),
+        }
+    }
+}
+
 /// As JSON has it: the day, `null` for none, `"unknown"`.
 impl Serialize for Expiry {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -317,6 +329,11 @@ impl License {
             doubled: Vec::new(),
             apart: Vec::new(),
         }
+    }
+
+    /// Whether the seller shows it as deleted.
+    pub fn is_deleted(&self) -> bool {
+        self.status == LicenseStatus::Deleted
     }
 
     /// Whether it is known to have that name.

@@ -169,7 +169,7 @@ fn without(q: &Question<'_>) -> Change {
 
 fn license(q: &Question<'_>, row: &LicenseRow, seen: &License, lines: &mut Vec<Change>) {
     let (item, id) = (&q.view.item, row.id);
-    if seen.status == LicenseStatus::Deleted {
+    if seen.is_deleted() {
         // Sync never orders another one by itself.
         lines.push(match (&q.view.desired, is_paid(item, q.today)) {
             (Desired::License(_), true) => Change::at_list_price(

@@ -85,7 +85,7 @@ pub fn is_importable(seen: &License, known: Known<'_>) -> bool {
         LicenseState::Stopped | LicenseState::Deleted => false,
     });
     let free = seen.looks_free() || matches!(known.mark, Some(Mark::Pool { .. }));
-    !serves && !free && seen.status != LicenseStatus::Deleted
+    !serves && !free && !seen.is_deleted()
 }
 
 /// Whether this installation bought or bound it, and no service gave it back. A license that was given back keeps its

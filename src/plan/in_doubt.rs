@@ -129,7 +129,7 @@ pub fn is_candidate(request: &OrderRequest, intent: &Intent, row: &License) -> b
     // whatever its number and day are.
     let mark = request.mark.to_string();
     let ours = row.remoteid.is(&request.mark) || (row.remoteid.is_silent() && row.shown_name().ends_with(&mark));
-    ours || (young && row.tariff.may_be(request.pricelist) && row.status != LicenseStatus::Deleted)
+    ours || (young && row.tariff.may_be(request.pricelist) && !row.is_deleted())
 }
 
 /// The earliest day of creation that the seller may show for a license that is ordered now. `newest`: the newest day of
@@ -256,7 +256,7 @@ pub enum Effect {
 
 /// Looks for the effect of a call that was sent once. `seen`: `None` when the license does not exist any more.
 pub fn effect(request: &OnceRequest, seen: Option<&License>) -> Effect {
-    let gone = seen.is_none_or(|license| license.status == LicenseStatus::Deleted);
+    let gone = seen.is_none_or(License::is_deleted);
     let tell = |visible: Option<bool>| match visible {
         Some(true) => Effect::Visible,
         Some(false) => Effect::NotVisible,

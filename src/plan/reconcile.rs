@@ -22,7 +22,7 @@ use crate::error::Text;
 use crate::model::ids::{ItemId, LicenseId, Mark, UpstreamPricelistId};
 use crate::model::item::ItemStatus;
 use crate::model::journal::IntentStatus;
-use crate::model::license::{License, LicenseStatus};
+use crate::model::license::License;
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::plan::reason::{Decision, asked, decision};
 use crate::plan::renew::is_paid;
@@ -45,7 +45,7 @@ pub fn is_given_out_since(mark: Option<Mark>, last_number: u32) -> bool {
 }
 
 fn is_alive(seen: &License) -> bool {
-    seen.status != LicenseStatus::Deleted
+    !seen.is_deleted()
 }
 
 /// The command that an operator may run.

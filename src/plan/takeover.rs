@@ -162,7 +162,7 @@ pub fn is_candidate(seen: &License, row: Option<&LicenseRow>) -> bool {
         LicenseState::Pool | LicenseState::ToFree | LicenseState::Stopped => true,
         LicenseState::Bound | LicenseState::Claimed | LicenseState::Deleted => false,
     });
-    !ours_and_free && !seen.looks_free() && seen.status != LicenseStatus::Deleted
+    !ours_and_free && !seen.looks_free() && !seen.is_deleted()
 }
 
 /// Decides about a license and the service that it may belong to. `service`: `None` when the panel has none with that

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use crate::error::{ModuleError, Text};
 use crate::model::ids::{ClientId, ItemId, LicenseId, LicenseKey};
 use crate::model::item::{Item, ItemStatus};
-use crate::model::license::{License, LicenseTariff, Money, RemoteId};
+use crate::model::license::{License, Money, RemoteId};
 use crate::model::license_row::LicenseRow;
 use crate::plan::bind::{BindOptions, Consent};
 use crate::plan::change::differences;
@@ -173,7 +173,7 @@ impl Engine<'_> {
         Face {
             license: Some(seen.id),
             key: ShownKey::of(seen.key.as_ref()),
-            product: self.product_shown(seen),
+            product: self.rules.catalogue.tariff_in_words(&seen.tariff),
             ip: seen.ip,
             name: seen.shown_name().to_owned(),
             mark: match &seen.remoteid {
@@ -202,17 +202,6 @@ impl Engine<'_> {
     pub(in crate::engine) fn mark_then(&self, item: ItemId, now: Option<&str>) -> String {
         let ours = format!("pml-{}-{item}-", self.panel_id.as_str());
         now.filter(|mark| mark.starts_with(&ours)).map_or_else(|| format!("{ours}…"), str::to_owned)
-    }
-
-    fn product_shown(&self, seen: &License) -> String {
-        match &seen.tariff {
-            LicenseTariff::Id(id) => {
-                let known = self.rules.catalogue.by_pricelist(*id).map(|product| product.internal_name.clone());
-                known.unwrap_or_else(|| id.to_string())
-            }
-            LicenseTariff::Name(name) => name.clone(),
-            LicenseTariff::Absent => "-".to_owned(),
-        }
     }
 
     /// An error for each service of the module's account that is not the one which our state knows, or that shows a

@@ -10,7 +10,7 @@ use crate::model::license::{Cost, Family, Money};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::plan::cost::with_cost;
 use crate::plan::hosting::{Trace, after_empty_look, trace};
-use crate::plan::in_doubt::{FREE_WHEN_APPEARS_DAYS, Verdict, after_nothing_appeared};
+use crate::plan::in_doubt::Verdict;
 use crate::ports::Refusal;
 use crate::store::{Binding, StoreError};
 use crate::text;
@@ -118,7 +118,9 @@ impl Engine<'_> {
             Trace::Failed if !self.is_settled(intent) => Err(self.still_in_doubt(intent, &what)),
             Trace::Failed => self.failed(intent, &what, wanted.is_some()).await,
             // The service that it was bought for does not wait for it: it is looked for, but not without end.
-            Trace::Nothing | Trace::Ended if !is_awaited => self.not_yet_added(intent, &what).await.map(|()| None),
+            Trace::Nothing | Trace::Ended if !is_awaited => {
+                self.nothing_appeared(intent, true, &what).await.map(|()| None)
+            }
             Trace::Ended if self.is_settled(intent) => {
                 let why = text!(
                     "an action on the order ended after it was sent, and the order shows no key",
@@ -243,18 +245,6 @@ impl Engine<'_> {
             Ok(())
         })
         .await
-    }
-
-    /// The service is closed: a license that has not appeared within 30 days never will.
-    async fn not_yet_added(&mut self, intent: &Intent, what: &Text) -> Result<(), ModuleError> {
-        match after_nothing_appeared(intent, self.now_at_least(), self.rules.upstream.settle_s, true) {
-            Verdict::Wait { .. } | Verdict::HandOver(_) => Ok(()),
-            Verdict::FirstCleanLook { .. } => self.write_event(intent, IntentEvent::CleanLook, what).await,
-            Verdict::NeverHappened => {
-                let reason = format!("nothing appeared within {FREE_WHEN_APPEARS_DAYS} days of the closing");
-                self.write_event(intent, IntentEvent::NotHappened { reason }, what).await
-            }
-        }
     }
 
     /// A refusal is believed after a look that shows neither a key nor an action that may be this purchase's.

@@ -16,7 +16,7 @@ use crate::store::Binding;
 use crate::text;
 
 use crate::engine::pages::Pages;
-use crate::engine::{Engine, errors, is_deleted, unreadable};
+use crate::engine::{Engine, errors, is_gone, unreadable};
 
 /// Most licenses that one search opens where the list leaves the mark out.
 const MAX_OPENED: usize = 60;
@@ -168,7 +168,7 @@ impl Engine<'_> {
                 }
             };
             let bears = |seen: &License| marks.iter().any(|mark| seen.remoteid.is(mark));
-            if let Some(seen) = seen.filter(|seen| !is_deleted(&Some(seen.clone())) && bears(seen)) {
+            if let Some(seen) = seen.filter(|seen| !seen.is_deleted() && bears(seen)) {
                 return Ok(Some((family, seen)));
             }
         }
@@ -187,7 +187,7 @@ impl Engine<'_> {
             return Ok(None);
         }
         let again = self.read(family, found.id).await?;
-        Ok(again.filter(|again| !is_deleted(&Some(again.clone())) && again.remoteid == found.remoteid))
+        Ok(again.filter(|again| !again.is_deleted() && again.remoteid == found.remoteid))
     }
 
     /// Whether our state does not hold a license: it does not know it, or believes it to be gone.
@@ -212,7 +212,7 @@ impl Engine<'_> {
         match self.store.license_of(&incarnation).map_err(errors::state)? {
             None => Ok(true),
             Some(row) if row.mark.as_ref() == Some(&mark) && row.account == self.account => {
-                Ok(is_deleted(&self.read(row.family, row.id).await?))
+                Ok(is_gone(self.read(row.family, row.id).await?.as_ref()))
             }
             Some(_) => Ok(false),
         }

@@ -16,8 +16,7 @@ use crate::ports::CallError;
 use crate::text;
 
 use crate::engine::hosting::listing::to_bind;
-use crate::engine::pages::Pages;
-use crate::engine::takeover::{Progress, TOLD_EACH};
+use crate::engine::pages::{Looked, Pages, Progress};
 use crate::engine::{Engine, errors};
 
 /// A license that no service has. An account may have a hundred thousand of them, so this keeps only what the list
@@ -82,14 +81,11 @@ impl Engine<'_> {
             return if family == Family::Soft { self.importable_orders().await } else { Ok(Vec::new()) };
         }
         let mut pages = Pages::of(family);
-        let (mut found, mut looked, mut codes) = (Vec::new(), 0, Codes::default());
+        let (mut found, mut codes, mut looked) = (Vec::new(), Codes::default(), Looked::nothing(progress));
         while let Some(page) = pages.next(self).await? {
             self.check_marks(&page.rows).await?;
             for seen in page.rows {
-                looked += 1;
-                if looked % TOLD_EACH == 0 || Some(looked) == page.total {
-                    progress(looked, page.total);
-                }
+                looked.one_more(page.total);
                 found.extend(self.as_importable(family, seen, &shown, &mut codes).await?);
             }
         }

@@ -6,7 +6,7 @@ use crate::model::catalogue::Product;
 use crate::model::ids::{ItemId, LicenseId};
 use crate::model::item::Item;
 use crate::model::journal::{Intent, OrderRequest};
-use crate::model::license::{Family, LicenseStatus, Money};
+use crate::model::license::{Family, Money};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::period::Period;
 use crate::model::reason::Reason;
@@ -140,7 +140,7 @@ impl Engine<'_> {
                 "модуль {id} завершается вместе с лицензией {license}"
             )),
         }
-        if let Some(seen) = self.read(row.family, id).await?.filter(|seen| seen.status != LicenseStatus::Deleted) {
+        if let Some(seen) = self.read(row.family, id).await?.filter(|seen| !seen.is_deleted()) {
             let seen = self.stop(&row, seen).await?;
             self.forbid_autoprolong(&row, &seen).await?;
             self.refresh(&row, &seen).await?;

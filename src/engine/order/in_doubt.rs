@@ -113,7 +113,10 @@ impl Engine<'_> {
                 Err(errors::order_unknown(&what, &why, intent.item, intent.id.0))
             }
             Found::Nothing if awaits == Awaits::Nothing => {
-                self.not_yet(intent, &order, complete, &what).await.map(|()| None)
+                // There is no list of modules that could be complete. The numbers that follow are read one by one
+                // instead.
+                let complete = complete || order.family == Family::Addition;
+                self.nothing_appeared(intent, complete, &what).await.map(|()| None)
             }
             Found::Nothing => self.after_nothing(intent, awaits, complete, &what).await.map(|()| None),
         }
@@ -162,16 +165,14 @@ impl Engine<'_> {
         }
     }
 
-    /// The item is closed: a license that has not appeared within 30 days never will.
-    async fn not_yet(
+    /// The item is closed: a license that has not appeared within 30 days never will. `complete`: whether the look that
+    /// found nothing proves that the license was absent.
+    pub(in crate::engine) async fn nothing_appeared(
         &mut self,
         intent: &Intent,
-        order: &OrderRequest,
         complete: bool,
         what: &Text,
     ) -> Result<(), ModuleError> {
-        // There is no list of modules that could be complete. The numbers that follow are read one by one instead.
-        let complete = complete || order.family == Family::Addition;
         match after_nothing_appeared(intent, self.now_at_least(), self.rules.upstream.settle_s, complete) {
             Verdict::Wait { .. } | Verdict::HandOver(_) => Ok(()),
             Verdict::FirstCleanLook { .. } => self.write_event(intent, IntentEvent::CleanLook, what).await,

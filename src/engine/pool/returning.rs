@@ -53,8 +53,7 @@ impl Engine<'_> {
     /// Stops a license that this claim may have started. If somebody else has taken it since, it is left alone and
     /// returned. `given`: what this claim sent to it.
     async fn stop_again(&mut self, row: &LicenseRow, given: Option<Given<'_>>) -> Result<Option<License>, ModuleError> {
-        let Some(seen) = self.read(row.family, row.id).await?.filter(|seen| seen.status != LicenseStatus::Deleted)
-        else {
+        let Some(seen) = self.read(row.family, row.id).await?.filter(|seen| !seen.is_deleted()) else {
             return Ok(None);
         };
         if !is_still_claimed(row, &seen, &self.panel_id, given) {

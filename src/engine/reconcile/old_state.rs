@@ -18,7 +18,7 @@ use crate::store::{Binding, RESTORED, Store, StoreError};
 use crate::text;
 
 use crate::engine::reconcile::wording::{not_marked, order_open};
-use crate::engine::{Engine, errors, is_deleted};
+use crate::engine::{Engine, errors, is_gone};
 
 impl Engine<'_> {
     /// Fails when the seller shows marks of ours that this state never gave out: the state is an old copy, or belongs
@@ -123,7 +123,7 @@ impl Engine<'_> {
         let incarnation = self.store.incarnation(&item).map_err(errors::state)?;
         let Some(row) = self.bound_license(&incarnation)? else { return Ok(false) };
         self.lock_license(row.id).await?;
-        Ok(is_deleted(&self.read(row.family, row.id).await?))
+        Ok(is_gone(self.read(row.family, row.id).await?.as_ref()))
     }
 
     /// Ends the orders of a service that were sent before the one with this number.

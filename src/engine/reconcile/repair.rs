@@ -23,7 +23,7 @@ use crate::engine::identity::account::freed_in;
 use crate::engine::reconcile::wording::{
     changed_hands, marked_by_another, no_key, not_yet, order_open, serves_another, wants_nothing,
 };
-use crate::engine::{Engine, errors, is_deleted};
+use crate::engine::{Engine, errors};
 
 impl Engine<'_> {
     pub(in crate::engine) fn no_open_order(&self, item: ItemId) -> Result<(), ModuleError> {
@@ -249,7 +249,7 @@ impl Engine<'_> {
     pub(in crate::engine) async fn read_any(&mut self, license: LicenseId) -> Result<(Family, License), ModuleError> {
         for family in [Family::Soft, Family::SoftExternal] {
             if let Some(seen) = self.read(family, license).await?
-                && !is_deleted(&Some(seen.clone()))
+                && !seen.is_deleted()
             {
                 return Ok((family, seen));
             }

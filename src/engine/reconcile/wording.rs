@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 use crate::error::{ErrorKind, Halt, ModuleError};
 use crate::model::ids::{ItemId, LicenseId, Mark};
 use crate::model::journal::Intent;
-use crate::model::license::{License, LicenseTariff};
+use crate::model::license::License;
 use crate::model::license_row::LicenseRow;
 use crate::plan::in_doubt::FREE_WHEN_APPEARS_DAYS;
 use crate::plan::resolution::is_given_up;
@@ -108,11 +108,7 @@ pub(in crate::engine) fn marked_by_another(license: LicenseId, mark: &Mark) -> M
 /// The license is of another product than the service asks for.
 pub(in crate::engine) fn another_product(id: ItemId, seen: &License, wanted: &str, replaces: bool) -> ModuleError {
     let (license, replace) = (seen.id, if replaces { " --replace" } else { "" });
-    let has = match &seen.tariff {
-        LicenseTariff::Id(tariff) => tariff.to_string(),
-        LicenseTariff::Name(name) => name.clone(),
-        LicenseTariff::Absent => "-".to_owned(),
-    };
+    let has = &seen.tariff;
     let words = text!(
         "License {license} is of product {has}, and service {id} asks for {wanted}. After binding, its tariff is changed, which may cost money",
         "Лицензия {license} — продукт {has}, а услуге {id} нужен {wanted}. После привязки тариф сменится, это может стоить денег"

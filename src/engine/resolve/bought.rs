@@ -7,7 +7,7 @@ use crate::error::{ModuleError, Text};
 use crate::model::ids::{ItemId, LicenseId, Mark};
 use crate::model::item::ItemStatus;
 use crate::model::journal::{Intent, IntentEvent, OrderRequest};
-use crate::model::license::{License, LicenseStatus};
+use crate::model::license::License;
 use crate::model::license_row::LicenseRow;
 use crate::plan::bind::{BindOptions, Consent, mark_of_another};
 use crate::plan::choice::{Choice, choice_of};
@@ -54,7 +54,7 @@ impl Engine<'_> {
             return Err(taken(intent, license, other.item));
         }
         let seen = self.read(order.family, license).await?;
-        let Some(seen) = seen.filter(|seen| seen.status != LicenseStatus::Deleted) else {
+        let Some(seen) = seen.filter(|seen| !seen.is_deleted()) else {
             return Err(errors::license_gone(Some(item), license));
         };
         // The order may have been sent when the installation had another id.

@@ -4,7 +4,7 @@
 use crate::error::{ErrorKind, Message, ModuleError, Text};
 use crate::model::ids::{IntentId, ItemId, LicenseId, Mark};
 use crate::model::journal::{Intent, IntentStatus, OrderRequest};
-use crate::model::license::{License, LicenseTariff};
+use crate::model::license::License;
 use crate::plan::bind::Consent;
 use crate::plan::resolution::Misnamed;
 use crate::store::Account;
@@ -31,14 +31,6 @@ fn as_bought(intent: &Intent, license: LicenseId, consent: &Consent) -> String {
 /// The command that settles this request as not bought.
 fn as_not_bought(intent: &Intent) -> String {
     format!("pmisplicense resolve {} --wish {} --not-bought", item_of(intent), intent.id)
-}
-
-fn tariff_of(seen: &License) -> String {
-    match &seen.tariff {
-        LicenseTariff::Id(tariff) => tariff.to_string(),
-        LicenseTariff::Name(name) => name.clone(),
-        LicenseTariff::Absent => "-".to_owned(),
-    }
 }
 
 /// Another service has the license.
@@ -156,7 +148,7 @@ pub(in crate::engine) fn of_another_product(
     order: &OrderRequest,
     consent: &Consent,
 ) -> ModuleError {
-    let (license, ordered, has) = (seen.id, order.pricelist, tariff_of(seen));
+    let (license, ordered, has) = (seen.id, order.pricelist, &seen.tariff);
     let command = as_bought(intent, license, &Consent { other_product: true, ..consent.clone() });
     bad(
         license,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::error::{ErrorKind, Message, ModuleError, Text};
 use crate::model::ids::{ItemId, LicenseId};
-use crate::model::license::{Family, License, LicenseStatus, LicenseTariff};
+use crate::model::license::{Family, License, LicenseTariff};
 use crate::plan::bundled::may_belong;
 use crate::plan::change::DesiredLicense;
 use crate::plan::choice::{Choice, choice_of};
@@ -154,7 +154,7 @@ impl Engine<'_> {
         let mut pages = Pages::of(family);
         while let Some(page) = pages.next(self).await? {
             self.check_marks(&page.rows).await?;
-            for seen in page.rows.iter().filter(|seen| seen.status != LicenseStatus::Deleted) {
+            for seen in page.rows.iter().filter(|seen| !seen.is_deleted()) {
                 if self.store.license(self.account, seen.id).map_err(errors::state)?.is_none() {
                     unknown.push(seen.clone());
                 }

@@ -19,7 +19,7 @@ use crate::text;
 use crate::engine::guard::Withheld;
 use crate::engine::order::unclaimed::Unclaimed;
 use crate::engine::pages::Pages;
-use crate::engine::{Engine, errors, is_deleted};
+use crate::engine::{Engine, errors, is_gone};
 
 /// What a run over all licenses did.
 #[derive(Debug, Default)]
@@ -233,7 +233,7 @@ impl Engine<'_> {
             return Ok(());
         }
         let seen = self.read(row.family, id).await?;
-        if is_deleted(&seen) {
+        if is_gone(seen.as_ref()) {
             return self.is_gone(&row, &seen, row.state).await.map(drop);
         }
         self.shown_again(&row).await?;

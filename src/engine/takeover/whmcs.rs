@@ -7,13 +7,14 @@ use std::net::IpAddr;
 
 use crate::error::{ModuleError, Text};
 use crate::model::ids::{ItemId, LicenseId, ModuleId};
-use crate::model::license::{Family, License, LicenseStatus, RemoteId};
+use crate::model::license::{Family, License, RemoteId};
 use crate::model::whmcs::NocRow;
 use crate::plan::finding::Desired;
 use crate::plan::takeover::{Evidence, Left, Named, Service, Verdict};
 use crate::text;
 
-use crate::engine::takeover::{BATCH, Candidate, Progress, Servers, TOLD_EACH, settled_doubles};
+use crate::engine::pages::{Looked, Progress};
+use crate::engine::takeover::{BATCH, Candidate, Servers, settled_doubles};
 use crate::engine::{Engine, errors};
 
 impl Engine<'_> {
@@ -33,12 +34,12 @@ impl Engine<'_> {
         let mut places = None;
         let mut times: BTreeMap<LicenseId, u32> = BTreeMap::new();
         rows.iter().for_each(|row| *times.entry(row.license).or_default() += 1);
-        let mut found = Vec::new();
-        for (index, row) in rows.iter().enumerate() {
+        let (mut found, mut looked) = (Vec::new(), Looked::nothing(progress));
+        let total = u32::try_from(rows.len()).ok();
+        for row in rows {
             self.begin_one();
-            let alive = |seen: &License| seen.status != LicenseStatus::Deleted;
             let (seen, unread) = match self.try_read(Family::Soft, row.license).await? {
-                Ok(seen) => (seen.filter(alive), None),
+                Ok(seen) => (seen.filter(|seen| !seen.is_deleted()), None),
                 Err(error) => {
                     self.check_account().await?;
                     (None, Some(error.words()))
@@ -62,10 +63,7 @@ impl Engine<'_> {
                 }
                 (None, None) => {}
             }
-            let looked = u32::try_from(index + 1).unwrap_or(u32::MAX);
-            if looked % TOLD_EACH == 0 || index + 1 == rows.len() {
-                progress(looked, u32::try_from(rows.len()).ok());
-            }
+            looked.one_more(total);
         }
         Ok(settled_doubles(found))
     }
