@@ -70,7 +70,7 @@ fn has_licenses(ctx: &Context, module: ModuleId) -> Result<bool, ModuleError> {
 }
 
 fn has_active_service(ctx: &mut Context, module: ModuleId) -> Result<bool, ModuleError> {
-    let mut after = ItemId(0);
+    let mut after = ItemId::BEFORE_ALL;
     loop {
         let page = ctx.data.billdb()?.items_of_module(module, after, BATCH).map_err(database_error)?;
         let Some(last) = page.last() else { return Ok(false) };

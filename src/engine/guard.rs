@@ -134,7 +134,7 @@ impl Engine<'_> {
     /// are foreseen. For a renewal that the guard holds back, and for a service that was left to another run
     /// (`elsewhere`), the earlier knowledge is kept, so that the renewal still counts as not foreseen in the next pass.
     pub(super) async fn foresee(&mut self, elsewhere: &BTreeSet<ItemId>) -> Result<(), ModuleError> {
-        let mut after = LicenseId(0);
+        let mut after = LicenseId::BEFORE_ALL;
         loop {
             self.begin_one();
             let serving = self.store.serving(self.account, after, BATCH).map_err(errors::state)?;

@@ -47,8 +47,8 @@ pub(super) struct OrderFields {
 /// What an account has just before an order. The license that the order brings is newer.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Known {
-    /// The highest license number, 0 without any.
-    highest: LicenseId,
+    /// The highest license number.
+    highest: Option<LicenseId>,
     /// The newest day of creation, by the seller's calendar.
     newest: Option<NaiveDate>,
 }
@@ -133,7 +133,7 @@ impl Engine<'_> {
             let mark = tx.next_mark(&panel, item.id)?;
             tx.touch_item(item)?;
             tx.set_choice(item, &choice)?;
-            tx.raise_highest_license(account, known.highest)?;
+            known.highest.map_or(Ok(()), |highest| tx.raise_highest_license(account, highest))?;
             Ok(OnceRequest::Order(OrderRequest { not_before, ..request(terms, fields, mark, returns) }))
         });
         self.step("intent recorded").await?;
@@ -173,8 +173,8 @@ impl Engine<'_> {
         self.check_marks(&page.rows).await?;
         self.refresh_free(&page.rows).await?;
         let known = self.store.account(self.account).map_err(errors::state)?;
-        let known = known.map_or(LicenseId(0), |account| account.highest_license);
-        let highest = page.rows.iter().map(|row| row.id).max().unwrap_or(LicenseId(0)).max(known);
+        let known = known.and_then(|account| account.highest_license);
+        let highest = page.rows.iter().map(|row| row.id).max().max(known);
         Ok(Known { highest, newest: page.rows.iter().filter_map(|row| row.created).max() })
     }
 

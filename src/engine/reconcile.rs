@@ -157,7 +157,7 @@ impl Engine<'_> {
         comparison: &mut Comparison<'_>,
         progress: &mut dyn FnMut(Headway),
     ) -> Result<(), ModuleError> {
-        let (mut after, mut done) = (LicenseId(0), 0);
+        let (mut after, mut done) = (LicenseId::BEFORE_ALL, 0);
         loop {
             let rows = self.store.licenses_after(self.account, after, BATCH).map_err(errors::state)?;
             let Some(last) = rows.last() else { return Ok(()) };
@@ -213,7 +213,7 @@ impl Engine<'_> {
         done: &mut u32,
         progress: &mut dyn FnMut(Headway),
     ) -> Result<(), ModuleError> {
-        let mut after = ItemId(0);
+        let mut after = ItemId::BEFORE_ALL;
         let limit = u32::try_from(BATCH).unwrap_or(u32::MAX);
         loop {
             self.step("read items").await?;

@@ -31,6 +31,13 @@ pub enum Verdict {
     NotBought,
 }
 
+/// An intent that has not ended, and the item for which an operator ends it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'i> {
+    item: ItemId,
+    intent: &'i Intent,
+}
+
 /// What settling a request in doubt would do, for the operator who is about to be asked.
 #[derive(Debug, Clone)]
 pub struct Resolution {
@@ -80,24 +87,24 @@ impl Engine<'_> {
             );
             return Ok(Resolution { intent: purchase.id, plan, preview: None });
         }
-        let intent = choose(item, &open, intent)?;
+        let asked @ Asked { intent, .. } = choose(item, &open, intent)?;
         if intent.request.as_removal().is_some() {
-            check_answer(intent, verdict)?;
+            check_answer(asked, verdict)?;
             let plan = self.plan_of_removal(intent, verdict).await?;
             return Ok(Resolution { intent: intent.id, plan, preview: None });
         }
         let what = describe(intent);
         let (plan, preview) = match (verdict, intent.request.as_order()) {
             (Verdict::NotBought, order) => {
-                self.check_not_bought(intent, order).await?;
+                self.check_not_bought(asked, order).await?;
                 let plan = text!(
                     ["{}: ended as not bought. The next run may send it again.", what.en],
                     ["{}: завершается как не купленное. Следующий запуск может отправить снова.", what.ru]
                 );
-                (plan, Some(self.preview_not_bought(intent).await?))
+                (plan, Some(self.preview_not_bought(asked).await?))
             }
             (Verdict::Bought(license), Some(order)) => {
-                let bought = self.bought(intent, order, license, consent).await?;
+                let bought = self.bought(asked, order, license, consent).await?;
                 let preview = match &bought.fate {
                     Fate::Bound(_) => self.preview_bought(item, license, &agreed(consent)).await?,
                     Fate::Kept(_) | Fate::Moved(..) | Fate::Duplicate(..) | Fate::Freed => {
@@ -107,7 +114,7 @@ impl Engine<'_> {
                 (plan_of_order(&what, order, &bought), Some(preview))
             }
             (Verdict::Bought(license), None) => {
-                check_named(intent, license)?;
+                check_named(asked, license)?;
                 let plan = text!(
                     ["{}: ended as carried out. It is not sent again.", what.en],
                     ["{}: завершается как выполненное. Снова не отправляется.", what.ru]
@@ -149,15 +156,15 @@ impl Engine<'_> {
         if let Some((row, purchase)) = self.keyless_meant(item, &open, intent, verdict)? {
             return self.give_up_keyless(item, &row, &purchase).await;
         }
-        let intent = choose(item, &open, intent)?;
-        if intent.request.as_removal().is_some() {
-            check_answer(intent, verdict)?;
-            return self.resolve_removal(intent, verdict).await;
+        let asked @ Asked { intent, .. } = choose(item, &open, intent)?;
+        if let Some(removal) = intent.request.as_removal() {
+            check_answer(asked, verdict)?;
+            return self.resolve_removal(intent, removal, verdict).await;
         }
         match (verdict, intent.request.as_order()) {
-            (Verdict::NotBought, order) => self.resolve_not_bought(intent, order).await,
-            (Verdict::Bought(license), Some(order)) => self.resolve_order(intent, order, license, consent).await,
-            (Verdict::Bought(license), None) => self.resolve_change(intent, license).await,
+            (Verdict::NotBought, order) => self.resolve_not_bought(asked, order).await,
+            (Verdict::Bought(license), Some(order)) => self.resolve_order(asked, order, license, consent).await,
+            (Verdict::Bought(license), None) => self.resolve_change(asked, license).await,
         }
     }
 
@@ -186,7 +193,8 @@ impl Engine<'_> {
 
     /// Makes sure that the seller can no longer carry the request out and shows no license of the order. Otherwise an
     /// operator's oversight could buy a second license.
-    async fn check_not_bought(&mut self, intent: &Intent, order: Option<&OrderRequest>) -> Result<(), ModuleError> {
+    async fn check_not_bought(&mut self, asked: Asked<'_>, order: Option<&OrderRequest>) -> Result<(), ModuleError> {
+        let intent = asked.intent;
         if let Some(add) = intent.request.as_addition() {
             // The answer to this question also tells the seller's time.
             let added = self.check_not_added(intent, add).await;
@@ -197,7 +205,7 @@ impl Engine<'_> {
         let Some(order) = order.filter(|_| intent.account == self.account) else { return Ok(()) };
         match self.search(intent, order).await?.0 {
             Found::One(license) if !license.is_deleted() && !self.is_known(license.id)? => {
-                Err(found_after_all(intent, &license, order))
+                Err(found_after_all(asked, &license, order))
             }
             Found::One(_) | Found::Unclear(_) | Found::Nothing => Ok(()),
         }
@@ -226,24 +234,29 @@ impl Engine<'_> {
         by_seller || self.now_at_least() >= until
     }
 
-    async fn resolve_not_bought(&mut self, intent: &Intent, order: Option<&OrderRequest>) -> Result<Text, ModuleError> {
-        self.check_not_bought(intent, order).await?;
-        let what = describe(intent);
+    async fn resolve_not_bought(
+        &mut self,
+        asked: Asked<'_>,
+        order: Option<&OrderRequest>,
+    ) -> Result<Text, ModuleError> {
+        self.check_not_bought(asked, order).await?;
+        let what = describe(asked.intent);
         let done = text!(
             ["{}: ended as not bought; the next run may send it again", what.en],
             ["{}: завершено как не купленное; следующий запуск может отправить снова", what.ru]
         );
         let event = IntentEvent::NotHappened { reason: "an operator said so (resolve --not-bought)".to_owned() };
-        self.write_event(intent, event, &done).await?;
+        self.write_event(asked.intent, event, &done).await?;
         Ok(done)
     }
 
-    async fn resolve_change(&mut self, intent: &Intent, license: LicenseId) -> Result<Text, ModuleError> {
-        check_named(intent, license)?;
+    async fn resolve_change(&mut self, asked: Asked<'_>, license: LicenseId) -> Result<Text, ModuleError> {
+        check_named(asked, license)?;
+        let Asked { item, intent } = asked;
         let what = describe(intent);
         let done = text!(["{}: ended as carried out", what.en], ["{}: завершено как выполненное", what.ru]);
-        if intent.request.as_addition().is_some() {
-            self.resolve_addition(intent, &what).await?;
+        if let Some(add) = intent.request.as_addition() {
+            self.resolve_addition(item, intent, add.order).await?;
             return Ok(done);
         }
         self.write_event(intent, IntentEvent::Adopted { license }, &done).await?;
@@ -252,27 +265,26 @@ impl Engine<'_> {
 }
 
 /// A change in doubt is about one license. The operator must have named that one.
-fn check_named(intent: &Intent, license: LicenseId) -> Result<(), ModuleError> {
-    match intent.request.license() {
-        Some(about) if about == license => Ok(()),
-        about => Err(about_another(intent, license, about.unwrap_or(LicenseId(0)))),
-    }
+fn check_named(asked: Asked<'_>, license: LicenseId) -> Result<(), ModuleError> {
+    if asked.intent.request.license() == Some(license) { Ok(()) } else { Err(about_another(asked, license)) }
 }
 
-fn check_answer(intent: &Intent, verdict: Verdict) -> Result<(), ModuleError> {
+fn check_answer(asked: Asked<'_>, verdict: Verdict) -> Result<(), ModuleError> {
     match verdict {
-        Verdict::Bought(license) => check_named(intent, license),
+        Verdict::Bought(license) => check_named(asked, license),
         Verdict::NotBought => Ok(()),
     }
 }
 
-fn choose(item: ItemId, open: &[Intent], intent: Option<IntentId>) -> Result<&Intent, ModuleError> {
-    match (open, intent) {
-        ([], _) => Err(nothing_in_doubt(item)),
-        ([one], None) => Ok(one),
-        (several, None) => Err(several_in_doubt(item, several)),
+/// The intent that the operator means.
+fn choose(item: ItemId, open: &[Intent], id: Option<IntentId>) -> Result<Asked<'_>, ModuleError> {
+    let intent = match (open, id) {
+        ([], _) => return Err(nothing_in_doubt(item)),
+        ([one], None) => one,
+        (several, None) => return Err(several_in_doubt(item, several)),
         (several, Some(id)) => {
-            several.iter().find(|intent| intent.id == id).ok_or_else(|| not_in_doubt(item, id, several))
+            several.iter().find(|intent| intent.id == id).ok_or_else(|| not_in_doubt(item, id, several))?
         }
-    }
+    };
+    Ok(Asked { item, intent })
 }

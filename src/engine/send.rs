@@ -3,7 +3,6 @@
 //! they have no license to look at beforehand.
 
 use crate::error::{ModuleError, Text, counted};
-use crate::model::ids::{ItemId, LicenseId};
 use crate::model::journal::{IdempotencyKey, Intent, IntentEvent, IntentStatus, OnceRequest};
 use crate::model::license::License;
 use crate::model::license_row::{LicenseRow, LicenseState};
@@ -53,7 +52,7 @@ impl Engine<'_> {
             key,
             item: row.item,
             account: row.account,
-            highest_license: LicenseId(0),
+            highest_license: None,
             operation: self.operation,
             reason: what,
             settle_s: self.rules.upstream.settle_s,
@@ -175,7 +174,7 @@ impl Engine<'_> {
         let until = intent.settled_at(self.rules.upstream.settle_s);
         match intent.request.license() {
             Some(license) => errors::in_doubt(what, until, "licid", license),
-            None => errors::in_doubt(what, until, "item", intent.item.map_or(0, |item| item.0)),
+            None => errors::in_doubt(what, until, "item", intent.shown_item()),
         }
     }
 
@@ -338,7 +337,7 @@ fn follow_up(
 
 /// An intent in words, for messages that appear long after it was recorded.
 pub(super) fn describe(intent: &Intent) -> Text {
-    let item = intent.item.unwrap_or(ItemId(0));
+    let item = intent.shown_item();
     match &intent.request {
         OnceRequest::Order(order) => {
             text!("order of {} for service {item}", "заказ {} для услуги {item}", order.pricelist)

@@ -141,7 +141,7 @@ impl Engine<'_> {
         // The panel closes our own services; here only other items that hold a license count.
         let own: BTreeSet<ItemId> = self.items_of(self.module).await?.into_iter().collect();
         for family in [Family::Soft, Family::SoftExternal, Family::Addition] {
-            let mut after = LicenseId(0);
+            let mut after = LicenseId::BEFORE_ALL;
             loop {
                 let rows = self.store.bound_licenses(self.account, family, after, BATCH).map_err(errors::state)?;
                 let Some((last, _)) = rows.last() else { break };
@@ -158,7 +158,7 @@ impl Engine<'_> {
 
     async fn items_of(&mut self, module: ModuleId) -> Result<Vec<ItemId>, ModuleError> {
         let mut all = Vec::new();
-        let mut after = ItemId(0);
+        let mut after = ItemId::BEFORE_ALL;
         loop {
             self.step("read items").await?;
             let page = self.ports.billdb.items_of_module(module, after, BATCH);

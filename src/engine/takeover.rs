@@ -172,7 +172,7 @@ impl Engine<'_> {
     /// Which license the panel shows for which services: one pass over its parameters.
     pub(super) async fn shown_licenses(&mut self) -> Result<BTreeMap<LicenseId, BTreeSet<ItemId>>, ModuleError> {
         let mut shown: BTreeMap<LicenseId, BTreeSet<ItemId>> = BTreeMap::new();
-        let mut after = ItemId(0);
+        let mut after = ItemId::BEFORE_ALL;
         loop {
             self.step("read parameters").await?;
             let batch = self.ports.billdb.items_showing_licenses(after, BATCH);

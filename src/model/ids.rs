@@ -13,6 +13,11 @@ macro_rules! number_id {
         #[serde(transparent)]
         pub struct $name(pub u32);
 
+        impl $name {
+            /// Where a walk by number begins: every number is greater.
+            pub const BEFORE_ALL: Self = Self(0);
+        }
+
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 write!(f, "{}", self.0)

@@ -316,8 +316,8 @@ pub struct Intent {
     pub account: AccountId,
     /// The request as it was sent.
     pub request: OnceRequest,
-    /// For an order: the highest license number known at the seller just before; 0 when none was known.
-    pub highest_license: LicenseId,
+    /// For an order: the highest license number known at the seller just before, if any was known.
+    pub highest_license: Option<LicenseId>,
     /// When the intent was written (UTC); no request left before.
     pub recorded_at: DateTime<Utc>,
     /// When the first complete look after the settling time found nothing (UTC).
@@ -333,6 +333,11 @@ pub struct Intent {
 }
 
 impl Intent {
+    /// The item for people; a dash where it serves none.
+    pub fn shown_item(&self) -> String {
+        self.item.map_or_else(|| "-".to_owned(), |item| item.to_string())
+    }
+
     /// From when on the seller can no longer carry the request out (UTC). `settle_s`: the settling time here. If the
     /// machine that recorded the intent waits longer, its own counts: the request may have left as late as it allows.
     pub fn settled_at(&self, settle_s: u32) -> DateTime<Utc> {

@@ -369,7 +369,7 @@ mod tests {
             item: Some(ItemId(42)),
             account: AccountId(1),
             request: OnceRequest::Delete { family: Family::Soft, license: LicenseId(5) },
-            highest_license: LicenseId(0),
+            highest_license: None,
             recorded_at: at,
             clean_look_at: None,
             status,

@@ -124,7 +124,8 @@ pub fn is_candidate(request: &OrderRequest, intent: &Intent, row: &License) -> b
     // compared with the seller's own. Our clock may have been wrong, and a license that is left out because of that
     // would be bought again.
     let may_be_young = |created| request.not_before.is_none_or(|day| created >= day);
-    let young = row.id > intent.highest_license || row.created.is_none_or(may_be_young);
+    let newer = intent.highest_license.is_none_or(|known| row.id > known);
+    let young = newer || row.created.is_none_or(may_be_young);
     // Where the seller returns no remoteid, the ordered name ends in the mark. A license with that name is a candidate,
     // whatever its number and day are.
     let mark = request.mark.to_string();

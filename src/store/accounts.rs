@@ -20,8 +20,8 @@ pub struct Account {
     pub username: String,
     /// Whether `soft.edit` was seen to return remoteid; `None`: not known yet.
     pub returns_remoteid: Option<bool>,
-    /// The highest license number seen in it.
-    pub highest_license: LicenseId,
+    /// The highest license number seen in it. `None`: it showed no license yet.
+    pub highest_license: Option<LicenseId>,
     /// The last purchase was refused for lack of money or because the account is blocked.
     pub refused: Option<PurchaseRefused>,
 }
@@ -50,7 +50,7 @@ fn read_account(row: &rusqlite::Row<'_>) -> rusqlite::Result<Account> {
         url: row.get(1)?,
         username: row.get(2)?,
         returns_remoteid: cell::flag_or_null(row, 3)?,
-        highest_license: LicenseId(row.get(4)?),
+        highest_license: cell::license_or_zero(row, 4)?,
         refused: waits_for.zip(since).map(|(waits_for, since)| PurchaseRefused { waits_for, since, balance }),
     })
 }
@@ -355,7 +355,7 @@ mod tests {
     fn delete(store: &Store, account: AccountId, license: u32) -> Result<bool, StoreError> {
         let (license, reason) = (LicenseId(license), Text::same("why"));
         let key = IdempotencyKey::Delete { account, license };
-        let highest_license = LicenseId(1);
+        let highest_license = Some(LicenseId(1));
         let intent = NewIntent {
             key: &key,
             item: None,

@@ -6,6 +6,7 @@ use rusqlite::types::{Type, ValueRef};
 use rusqlite::{Error, Row};
 
 use super::StoreError;
+use crate::model::ids::LicenseId;
 use crate::model::license::Expiry;
 
 /// Columns that name a row in an error, if the statement reads them.
@@ -89,6 +90,12 @@ pub(super) fn required<T>(
 pub(super) fn json<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
     let text = text(row, column)?.unwrap_or_default();
     serde_json::from_str(text).map_err(|error| unreadable(column, error.to_string()))
+}
+
+/// The number of a license, or 0 for none.
+pub(super) fn license_or_zero(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<LicenseId>> {
+    let number: u32 = row.get(column)?;
+    Ok((number != 0).then_some(LicenseId(number)))
 }
 
 /// A day `YYYY-MM-DD`, `None` for NULL.

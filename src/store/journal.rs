@@ -54,8 +54,8 @@ pub struct NewIntent<'w> {
     pub item: Option<ItemId>,
     /// The account that it is sent to.
     pub account: AccountId,
-    /// The highest license number known at the seller just before.
-    pub highest_license: LicenseId,
+    /// For an order: the highest license number known at the seller just before, if any was known.
+    pub highest_license: Option<LicenseId>,
     /// The run that records it.
     pub operation: Option<RunningOperationId>,
     /// Why, in words.
@@ -109,7 +109,7 @@ pub(super) fn read_intent(row: &rusqlite::Row<'_>) -> rusqlite::Result<Intent> {
         item: row.get::<_, Option<u32>>(2)?.map(ItemId),
         account: AccountId(row.get(3)?),
         request: cell::json(row, 4)?,
-        highest_license: LicenseId(row.get(5)?),
+        highest_license: cell::license_or_zero(row, 5)?,
         recorded_at: cell::moment(row, 6)?,
         clean_look_at: cell::moment_or_null(row, 7)?,
         status: cell::required(row, 8, "it is not a status", IntentStatus::parse)?,
@@ -325,7 +325,7 @@ impl Tx<'_> {
                 intent.account.0,
                 request.license().map(|license| license.0),
                 json,
-                intent.highest_license.0,
+                intent.highest_license.map_or(0, |license| license.0),
                 self.now.timestamp(),
                 intent.operation.map(|operation| operation.0)
             ],

@@ -97,7 +97,7 @@ fn record(store: &Store) -> Result<Recorded, StoreError> {
         key: &IdempotencyKey::Delete { account, license },
         item: Some(ItemId(42)),
         account,
-        highest_license: LicenseId(0),
+        highest_license: None,
         operation: None,
         reason: &pmisplicense::text!("a test", "проверка"),
         settle_s: SETTLE_S,

@@ -29,6 +29,7 @@ const REST_HOURS: i64 = 24;
 
 /// A license of another account that a service gives up at the moment at which another one is bound to it.
 pub(in crate::engine) struct Left {
+    item: ItemId,
     row: LicenseRow,
     until: chrono::DateTime<chrono::Utc>,
 }
@@ -36,14 +37,13 @@ pub(in crate::engine) struct Left {
 impl Left {
     /// Writes this down in the transaction that binds the other license.
     pub(in crate::engine) fn write(&self, tx: &Tx<'_>) -> Result<(), StoreError> {
-        let (row, id) = (&self.row, self.row.id);
-        let item = row.item.unwrap_or(ItemId(0));
+        let (item, row, id) = (self.item, &self.row, self.row.id);
         let reason = text!(
             "service {item} moved to another account: license {id} is to be freed",
             "услуга {item} перенесена на другую учётную запись: лицензию {id} освободить"
         );
         tx.release_license(row, LicenseState::ToFree, Some(self.until), Some(&Reason::Moved))?;
-        tx.note(row.item, Some((row.account, id)), "to_free", &reason)
+        tx.note(Some(item), Some((row.account, id)), "to_free", &reason)
     }
 }
 
@@ -255,7 +255,7 @@ impl<'p> Engine<'p> {
         row: &LicenseRow,
     ) -> Result<Option<Left>, ModuleError> {
         let holds = self.store.license_of(incarnation).map_err(errors::state)?;
-        Ok(holds.filter(|holds| holds.account != row.account).map(|row| self.left(row)))
+        Ok(holds.filter(|holds| holds.account != row.account).map(|row| self.left(incarnation, row)))
     }
 
     /// The license of another account that an incarnation gives up for a license that was ordered in its place. The
@@ -270,11 +270,11 @@ impl<'p> Engine<'p> {
             return Ok(None);
         };
         let key = IdempotencyKey::Order { incarnation: incarnation.clone(), replaces: Some(row.id) };
-        Ok((intent.key == key.to_string()).then(|| self.left(row)))
+        Ok((intent.key == key.to_string()).then(|| self.left(incarnation, row)))
     }
 
-    fn left(&self, row: LicenseRow) -> Left {
-        Left { row, until: self.now() + Duration::hours(REST_HOURS) }
+    fn left(&self, incarnation: &Incarnation, row: LicenseRow) -> Left {
+        Left { item: incarnation.item, row, until: self.now() + Duration::hours(REST_HOURS) }
     }
 }
 

@@ -145,13 +145,14 @@ impl Engine<'_> {
     /// An operator says that the purchase happened: adopts the license that the order shows.
     pub(in crate::engine) async fn resolve_addition(
         &mut self,
+        item: ItemId,
         intent: &Intent,
-        what: &Text,
+        order: LicenseId,
     ) -> Result<(), ModuleError> {
-        let item = self.item(intent.item.unwrap_or(ItemId(0))).await?;
+        let item = self.item(item).await?;
         let incarnation = self.incarnation_to_settle(&item)?;
         let waits = item.status != ItemStatus::Deleted && intent.is_order_of(&incarnation);
-        let order = intent.request.license().unwrap_or(LicenseId(0));
+        let what = describe(intent);
         match self.settle_addition(intent, Some(&incarnation).filter(|_| waits)).await? {
             Some(_) => Ok(()),
             None => Err(ModuleError::new(

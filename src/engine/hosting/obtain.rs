@@ -271,7 +271,7 @@ impl Engine<'_> {
             key: &key,
             item: Some(item.id),
             account: self.account,
-            highest_license: LicenseId(0),
+            highest_license: None,
             operation: self.operation,
             reason: what,
             settle_s: self.rules.upstream.settle_s,

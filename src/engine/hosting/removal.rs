@@ -296,7 +296,7 @@ impl Engine<'_> {
             key: &key,
             item: Some(item),
             account: row.account,
-            highest_license: LicenseId(0),
+            highest_license: None,
             operation: self.operation,
             reason: &what,
             settle_s: self.rules.upstream.settle_s,

@@ -67,7 +67,7 @@ impl Engine<'_> {
         found: &mut Vec<Finding>,
         progress: &mut dyn FnMut(Headway),
     ) -> Result<(), ModuleError> {
-        let (mut after, mut done) = (LicenseId(0), 0);
+        let (mut after, mut done) = (LicenseId::BEFORE_ALL, 0);
         loop {
             let rows = self.store.licenses_after(self.account, after, BATCH).map_err(errors::state)?;
             let Some(last) = rows.last() else { return Ok(()) };
@@ -104,7 +104,7 @@ impl Engine<'_> {
         found: &mut Vec<Finding>,
         progress: &mut dyn FnMut(Headway),
     ) -> Result<(), ModuleError> {
-        let (mut after, mut done) = (ItemId(0), 0);
+        let (mut after, mut done) = (ItemId::BEFORE_ALL, 0);
         loop {
             self.step("read items").await?;
             let batch = self.ports.billdb.items_of_module(self.module, after, u32::try_from(BATCH).unwrap_or(u32::MAX));

@@ -57,7 +57,7 @@ impl Engine<'_> {
 
     /// Services with a license or a purchase in doubt, and the licenses for which a removal would be sent.
     fn addons_to_look_at(&self, summary: &mut Summary) -> Result<(BTreeSet<ItemId>, BTreeSet<LicenseId>), ModuleError> {
-        let (mut items, mut removals, mut after) = (BTreeSet::new(), BTreeSet::new(), LicenseId(0));
+        let (mut items, mut removals, mut after) = (BTreeSet::new(), BTreeSet::new(), LicenseId::BEFORE_ALL);
         loop {
             let rows = self.store.licenses_after(self.account, after, BATCH).map_err(errors::state)?;
             let Some(last) = rows.last() else { break };

@@ -209,9 +209,10 @@ impl Engine<'_> {
     pub(in crate::engine) async fn resolve_removal(
         &mut self,
         intent: &Intent,
+        removal: &RemoveLicense,
         answer: Answer,
     ) -> Result<Text, ModuleError> {
-        let order = intent.request.license().unwrap_or(LicenseId(0));
+        let order = removal.order;
         self.lock_license(order).await?;
         let seen = self.order_for_answer(intent, answer).await?;
         let done = plan(intent, answer, seen.as_ref().map(|(key, _)| *key));
@@ -270,7 +271,7 @@ impl Engine<'_> {
 
 /// What an answer does, in words.
 fn plan(intent: &Intent, answer: Answer, key: Option<KeyNow>) -> Text {
-    let (what, item) = (describe(intent), intent.item.map_or_else(|| "-".to_owned(), |item| item.to_string()));
+    let (what, item) = (describe(intent), intent.shown_item());
     match (answer, key) {
         (Answer::NotBought, Some(KeyNow::Other)) => text!(
             [

@@ -90,7 +90,7 @@ impl Engine<'_> {
     /// Services whose number holds a license, and whose client or incarnation is not the one that our state recorded.
     async fn other_owners(&mut self, suspects: &mut Suspects) -> Result<(), ModuleError> {
         for family in [Family::Soft, Family::SoftExternal, Family::Addition] {
-            let mut after = LicenseId(0);
+            let mut after = LicenseId::BEFORE_ALL;
             loop {
                 let rows = self.store.bound_licenses(self.account, family, after, BATCH).map_err(errors::state)?;
                 let Some((last, _)) = rows.last() else { break };
@@ -118,7 +118,7 @@ impl Engine<'_> {
     /// Services of the module that show a license which our state does not hold for them, and paid services for which
     /// it holds none at all.
     async fn strange_shows(&mut self, suspects: &mut Suspects) -> Result<(), ModuleError> {
-        let mut after = ItemId(0);
+        let mut after = ItemId::BEFORE_ALL;
         loop {
             self.step("read parameters").await?;
             let batch = self.ports.billdb.items_showing_licenses(after, BATCH);

@@ -49,7 +49,7 @@ impl Engine<'_> {
     /// The numbers at which a lost module may be. No list shows it, so the numbers after the newest known one are
     /// opened. A module with the mark is found; absence proves nothing.
     pub(in crate::engine) fn probed(&self, intent: &Intent) -> Result<Vec<LicenseId>, ModuleError> {
-        let newest = intent.highest_license.0;
+        let newest = intent.highest_license.map_or(0, |license| license.0);
         let mut numbers = Vec::new();
         for id in (newest.saturating_add(1)..=newest.saturating_add(PROBED)).map(LicenseId) {
             if self.store.license(self.account, id).map_err(errors::state)?.is_none() {
@@ -159,7 +159,7 @@ impl Engine<'_> {
     /// or are to be looked at, and those whose time to be freed has come. No list shows modules, so our rows decide.
     pub(in crate::engine) fn collect_modules(&self, work: &mut Work) -> Result<(), ModuleError> {
         let (today, days) = (self.today(), self.rules.renew_before_days);
-        let mut after = LicenseId(0);
+        let mut after = LicenseId::BEFORE_ALL;
         loop {
             let rows = self.expected(Family::Addition, after, BATCH)?;
             let Some((last, ..)) = rows.last() else { return Ok(()) };

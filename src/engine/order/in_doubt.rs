@@ -130,17 +130,17 @@ impl Engine<'_> {
         what: &Text,
     ) -> Result<(), ModuleError> {
         let rules = &self.rules.upstream;
-        let value = intent.item.map_or(0, |item| item.0);
+        let item = intent.shown_item();
         let verdict = after_clean_look(intent, self.now_at_least(), rules.settle_s, rules.resend, complete);
         match (verdict, intent.license) {
-            (Verdict::Wait { until }, _) => Err(errors::in_doubt(what, until, "item", value)),
+            (Verdict::Wait { until }, _) => Err(errors::in_doubt(what, until, "item", item)),
             (Verdict::FirstCleanLook { again }, _) => {
                 // A license that the service cannot use stays given up: whichever run finds it frees it.
                 if awaits == Awaits::License && intent.status == IntentStatus::FreeWhenAppears {
                     self.write_event(intent, IntentEvent::WantedAgain, what).await?;
                 }
                 self.write_event(intent, IntentEvent::CleanLook, what).await?;
-                Err(errors::in_doubt(what, again, "item", value))
+                Err(errors::in_doubt(what, again, "item", item))
             }
             (Verdict::NeverHappened, Some(named)) => {
                 // The seller reported success. Neither a list nor a clock that runs ahead is a reason to buy again.

@@ -178,8 +178,7 @@ impl Engine<'_> {
         }
         let row = self.store.license(self.account, license).map_err(errors::state)?;
         let row = row.ok_or_else(|| errors::license_gone(None, license))?;
-        if row.incarnation.is_some() {
-            let id = row.item.unwrap_or(ItemId(0));
+        if let Some(id) = row.item.filter(|_| row.incarnation.is_some()) {
             self.lock(LockName::Item(id)).await?;
             let row = self.lock_as_read(&row).await?.ok_or_else(|| changed_hands(license))?;
             let item = self.item(id).await?;

@@ -4,9 +4,9 @@
 use crate::engine::send::describe;
 use crate::engine::{Engine, errors};
 use crate::error::{ModuleError, Text};
-use crate::model::ids::{ItemId, LicenseId, Mark};
+use crate::model::ids::{LicenseId, Mark};
 use crate::model::item::ItemStatus;
-use crate::model::journal::{Intent, IntentEvent, OrderRequest};
+use crate::model::journal::{IntentEvent, OrderRequest};
 use crate::model::license::License;
 use crate::model::license_row::LicenseRow;
 use crate::plan::bind::{BindOptions, Consent, mark_of_another};
@@ -17,6 +17,7 @@ use crate::plan::resolution::{Fate, Service, fate, is_given_up, misnamed};
 use crate::ports::{CallError, Edit, Repeatable};
 use crate::text;
 
+use super::Asked;
 use super::wording::{
     bought_elsewhere, free_already, of_another_order, of_another_product, of_this_service, sent_elsewhere, taken,
 };
@@ -38,20 +39,20 @@ impl Engine<'_> {
     /// Reads the license that an order is said to have bought, and checks what only an operator may decide.
     pub(super) async fn bought(
         &mut self,
-        intent: &Intent,
+        asked: Asked<'_>,
         order: &OrderRequest,
         license: LicenseId,
         consent: &Consent,
     ) -> Result<Bought, ModuleError> {
+        let Asked { item, intent } = asked;
         if intent.account != self.account {
             let sent_with = self.store.account(intent.account).map_err(errors::state)?;
-            return Err(sent_elsewhere(intent, sent_with.as_ref()));
+            return Err(sent_elsewhere(asked, sent_with.as_ref()));
         }
-        let item = intent.item.unwrap_or(ItemId(0));
         self.lock_license(license).await?;
         let row = self.store.license(self.account, license).map_err(errors::state)?;
         if let Some(other) = row.as_ref().filter(|row| row.incarnation.is_some() && row.item != Some(item)) {
-            return Err(taken(intent, license, other.item));
+            return Err(taken(asked, license, other.item));
         }
         let seen = self.read(order.family, license).await?;
         let Some(seen) = seen.filter(|seen| !seen.is_deleted()) else {
@@ -60,36 +61,37 @@ impl Engine<'_> {
         // The order may have been sent when the installation had another id.
         let is_its_own = seen.remoteid.is(&order.mark);
         if let Some(mark) = mark_of_another(&seen, row.as_ref(), &self.panel_id, consent).filter(|_| !is_its_own) {
-            return Err(bought_elsewhere(intent, license, &mark, consent));
+            return Err(bought_elsewhere(asked, license, &mark, consent));
         }
         let serves = row.as_ref().is_some_and(|row| row.incarnation.is_some());
         if let Some(why) = misnamed(&order.mark, serves, seen.remoteid.mark().as_ref()) {
-            return Err(of_this_service(intent, license, why));
+            return Err(of_this_service(asked, license, why));
         }
         match seen.remoteid.mark() {
             Some(Mark::Order { panel, item: of, .. }) if panel == self.panel_id && of != item && row.is_none() => {
-                return Err(of_another_order(intent, license, of));
+                return Err(of_another_order(asked, license, of));
             }
             Some(Mark::Order { .. } | Mark::Pool { .. }) | None => {}
         }
         if !seen.tariff.may_be(order.pricelist) && !consent.other_product {
-            return Err(of_another_product(intent, &seen, order, consent));
+            return Err(of_another_product(asked, &seen, order, consent));
         }
-        let fate = self.fate(intent, license).await?;
+        let fate = self.fate(asked, license).await?;
         if let (Fate::Kept(_) | Fate::Moved(..), Some(_)) =
             (&fate, row.as_ref().filter(|row| row.incarnation.is_none()))
         {
             // Its key belongs to another client, and nobody would renew it here.
-            return Err(free_already(intent, license));
+            return Err(free_already(asked, license));
         }
         Ok(Bought { seen, row, fate })
     }
 
-    async fn fate(&mut self, intent: &Intent, license: LicenseId) -> Result<Fate, ModuleError> {
+    async fn fate(&mut self, asked: Asked<'_>, license: LicenseId) -> Result<Fate, ModuleError> {
+        let Asked { item, intent } = asked;
         if is_given_up(intent.status) {
             return Ok(Fate::Freed);
         }
-        let item = self.item(intent.item.unwrap_or(ItemId(0))).await?;
+        let item = self.item(item).await?;
         let (incarnation, standing) = self.standing(&item)?;
         let wants = choice_of(&item, &self.rules.panel_addons, &self.rules.catalogue);
         let holds = self.store.license_of(&incarnation).map_err(errors::state)?;
@@ -108,13 +110,14 @@ impl Engine<'_> {
     /// between. A license that another client had gets a new key, as from the pool.
     pub(super) async fn resolve_order(
         &mut self,
-        intent: &Intent,
+        asked: Asked<'_>,
         order: &OrderRequest,
         license: LicenseId,
         consent: &Consent,
     ) -> Result<Text, ModuleError> {
-        let bought = self.bought(intent, order, license, consent).await?;
-        let (item, what) = (intent.item.unwrap_or(ItemId(0)), describe(intent));
+        let bought = self.bought(asked, order, license, consent).await?;
+        let Asked { item, intent } = asked;
+        let what = describe(intent);
         let row = bought.row.unwrap_or_else(|| self.row_of_foreign(order.family, &bought.seen));
         let mut seen = bought.seen;
         if let Fate::Bound(_) = &bought.fate {

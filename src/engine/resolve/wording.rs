@@ -1,6 +1,8 @@
 //! Errors of `resolve`: why the operator's answer does not settle a request in doubt, what is certain, and the command
 //! that comes next.
 
+use std::fmt::Display;
+
 use crate::error::{ErrorKind, Message, ModuleError, Text};
 use crate::model::ids::{IntentId, ItemId, LicenseId, Mark};
 use crate::model::journal::{Intent, IntentStatus, OrderRequest};
@@ -10,6 +12,7 @@ use crate::plan::resolution::Misnamed;
 use crate::store::Account;
 use crate::text;
 
+use super::Asked;
 use crate::engine::send::describe;
 
 /// A refusal of the license that was named.
@@ -17,26 +20,22 @@ fn bad(license: LicenseId, words: Message) -> ModuleError {
     ModuleError::new(ErrorKind::BadValue, "bought", license, words)
 }
 
-fn item_of(intent: &Intent) -> ItemId {
-    intent.item.unwrap_or(ItemId(0))
-}
-
 /// The command that settles this request as bought, with the options that were given already.
-fn as_bought(intent: &Intent, license: LicenseId, consent: &Consent) -> String {
+fn as_bought(Asked { item, intent }: Asked<'_>, license: impl Display, consent: &Consent) -> String {
     let from = consent.take_from.as_ref().map_or_else(String::new, |panel| format!(" --take-from {}", panel.as_str()));
     let product = if consent.other_product { " --other-product" } else { "" };
-    format!("pmisplicense resolve {} --wish {} --bought {license}{from}{product}", item_of(intent), intent.id)
+    format!("pmisplicense resolve {item} --wish {} --bought {license}{from}{product}", intent.id)
 }
 
 /// The command that settles this request as not bought.
-fn as_not_bought(intent: &Intent) -> String {
-    format!("pmisplicense resolve {} --wish {} --not-bought", item_of(intent), intent.id)
+fn as_not_bought(Asked { item, intent }: Asked<'_>) -> String {
+    format!("pmisplicense resolve {item} --wish {} --not-bought", intent.id)
 }
 
 /// Another service has the license.
-pub(in crate::engine) fn taken(intent: &Intent, license: LicenseId, holder: Option<ItemId>) -> ModuleError {
+pub(in crate::engine) fn taken(asked: Asked<'_>, license: LicenseId, holder: Option<ItemId>) -> ModuleError {
     let holder = holder.map_or_else(|| "-".to_owned(), |item| item.to_string());
-    let not_bought = as_not_bought(intent);
+    let not_bought = as_not_bought(asked);
     bad(
         license,
         text!(
@@ -53,13 +52,13 @@ pub(in crate::engine) fn taken(intent: &Intent, license: LicenseId, holder: Opti
 
 /// Another installation marked it.
 pub(in crate::engine) fn bought_elsewhere(
-    intent: &Intent,
+    asked: Asked<'_>,
     license: LicenseId,
     mark: &Mark,
     consent: &Consent,
 ) -> ModuleError {
     let panel = mark.panel();
-    let command = as_bought(intent, license, &Consent { take_from: Some(panel.clone()), ..consent.clone() });
+    let command = as_bought(asked, license, &Consent { take_from: Some(panel.clone()), ..consent.clone() });
     let panel = panel.as_str();
     bad(
         license,
@@ -76,8 +75,8 @@ pub(in crate::engine) fn bought_elsewhere(
 }
 
 /// It is ours and free.
-pub(in crate::engine) fn free_already(intent: &Intent, license: LicenseId) -> ModuleError {
-    let (item, not_bought) = (item_of(intent), as_not_bought(intent));
+pub(in crate::engine) fn free_already(asked: Asked<'_>, license: LicenseId) -> ModuleError {
+    let (item, not_bought) = (asked.item, as_not_bought(asked));
     bad(
         license,
         text!(
@@ -93,8 +92,8 @@ pub(in crate::engine) fn free_already(intent: &Intent, license: LicenseId) -> Mo
 }
 
 /// It bears our mark for another service.
-pub(in crate::engine) fn of_another_order(intent: &Intent, license: LicenseId, of: ItemId) -> ModuleError {
-    let (item, not_bought) = (item_of(intent), as_not_bought(intent));
+pub(in crate::engine) fn of_another_order(asked: Asked<'_>, license: LicenseId, of: ItemId) -> ModuleError {
+    let (item, not_bought) = (asked.item, as_not_bought(asked));
     bad(
         license,
         text!(
@@ -110,8 +109,8 @@ pub(in crate::engine) fn of_another_order(intent: &Intent, license: LicenseId, o
 }
 
 /// It is this service's license, and another order or an operator brought it.
-pub(in crate::engine) fn of_this_service(intent: &Intent, license: LicenseId, why: Misnamed) -> ModuleError {
-    let (item, not_bought) = (item_of(intent), as_not_bought(intent));
+pub(in crate::engine) fn of_this_service(asked: Asked<'_>, license: LicenseId, why: Misnamed) -> ModuleError {
+    let (item, not_bought) = (asked.item, as_not_bought(asked));
     let words = match why {
         Misnamed::Serves => text!(
             "License {license} already serves service {item}, so this order did not buy it",
@@ -123,7 +122,7 @@ pub(in crate::engine) fn of_this_service(intent: &Intent, license: LicenseId, wh
         ),
     };
     let words = words.changed(text!("Nothing was changed", "Ничего не изменено"));
-    let next = match intent.status {
+    let next = match asked.intent.status {
         IntentStatus::FreeWhenAppears => text!(
             "wait: if this order bought a license, sync frees it when it appears. Or repeat the command with the number of that license. If the order bought none: {not_bought}",
             "подождите: если этот заказ купил лицензию, sync освободит её, когда она появится. Или повторите команду с номером той лицензии. Если заказ ничего не купил: {not_bought}"
@@ -143,13 +142,13 @@ pub(in crate::engine) fn of_this_service(intent: &Intent, license: LicenseId, wh
 
 /// It is of another product than was ordered.
 pub(in crate::engine) fn of_another_product(
-    intent: &Intent,
+    asked: Asked<'_>,
     seen: &License,
     order: &OrderRequest,
     consent: &Consent,
 ) -> ModuleError {
     let (license, ordered, has) = (seen.id, order.pricelist, &seen.tariff);
-    let command = as_bought(intent, license, &Consent { other_product: true, ..consent.clone() });
+    let command = as_bought(asked, license, &Consent { other_product: true, ..consent.clone() });
     bad(
         license,
         text!(
@@ -165,9 +164,9 @@ pub(in crate::engine) fn of_another_product(
 }
 
 /// The order was sent with an account that the module does not buy from now: its licenses cannot be read.
-pub(in crate::engine) fn sent_elsewhere(intent: &Intent, sent_with: Option<&Account>) -> ModuleError {
+pub(in crate::engine) fn sent_elsewhere(asked: Asked<'_>, sent_with: Option<&Account>) -> ModuleError {
     let (user, url) = sent_with.map_or(("-", "-"), |account| (account.username.as_str(), account.url.as_str()));
-    let (what, not_bought) = (describe(intent), as_not_bought(intent));
+    let (what, not_bought) = (describe(asked.intent), as_not_bought(asked));
     let words = text!(
         [
             "{}: it was sent as {user} at {url}, and the module buys from another account now, which cannot show that license",
@@ -187,9 +186,9 @@ pub(in crate::engine) fn sent_elsewhere(intent: &Intent, sent_with: Option<&Acco
 }
 
 /// The operator says that the order bought nothing, and the seller shows its license.
-pub(in crate::engine) fn found_after_all(intent: &Intent, license: &License, order: &OrderRequest) -> ModuleError {
+pub(in crate::engine) fn found_after_all(asked: Asked<'_>, license: &License, order: &OrderRequest) -> ModuleError {
     let other_product = !license.tariff.may_be(order.pricelist);
-    let (id, command) = (license.id, as_bought(intent, license.id, &Consent { other_product, ..Consent::default() }));
+    let (id, command) = (license.id, as_bought(asked, license.id, &Consent { other_product, ..Consent::default() }));
     let words = text!(
         "License {id} bears the mark of this order, so it was bought",
         "На лицензии {id} метка этого заказа, значит, она куплена"
@@ -200,8 +199,9 @@ pub(in crate::engine) fn found_after_all(intent: &Intent, license: &License, ord
 }
 
 /// A change in doubt is about another license.
-pub(in crate::engine) fn about_another(intent: &Intent, license: LicenseId, about: LicenseId) -> ModuleError {
-    let (what, command) = (describe(intent), as_bought(intent, about, &Consent::default()));
+pub(in crate::engine) fn about_another(asked: Asked<'_>, license: LicenseId) -> ModuleError {
+    let about = asked.intent.request.license().map_or_else(|| "-".to_owned(), |about| about.to_string());
+    let (what, command) = (describe(asked.intent), as_bought(asked, &about, &Consent::default()));
     bad(
         license,
         text!(

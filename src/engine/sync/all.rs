@@ -261,7 +261,7 @@ impl Engine<'_> {
         work: &mut Work,
     ) -> Result<(), ModuleError> {
         let is_empty = self.store.newest_licenses(self.account, family).map_err(errors::state)?.is_empty()
-            && self.expected(family, LicenseId(0), 1)?.is_empty();
+            && self.expected(family, LicenseId::BEFORE_ALL, 1)?.is_empty();
         if is_empty {
             return Ok(());
         }
@@ -343,7 +343,7 @@ impl Engine<'_> {
 
     /// Collects licenses of ours that the list does not show. Absence proves nothing, so each of them is read.
     fn collect_absent(&self, family: Family, list: &Completeness, work: &mut Work) -> Result<(), ModuleError> {
-        let mut after = LicenseId(0);
+        let mut after = LicenseId::BEFORE_ALL;
         loop {
             let rows = self.expected(family, after, BATCH)?;
             let Some((last, ..)) = rows.last() else { return Ok(()) };

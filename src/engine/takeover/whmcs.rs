@@ -139,7 +139,7 @@ impl Engine<'_> {
         let modules: Vec<ModuleId> = std::iter::once(self.module).chain(servers.keys().copied()).collect();
         let mut places: BTreeMap<IpAddr, Vec<Service>> = BTreeMap::new();
         for module in modules {
-            let mut after = ItemId(0);
+            let mut after = ItemId::BEFORE_ALL;
             loop {
                 self.begin_one();
                 self.step("read items").await?;

@@ -271,7 +271,7 @@ impl Ground {
     /// A purchase or a removal whose outcome is not known.
     pub fn in_doubt(&self, intent: &Intent) -> Finding {
         let (id, asked) = (intent.id, asked(&intent.request));
-        let item = intent.item.map_or_else(|| "-".to_owned(), |item| item.to_string());
+        let item = intent.shown_item();
         let order = intent.request.license().map_or(0, |order| order.0);
         let what = text!(
             ["{} for service {item} (request {id}): its outcome is not known yet", asked.en],

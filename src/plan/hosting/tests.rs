@@ -31,7 +31,7 @@ fn intent(clean_look_at: Option<&str>) -> Intent {
         item: Some(ItemId(42)),
         account: AccountId(1),
         request: OnceRequest::AddLicense(purchase(None)),
-        highest_license: LicenseId(0),
+        highest_license: None,
         recorded_at: at("2027-01-10T12:00:00Z"),
         clean_look_at: clean_look_at.map(at),
         status: IntentStatus::InDoubt,

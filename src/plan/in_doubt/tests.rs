@@ -44,7 +44,7 @@ fn intent(clean_look_s: Option<i64>) -> Intent {
         item: Some(ItemId(42)),
         account: AccountId(1),
         request: OnceRequest::Order(order()),
-        highest_license: LicenseId(1000),
+        highest_license: Some(LicenseId(1000)),
         recorded_at: start(),
         clean_look_at: clean_look_s.map(after),
         status: IntentStatus::InDoubt,

@@ -33,7 +33,7 @@ fn record(store: &Store, account: AccountId, license: u32) -> Result<Recorded, S
         key: &key,
         item: Some(ItemId(42)),
         account,
-        highest_license: LicenseId(0),
+        highest_license: None,
         operation: None,
         reason: &reason,
         settle_s: 1020,

@@ -22,7 +22,7 @@ fn a_key_stands_for_one_intent_until_that_had_no_effect() -> Result<(), StoreErr
     let (key, reason) = (IdempotencyKey::Delete { account, license }, Text::same("why"));
     let record = |run| -> Result<(IntentId, bool), StoreError> {
         let operation = Some(RunningOperationId(run));
-        let (item, highest_license) = (Some(item), LicenseId(1));
+        let (item, highest_license) = (Some(item), Some(LicenseId(1)));
         let intent = NewIntent { key: &key, item, account, highest_license, operation, reason: &reason, settle_s: 900 };
         let recorded =
             store.record_intent(now, &intent, |_| Ok(OnceRequest::Delete { family: Family::Soft, license }))?;
@@ -66,7 +66,7 @@ fn a_purchase_ends_the_back_off_and_the_newest_import_is_last() -> Result<(), St
         key: &key,
         item: None,
         account,
-        highest_license: LicenseId(1),
+        highest_license: Some(LicenseId(1)),
         operation: None,
         reason: &reason,
         settle_s: 900,

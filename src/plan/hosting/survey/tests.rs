@@ -201,7 +201,7 @@ fn intent(status: IntentStatus) -> Intent {
         item: Some(ItemId(42)),
         account: AccountId(1),
         request: OnceRequest::AddLicense(add),
-        highest_license: LicenseId(0),
+        highest_license: None,
         recorded_at: now(),
         clean_look_at: None,
         status,

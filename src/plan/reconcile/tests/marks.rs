@@ -98,7 +98,7 @@ fn order(number: u32) -> Intent {
         item: Some(ItemId(42)),
         account: AccountId(1),
         request: OnceRequest::Order(order),
-        highest_license: LicenseId(0),
+        highest_license: None,
         recorded_at: now(),
         clean_look_at: None,
         status: IntentStatus::InDoubt,
