@@ -16,6 +16,7 @@ mod guard;
 mod hosting;
 mod identity;
 mod import;
+mod intent;
 mod locking;
 mod naming;
 mod open;

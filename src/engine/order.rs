@@ -23,10 +23,11 @@ use crate::plan::check::{check_ip, check_licname, clean_licname};
 use crate::plan::in_doubt::{Match, compare, mismatch};
 use crate::plan::order::OrderTerms;
 use crate::plan::resolution::give_again;
-use crate::ports::{CallError, Outcome, RefusalKind, Upstream as _};
-use crate::store::{NewIntent, Recorded, RecordedIntent, StoreError};
+use crate::ports::{CallError, RefusalKind, Upstream as _};
+use crate::store::{NewIntent, Recorded, RecordedIntent, StoreError, Tx};
 use crate::text;
 
+use super::intent::Reply;
 use super::order::in_doubt::Recipient;
 use super::order::refused::{advised, is_about_address, ordered_before};
 use super::send::Failed;
@@ -116,28 +117,17 @@ impl Engine<'_> {
         let key = IdempotencyKey::Order { incarnation: incarnation.clone(), replaces };
         let before = self.balance_beside_list(terms.product.family).await?;
         let returns = self.returns_remoteid()?;
-        let new = NewIntent {
-            key: &key,
-            item: Some(item.id),
-            account: self.account,
-            highest_license: known.highest,
-            operation: self.operation,
-            reason: &what,
-            settle_s: self.rules.upstream.settle_s,
-        };
-        self.step("record intent").await?;
-        let panel = self.panel_id.clone();
-        let (account, choice) = (self.account, name.clone());
+        let (panel, account, choice) = (self.panel_id.clone(), self.account, name.clone());
         let not_before = self.not_before(known.newest);
-        let recorded = self.store.record_intent(self.now_at_latest(), &new, |tx| {
+        let new = NewIntent { highest_license: known.highest, ..self.new_intent(&key, Some(item.id), account, &what) };
+        let write = |tx: &Tx<'_>| {
             let mark = tx.next_mark(&panel, item.id)?;
             tx.touch_item(item)?;
             tx.set_choice(item, &choice)?;
             known.highest.map_or(Ok(()), |highest| tx.raise_highest_license(account, highest))?;
             Ok(OnceRequest::Order(OrderRequest { not_before, ..request(terms, fields, mark, returns) }))
-        });
-        self.step("intent recorded").await?;
-        match recorded.map_err(errors::state)? {
+        };
+        match self.record(&new, write).await? {
             Recorded::Intent(recorded) => {
                 self.note(&what);
                 self.send_order(recorded, incarnation, before.as_ref(), &what).await
@@ -239,24 +229,19 @@ impl Engine<'_> {
         before: Option<&Money>,
         what: &Text,
     ) -> Result<License, Failed> {
-        let missing = || errors::state(StoreError::Unusable("a recorded intent is missing".to_owned()));
-        let intent = self.store.intent(recorded.intent()).map_err(errors::state)?.ok_or_else(missing)?;
-        let order = intent.request.as_order().cloned().ok_or_else(missing)?;
-        match self.send_recorded(recorded).await? {
-            Outcome::NotSent(why) => {
-                let error = errors::unreachable(what, &why, incarnation.item);
-                self.write_event(&intent, IntentEvent::NotSent { reason: why }, what).await?;
-                Err(error.into())
-            }
-            Outcome::Done(OnceAnswer::Ordered(Some(license))) => {
+        let no_order = || errors::state(StoreError::Unusable("the recorded intent is no order".to_owned()));
+        let order = recorded.request().as_order().cloned().ok_or_else(no_order)?;
+        let (intent, reply) = self.send(recorded, what, incarnation.item).await?;
+        match reply {
+            Reply::Done(OnceAnswer::Ordered(Some(license))) => {
                 Ok(self.read_back(&intent, &order, license, incarnation, what).await?)
             }
-            Outcome::Done(_) => {
+            Reply::Done(_) => {
                 let why = "the seller's answer names no license".to_owned();
                 Ok(self.lost(&intent, incarnation, why, what).await?)
             }
-            Outcome::Busy(why) | Outcome::Unknown(why) => Ok(self.lost(&intent, incarnation, why, what).await?),
-            Outcome::Refused(refusal) => {
+            Reply::Busy(why) | Reply::Unknown(why) => Ok(self.lost(&intent, incarnation, why, what).await?),
+            Reply::Refused(refusal) => {
                 // Believed only after a look that finds nothing with the mark: an unpaid order is the intent's own.
                 let (found, complete) = self.search_again(&intent, &order).await?;
                 match found {

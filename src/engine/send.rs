@@ -9,10 +9,11 @@ use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
 use crate::plan::cost::{cost_of, with_cost};
 use crate::plan::in_doubt::{Effect, Verdict, after_clean_look, effect, hides_renewal};
-use crate::ports::{Outcome, RefusalKind, Upstream as _};
-use crate::store::{NewIntent, Recorded, RecordedIntent, StoreError, Tx};
+use crate::ports::RefusalKind;
+use crate::store::{Recorded, RecordedIntent, StoreError, Tx};
 use crate::text;
 
+use super::intent::Reply;
 use super::{Engine, errors};
 
 /// A call that failed. Callers that have another way decide how to go on.
@@ -48,20 +49,8 @@ impl Engine<'_> {
         what: &Text,
     ) -> Result<Option<License>, Failed> {
         self.settle_license(row).await?;
-        let intent = NewIntent {
-            key,
-            item: row.item,
-            account: row.account,
-            highest_license: None,
-            operation: self.operation,
-            reason: what,
-            settle_s: self.rules.upstream.settle_s,
-        };
-        self.step("record intent").await?;
-        let recorded =
-            self.store.record_intent(self.now_at_latest(), &intent, |_| Ok(request.clone())).map_err(errors::state);
-        self.step("intent recorded").await?;
-        match recorded? {
+        let intent = self.new_intent(key, row.item, row.account, what);
+        match self.record(&intent, |_| Ok(request.clone())).await? {
             Recorded::Intent(recorded) => self.send_about(row, recorded, what).await,
             Recorded::Existing(intent) => self.done_before(row, &intent).await,
         }
@@ -95,17 +84,6 @@ impl Engine<'_> {
         errors::order_unknown(what, why, intent.item, intent.id.0)
     }
 
-    /// Sends what was recorded. A run that ends in between leaves the intent in doubt.
-    pub(super) async fn send_recorded(&mut self, mut recorded: RecordedIntent) -> Result<Outcome, ModuleError> {
-        self.step("send").await?;
-        if let Err(why) = self.store.may_send(&mut recorded, self.now()) {
-            return Ok(Outcome::NotSent(why));
-        }
-        let outcome = self.ports.upstream.send_once(recorded);
-        self.step("sent").await?;
-        Ok(outcome)
-    }
-
     /// Sends a recorded intent and writes down its outcome. A run that ends in between leaves the intent in doubt.
     async fn send_about(
         &mut self,
@@ -113,19 +91,9 @@ impl Engine<'_> {
         recorded: RecordedIntent,
         what: &Text,
     ) -> Result<Option<License>, Failed> {
-        let intent = self
-            .store
-            .intent(recorded.intent())
-            .map_err(errors::state)?
-            .ok_or_else(|| errors::state(StoreError::Unusable("a recorded intent is missing".to_owned())))?;
-        match self.send_recorded(recorded).await? {
-            Outcome::NotSent(why) => {
-                let error = errors::unreachable(what, &why, row.id);
-                let event = IntentEvent::NotSent { reason: why };
-                self.write_event(&intent, event, what).await?;
-                Err(Failed::Other(error))
-            }
-            Outcome::Done(_) => {
+        let (intent, reply) = self.send(recorded, what, row.id).await?;
+        match reply {
+            Reply::Done(_) => {
                 let looked = self.try_read(row.family, row.id).await?;
                 match looked {
                     Ok(seen) if effect(&intent.request, seen.as_ref()) != Effect::NotVisible => {
@@ -135,7 +103,7 @@ impl Engine<'_> {
                     Err(error) => self.unknown(&intent, format!("answered, then {}", error.words().en), what).await,
                 }
             }
-            Outcome::Refused(refusal) => match self.try_read(row.family, row.id).await? {
+            Reply::Refused(refusal) => match self.try_read(row.family, row.id).await? {
                 // A refusal is believed only after a look, because the call may have taken effect anyway.
                 Ok(seen) if effect(&intent.request, seen.as_ref()) == Effect::Visible => {
                     self.carried_out(row, &intent, IntentEvent::Done { license: Some(row.id) }, seen, what).await
@@ -153,7 +121,7 @@ impl Engine<'_> {
                 }
                 Err(error) => self.unknown(&intent, format!("{refusal}, then {}", error.words().en), what).await,
             },
-            Outcome::Busy(why) | Outcome::Unknown(why) => {
+            Reply::Busy(why) | Reply::Unknown(why) => {
                 self.write_event(&intent, IntentEvent::unknown(why), what).await?;
                 match self.try_read(row.family, row.id).await? {
                     Ok(seen) if effect(&intent.request, seen.as_ref()) == Effect::Visible => {
@@ -176,19 +144,6 @@ impl Engine<'_> {
             Some(license) => errors::in_doubt(what, until, "licid", license),
             None => errors::in_doubt(what, until, "item", intent.shown_item()),
         }
-    }
-
-    pub(super) async fn write_event(
-        &mut self,
-        intent: &Intent,
-        event: IntentEvent,
-        reason: &Text,
-    ) -> Result<(), ModuleError> {
-        let (intent, reason) = (intent.clone(), reason.clone());
-        // Another machine measures from this look by its own clock.
-        let looked = matches!(event, IntentEvent::CleanLook).then(|| self.shared_now_at_latest());
-        let at = looked.unwrap_or_else(|| self.now());
-        self.commit_at("record outcome", at, move |tx| tx.event(&intent, &event, &reason)).await
     }
 
     /// Writes down that a call was carried out, with all its consequences, in one transaction.

@@ -13,8 +13,7 @@ use crate::model::journal::{IdempotencyKey, Intent, IntentEvent, IntentStatus, O
 /// sending consumes it. A later run only finds an [`Intent`] in doubt in the state, and can only search for its effect.
 #[derive(Debug)]
 pub struct RecordedIntent {
-    intent: IntentId,
-    request: OnceRequest,
+    intent: Box<Intent>,
     deadline: Option<Deadline>,
     last_look: Option<Box<LastLook>>,
 }
@@ -22,12 +21,12 @@ pub struct RecordedIntent {
 impl RecordedIntent {
     /// The request as recorded.
     pub fn request(&self) -> &OnceRequest {
-        &self.request
+        &self.intent.request
     }
 
-    /// Its intent.
-    pub fn intent(&self) -> IntentId {
-        self.intent
+    /// Its intent, as it was recorded.
+    pub fn intent(&self) -> &Intent {
+        &self.intent
     }
 
     /// In a cluster: the time by which it must have been sent.
@@ -170,7 +169,9 @@ impl Store {
             }
             let request = request(tx)?;
             let id = tx.insert_intent(&key, intent, &request)?;
-            Ok(Recorded::Intent(RecordedIntent { intent: id, request, deadline, last_look: None }))
+            let missing = || StoreError::Unusable("a recorded intent is missing".to_owned());
+            let intent = Box::new(self.intent(id)?.ok_or_else(missing)?);
+            Ok(Recorded::Intent(RecordedIntent { intent, deadline, last_look: None }))
         })
     }
 

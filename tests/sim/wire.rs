@@ -428,7 +428,7 @@ fn brief(result: &Result<License, CallError>) -> String {
 
 impl Upstream for Wire {
     fn send_once(&mut self, recorded: RecordedIntent) -> Outcome {
-        self.world.borrow_mut().send(self.run, recorded.intent().0, recorded.request().clone())
+        self.world.borrow_mut().send(self.run, recorded.intent().id.0, recorded.request().clone())
     }
 
     fn change(&mut self, _: Family, license: LicenseId, change: &Repeatable) -> Result<(), CallError> {

@@ -13,11 +13,12 @@ use crate::model::journal::{IdempotencyKey, Incarnation, Intent, IntentEvent, In
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::plan::hosting::{is_too_long, may_have_missed, missed, mistakable, months_left};
 use crate::plan::identity::Shown;
-use crate::ports::{Outcome, Upstream as _};
-use crate::store::{NewIntent, Recorded, RecordedIntent};
+use crate::ports::Upstream as _;
+use crate::store::{Recorded, RecordedIntent};
 use crate::text;
 
 use super::wording;
+use crate::engine::intent::Reply;
 use crate::engine::send::describe;
 use crate::engine::{Engine, errors};
 
@@ -244,7 +245,7 @@ impl Engine<'_> {
         if let Some(row) = self.look_for_missed(item, incarnation, &request, &finished).await? {
             return Ok(row);
         }
-        match self.record_addition(item, incarnation, &request, self.now_at_latest(), &what).await? {
+        match self.record_addition(item, incarnation, &request, None, &what).await? {
             Recorded::Intent(recorded) => {
                 self.note(&what);
                 self.send_addition(recorded, incarnation, seen).await
@@ -258,7 +259,7 @@ impl Engine<'_> {
         item: &Item,
         incarnation: &Incarnation,
         request: &AddLicense,
-        at: DateTime<Utc>,
+        at: Option<DateTime<Utc>>,
         what: &Text,
     ) -> Result<Recorded, ModuleError> {
         let key = IdempotencyKey::AddLicense {
@@ -267,23 +268,13 @@ impl Engine<'_> {
             order: request.order,
             given_back: self.given_back(item, incarnation)?,
         };
-        let new = NewIntent {
-            key: &key,
-            item: Some(item.id),
-            account: self.account,
-            highest_license: None,
-            operation: self.operation,
-            reason: what,
-            settle_s: self.rules.upstream.settle_s,
-        };
-        self.step("record intent").await?;
-        let recorded = self.store.record_intent(at, &new, |tx| {
+        let new = self.new_intent(&key, Some(item.id), self.account, what);
+        self.record_as_of(at, &new, |tx| {
             tx.touch_item(item)?;
             tx.set_choice(item, &request.name)?;
             Ok(OnceRequest::AddLicense(request.clone()))
-        });
-        self.step("intent recorded").await?;
-        recorded.map_err(errors::state)
+        })
+        .await
     }
 
     /// Looks for a purchase that an old state has missed, before the first purchase on its order. Its answer is as good
@@ -305,9 +296,9 @@ impl Engine<'_> {
         self.note(&what);
         // It was sent before the state was completed. It is settled by the time since then.
         let perhaps = missed(request.clone(), finished, completed);
-        let intent = match self.record_addition(item, incarnation, &perhaps, completed, &what).await? {
+        let intent = match self.record_addition(item, incarnation, &perhaps, Some(completed), &what).await? {
             // Nothing is sent for it.
-            Recorded::Intent(recorded) => self.recorded(recorded.intent())?,
+            Recorded::Intent(recorded) => recorded.intent().clone(),
             Recorded::Existing(intent) => return Err(self.still_in_doubt(&intent, &what)),
         };
         // The client may have bought the license himself, so it is not removed unasked.
@@ -338,23 +329,18 @@ impl Engine<'_> {
         incarnation: &Incarnation,
         seen: &HostingOrder,
     ) -> Result<LicenseRow, ModuleError> {
-        let intent = self.recorded(recorded.intent())?;
-        let what = describe(&intent);
-        match self.send_recorded(recorded).await? {
-            Outcome::NotSent(why) => {
-                let error = errors::unreachable(&what, &why, seen.id);
-                self.write_event(&intent, IntentEvent::NotSent { reason: why }, &what).await?;
-                Err(error)
-            }
+        let what = describe(recorded.intent());
+        let (intent, reply) = self.send(recorded, &what, seen.id).await?;
+        match reply {
             // The answer names our order. Whether the key is there already or comes later, the license belongs to this
             // service.
-            Outcome::Done(_) => {
+            Reply::Done(_) => {
                 let event = IntentEvent::Done { license: Some(seen.id) };
                 self.bind_addition(&intent, seen, Some(incarnation), event).await
             }
-            Outcome::Refused(refusal) => self.after_refusal(&intent, incarnation, &refusal).await,
-            Outcome::Busy(why) => self.look_for_addition(&intent, incarnation, IntentEvent::declined(why)).await,
-            Outcome::Unknown(why) => self.look_for_addition(&intent, incarnation, IntentEvent::unknown(why)).await,
+            Reply::Refused(refusal) => self.after_refusal(&intent, incarnation, &refusal).await,
+            Reply::Busy(why) => self.look_for_addition(&intent, incarnation, IntentEvent::declined(why)).await,
+            Reply::Unknown(why) => self.look_for_addition(&intent, incarnation, IntentEvent::unknown(why)).await,
         }
     }
 

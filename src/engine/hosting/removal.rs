@@ -14,13 +14,14 @@ use crate::model::rules::OnClose;
 use crate::plan::choice::{Choice, choice_of};
 use crate::plan::hosting::{KeyNow, key_now, wants_again};
 use crate::plan::identity::serves;
-use crate::ports::{Outcome, PanelCall};
-use crate::store::{NewIntent, Recorded, RecordedIntent};
+use crate::ports::PanelCall;
+use crate::store::{Recorded, RecordedIntent};
 use crate::text;
 
 use super::look::unreadable;
 use super::unproven::Question;
 use super::wording;
+use crate::engine::intent::Reply;
 use crate::engine::send::describe;
 use crate::engine::{Engine, errors};
 
@@ -292,20 +293,8 @@ impl Engine<'_> {
         };
         let key = IdempotencyKey::RemoveLicense { account: row.account, order: row.id, key: fingerprint };
         let what = wording::removal(item, row.id);
-        let new = NewIntent {
-            key: &key,
-            item: Some(item),
-            account: row.account,
-            highest_license: None,
-            operation: self.operation,
-            reason: &what,
-            settle_s: self.rules.upstream.settle_s,
-        };
-        self.step("record intent").await?;
-        let recorded =
-            self.store.record_intent(self.now_at_latest(), &new, |_| Ok(OnceRequest::RemoveLicense(request.clone())));
-        self.step("intent recorded").await?;
-        match recorded.map_err(errors::state)? {
+        let new = self.new_intent(&key, Some(item), row.account, &what);
+        match self.record(&new, |_| Ok(OnceRequest::RemoveLicense(request.clone()))).await? {
             Recorded::Intent(recorded) => Ok(recorded),
             // A key that was removed does not come back.
             Recorded::Existing(intent) if intent.status == IntentStatus::Done => {
@@ -329,14 +318,9 @@ impl Engine<'_> {
         let what = wording::removal(item, row.id);
         let recorded = self.record_removal(item, row, line, fingerprint.clone()).await?;
         self.note(&what);
-        let intent = self.recorded(recorded.intent())?;
-        match self.send_recorded(recorded).await? {
-            Outcome::NotSent(why) => {
-                let error = errors::unreachable(&what, &why, row.id);
-                self.write_event(&intent, IntentEvent::NotSent { reason: why }, &what).await?;
-                Err(error)
-            }
-            Outcome::Refused(refusal) => match self.try_order(line, row.id).await? {
+        let (intent, reply) = self.send(recorded, &what, row.id).await?;
+        match reply {
+            Reply::Refused(refusal) => match self.try_order(line, row.id).await? {
                 Ok(seen) => match key_now(&seen, &fingerprint) {
                     // The look may show the past, before the license was bought.
                     KeyNow::Gone if self.may_be_old(intent.recorded_at, self.now_at_least()) => {
@@ -360,12 +344,12 @@ impl Engine<'_> {
                 }
             },
             // The answer and the look agree.
-            Outcome::Done(_) if self.shows_no_key(line, row.id).await? => self.removed(row, &intent).await,
-            Outcome::Done(_) => {
+            Reply::Done(_) if self.shows_no_key(line, row.id).await? => self.removed(row, &intent).await,
+            Reply::Done(_) => {
                 let reason = "answered, not visible yet".to_owned();
                 self.look_for_removal(row, &intent, reason).await
             }
-            Outcome::Busy(why) | Outcome::Unknown(why) => self.look_for_removal(row, &intent, why).await,
+            Reply::Busy(why) | Reply::Unknown(why) => self.look_for_removal(row, &intent, why).await,
         }
     }
 

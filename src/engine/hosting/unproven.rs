@@ -147,8 +147,7 @@ impl Engine<'_> {
         question: Question,
     ) -> Result<ModuleError, ModuleError> {
         let recorded = self.record_removal(item, row, line, key).await?;
-        let intent = self.recorded(recorded.intent())?;
-        self.hand_over_removal(&intent, row, question).await
+        self.hand_over_removal(recorded.intent(), row, question).await
     }
 
     /// Leaves a removal to an operator. Returns the error to end with.

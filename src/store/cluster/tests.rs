@@ -241,7 +241,7 @@ fn an_outcome_is_read_by_the_machine_that_takes_over_or_not_written() {
     for is_before in [true, false] {
         let (_database, _a, _b, first, second, account) = pair();
         let held = first.lease("item-42", now()).expect("the log").expect("free");
-        let id = record(&first, account, 5001).expect("recorded").expect_intent().intent();
+        let id = record(&first, account, 5001).expect("recorded").expect_intent().intent().id;
         let intent = first.intent(id).expect("an intent").expect("recorded");
         let reason = text!("a test", "проверка");
         let outcome = || first.write(now(), |tx| tx.event(&intent, &IntentEvent::Done { license: None }, &reason));

@@ -27,7 +27,7 @@ fn a_key_stands_for_one_intent_until_that_had_no_effect() -> Result<(), StoreErr
         let recorded =
             store.record_intent(now, &intent, |_| Ok(OnceRequest::Delete { family: Family::Soft, license }))?;
         Ok(match recorded {
-            Recorded::Intent(recorded) => (recorded.intent(), true),
+            Recorded::Intent(recorded) => (recorded.intent().id, true),
             Recorded::Existing(intent) => (intent.id, false),
         })
     };
