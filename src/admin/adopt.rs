@@ -9,6 +9,7 @@ use super::{Answer, Desk};
 use crate::engine::{check_machine, run_to_end, state_error};
 use crate::error::{ErrorKind, Message, ModuleError, Text, counted};
 use crate::model::ids::PanelId;
+use crate::model::journal::Note;
 use crate::plan::finding::Kind;
 use crate::plan::reconcile::adopting;
 use crate::session::state::open_alone;
@@ -72,7 +73,7 @@ fn write(desk: &Desk<'_>, before: &PanelId, panel: &PanelId, done: &Text) -> Res
         tx.set_meta("panel_id", panel.as_str())?;
         tx.set_meta(ID_BEFORE, before.as_str())?;
         tx.set_old(&since)?;
-        tx.note(None, None, "panel_id", done)
+        tx.note(None, None, Note::PanelId, done)
     });
     written.map_err(state_error)
 }

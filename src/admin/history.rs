@@ -7,6 +7,8 @@ use super::table::wrapped;
 use super::{Answer, Desk};
 use crate::engine::state_error;
 use crate::error::{ErrorKind, ModuleError, Text};
+use crate::model::journal::Note;
+use crate::model::license_row::LicenseState;
 use crate::store::JournalLine;
 use crate::text;
 
@@ -69,14 +71,13 @@ pub fn words(desk: &Desk<'_>, line: &JournalLine) -> String {
 
 /// A word of the journal for people. `None`: the reason beside it says the same.
 fn event_word(word: &str) -> Option<Text> {
+    if let Some(note) = Note::parse(word) {
+        return note_words(note);
+    }
     Some(match word {
-        "seen" | "bound" | "claimed" | "pool" | "imported" | "given_to" | "client" | "problem" | "left" => return None,
-        "renumbered" | "name_kept" | "doubled" => return None,
-        "license_gone" | "hosting_stopped" | "renewed_unpaid" => return None,
         "recorded" => text!("recorded", "записано"),
         "done" => text!("done", "выполнено"),
-        "refused" | "import_refused" => text!("refused", "отказ"),
-        "import_sent" => text!("sent", "отправлено"),
+        "refused" => text!("refused", "отказ"),
         "not_sent" => text!("not sent", "не отправлено"),
         "unknown" => text!("answer lost", "ответ потерян"),
         "answered" => text!("answered, not visible yet", "ответ есть, ещё не видно"),
@@ -86,17 +87,39 @@ fn event_word(word: &str) -> Option<Text> {
         "handed_over" => text!("an operator must look", "решить должен оператор"),
         "free_when_appears" => text!("to be freed when it appears", "освободить, когда появится"),
         "wanted_again" => text!("wanted again", "снова нужно"),
-        "given_back" => text!("given back", "возвращено"),
-        "to_free" => text!("to be freed", "к освобождению"),
-        "stopped" => text!("stopped", "остановлена"),
-        "deleted" => text!("deleted", "удалена"),
-        "changed" => text!("changed", "изменено"),
-        "duplicate" => text!("a duplicate", "дубликат"),
-        "waits_nomoney" => text!("waits for money", "ждёт денег"),
-        "waits_blocked" => text!("waits for the account to be unblocked", "ждёт разблокировки учётной записи"),
-        "sweep" => text!("servers compared", "сверка серверов"),
-        "renew_state" => text!("the state was brought up to date", "состояние обновлено"),
         other => Text::same(other),
+    })
+}
+
+/// A note for people. `None`: the reason beside it says the same.
+fn note_words(note: Note) -> Option<Text> {
+    Some(match note {
+        Note::State(LicenseState::Bound | LicenseState::Claimed | LicenseState::Pool)
+        | Note::Seen
+        | Note::Imported
+        | Note::GivenTo
+        | Note::Client
+        | Note::Problem
+        | Note::LicenseGone
+        | Note::HostingStopped
+        | Note::RenewedUnpaid
+        | Note::Left
+        | Note::Renumbered
+        | Note::NameKept
+        | Note::Doubled => return None,
+        Note::State(LicenseState::ToFree) => text!("to be freed", "к освобождению"),
+        Note::State(LicenseState::Stopped) => text!("stopped", "остановлена"),
+        Note::State(LicenseState::Deleted) => text!("deleted", "удалена"),
+        Note::ImportRefused => text!("refused", "отказ"),
+        Note::ImportSent => text!("sent", "отправлено"),
+        Note::GivenBack => text!("given back", "возвращено"),
+        Note::Changed => text!("changed", "изменено"),
+        Note::Duplicate => text!("a duplicate", "дубликат"),
+        Note::WaitsForMoney => text!("waits for money", "ждёт денег"),
+        Note::WaitsForUnblocking => text!("waits for the account to be unblocked", "ждёт разблокировки учётной записи"),
+        Note::Sweep => text!("servers compared", "сверка серверов"),
+        Note::StateRenewed => text!("the state was brought up to date", "состояние обновлено"),
+        Note::SameAccount | Note::OtherAccount | Note::Machine | Note::PanelId => Text::same(note.word()),
     })
 }
 

@@ -10,6 +10,7 @@ use crate::cli::DoctorArgs;
 use crate::engine::{call_error, check_machine, former_accounts, is_account, state_error};
 use crate::error::{ErrorKind, ModuleError, Text, counted};
 use crate::model::ids::{AccountId, ModuleId};
+use crate::model::journal::Note;
 use crate::model::license::License;
 use crate::model::license_row::LicenseRow;
 use crate::ports::{CallError, Module, ModuleAccess, RefusalKind, Upstream};
@@ -219,6 +220,13 @@ impl Decision {
         }
     }
 
+    fn note(self) -> Note {
+        match self {
+            Self::Same => Note::SameAccount,
+            Self::Other => Note::OtherAccount,
+        }
+    }
+
     /// The consequences, in words.
     fn explanation(self) -> Text {
         match self {
@@ -327,7 +335,7 @@ impl Case {
             if decision == Decision::Same || !self.is_current {
                 tx.set_account(*module, url, username)?;
             }
-            tx.note(None, None, &format!("account_{}", decision.word()), &done)
+            tx.note(None, None, decision.note(), &done)
         });
         write.map_err(state_error)?;
         Ok(done)
@@ -406,7 +414,7 @@ pub fn claim_state(desk: &mut Desk<'_>, yes: bool) -> Result<Answer, ModuleError
     let done = text!("The state file now belongs to this machine.", "Файл состояния теперь принадлежит этой машине.");
     let write = store.write(desk.ctx.clock.now(), |tx| {
         tx.set_meta("machine", &machine)?;
-        tx.note(None, None, "machine", &done)
+        tx.note(None, None, Note::Machine, &done)
     });
     write.map_err(state_error)?;
     let words = match store.meta(RESTORED).map_err(state_error)? {

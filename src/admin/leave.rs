@@ -5,6 +5,7 @@ use super::{Answer, Desk};
 use crate::engine::{check_machine, state_error};
 use crate::error::{ErrorKind, ModuleError};
 use crate::model::ids::{AccountId, LicenseId};
+use crate::model::journal::Note;
 use crate::session::open_state;
 use crate::text;
 
@@ -38,7 +39,7 @@ pub fn leave(desk: &mut Desk<'_>, license: LicenseId, yes: bool) -> Result<Answe
         let mut is_left = false;
         for account in &accounts {
             if tx.leave_license(*account, license)? {
-                tx.note(None, Some((*account, license)), "left", &done)?;
+                tx.note(None, Some((*account, license)), Note::Left, &done)?;
                 is_left = true;
             }
         }

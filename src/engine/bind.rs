@@ -11,7 +11,7 @@ use crate::error::{ModuleError, Text};
 use crate::model::catalogue::Product;
 use crate::model::ids::{ClientId, ItemId, LicenseId};
 use crate::model::item::{Item, ItemStatus};
-use crate::model::journal::{Incarnation, OrderRequest};
+use crate::model::journal::{Incarnation, Note, OrderRequest};
 use crate::model::license::{Family, License};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
@@ -244,13 +244,13 @@ impl Engine<'_> {
             }
             if let Some(old) = &replaced {
                 tx.release_license(old, LicenseState::ToFree, None, Some(&Reason::ReplacedByHand))?;
-                tx.note(old.item, Some((old.account, old.id)), "to_free", &reason)?;
+                tx.note(old.item, Some((old.account, old.id)), Note::State(LicenseState::ToFree), &reason)?;
             }
             if let Some(ended) = &ended {
                 tx.end_incarnation(ended)?;
             }
             if let Some(from) = found.from {
-                tx.note(Some(from), Some((account, license)), "given_to", &reason)?;
+                tx.note(Some(from), Some((account, license)), Note::GivenTo, &reason)?;
             }
             let mark = match mark_then(seen, &panel, id, options.mark) {
                 MarkThen::Kept(mark) => Some(mark),
@@ -267,7 +267,7 @@ impl Engine<'_> {
                 nodes,
             };
             tx.put_license(&binding, seen, LicenseState::Bound, Some(id), Some(incarnation))?;
-            tx.note(Some(id), Some((account, license)), "bound", &reason)
+            tx.note(Some(id), Some((account, license)), Note::State(LicenseState::Bound), &reason)
         })
         .await?;
         let row = self.store.license(account, license).map_err(errors::state)?;

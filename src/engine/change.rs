@@ -7,9 +7,9 @@ use crate::error::{ErrorKind, Halt, ModuleError, Text};
 use crate::model::catalogue::{NOPANEL, Product};
 use crate::model::ids::LicenseId;
 use crate::model::item::{Item, ItemStatus};
-use crate::model::journal::{IdempotencyKey, Incarnation, OnceRequest};
+use crate::model::journal::{IdempotencyKey, Incarnation, Note, OnceRequest};
 use crate::model::license::{License, LicenseStatus};
-use crate::model::license_row::LicenseRow;
+use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::period::Period;
 use crate::model::reason::Reason;
 use crate::model::rules::a_month_after;
@@ -169,7 +169,7 @@ impl Engine<'_> {
                 None,
                 Some(&Reason::TrialReplaced),
             )?;
-            tx.note(released.item, Some((released.account, released.id)), "to_free", &reason)
+            tx.note(released.item, Some((released.account, released.id)), Note::State(LicenseState::ToFree), &reason)
         })
         .await?;
         let (row, seen) = self.ensure_license(item, incarnation, product).await?;
@@ -264,7 +264,8 @@ impl Engine<'_> {
         }
         made.iter().for_each(|words| self.note(words));
         let (item, about) = (row.item, Some((row.account, row.id)));
-        self.commit("changes", move |tx| made.iter().try_for_each(|words| tx.note(item, about, "changed", words))).await
+        self.commit("changes", move |tx| made.iter().try_for_each(|words| tx.note(item, about, Note::Changed, words)))
+            .await
     }
 
     /// Writes a start or a stop that the panel asked for into the log and the journal, unless nothing changed.

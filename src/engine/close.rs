@@ -4,7 +4,7 @@ use crate::error::{ModuleError, Text};
 use crate::model::catalogue::Product;
 use crate::model::ids::{LicenseId, Mark};
 use crate::model::item::Item;
-use crate::model::journal::{IdempotencyKey, Incarnation, IntentEvent, IntentStatus, OnceRequest};
+use crate::model::journal::{IdempotencyKey, Incarnation, IntentEvent, IntentStatus, Note, OnceRequest};
 use crate::model::license::{FREE_IP, FREE_NAME, License};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
@@ -129,7 +129,7 @@ impl Engine<'_> {
             self.note(&reason);
             self.commit("to free", move |tx| {
                 tx.release_license(&row, LicenseState::ToFree, None, None)?;
-                tx.note(row.item, Some((row.account, row.id)), "to_free", &reason)
+                tx.note(row.item, Some((row.account, row.id)), Note::State(LicenseState::ToFree), &reason)
             })
             .await?;
         }
@@ -265,7 +265,7 @@ impl Engine<'_> {
         self.note(&reason);
         self.commit("release", |tx| {
             tx.release_license(row, state, not_before, Some(why))?;
-            tx.note(row.item, Some((row.account, row.id)), state.word(), &reason)
+            tx.note(row.item, Some((row.account, row.id)), Note::State(state), &reason)
         })
         .await
     }

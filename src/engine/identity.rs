@@ -11,7 +11,7 @@ pub(super) mod wording;
 use crate::error::ModuleError;
 use crate::model::ids::{ItemId, LicenseId, Mark};
 use crate::model::item::{Item, ItemStatus};
-use crate::model::journal::{Incarnation, IntentStatus};
+use crate::model::journal::{Incarnation, IntentStatus, Note};
 use crate::model::license::{Family, License};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::plan::identity::{Shown, Standing, shown, shows_newer_key, standing};
@@ -86,7 +86,7 @@ impl Engine<'_> {
             self.note(&reason);
             self.commit("new client", |tx| {
                 tx.set_client(item)?;
-                tx.note(Some(id), None, "client", &reason)
+                tx.note(Some(id), None, Note::Client, &reason)
             })
             .await?;
         }

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use crate::error::{ErrorKind, Halt, ModuleError, Text};
 use crate::model::ids::{ItemId, LicenseId};
 use crate::model::item::Item;
+use crate::model::journal::Note;
 use crate::model::license::{Expiry, Family, License, LicenseStatus};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::period::Period;
@@ -26,11 +27,6 @@ use super::{Engine, errors};
 
 /// The function of the panel that makes a service.
 const FUNC: &str = "processing.import.service";
-
-/// Words of the journal: about to call, carried out, certainly not carried out.
-const SENT: &str = "import_sent";
-const IMPORTED: &str = "imported";
-const NOT_IMPORTED: &str = "import_refused";
 
 /// What an import did.
 #[derive(Debug, Default)]
@@ -151,7 +147,7 @@ impl Engine<'_> {
             return Ok(None);
         }
         let before = self.store.last_import(self.account, id).map_err(errors::state)?;
-        let sent = before.filter(|(event, _)| event == SENT).map(|(_, at)| at);
+        let sent = before.filter(|(note, _)| *note == Note::ImportSent).map(|(_, at)| at);
         let item = match (self.owners(id).await?.as_slice(), sent) {
             ([], sent) => {
                 let seen = self.with_its_key(row.as_ref(), seen, key).await?;
@@ -217,14 +213,15 @@ impl Engine<'_> {
         if let Some(until) = settled.filter(|until| *until > self.now()) {
             return Err(errors::in_doubt(&what, until, "licid", id));
         }
-        self.commit("import sent", |tx| tx.note(None, Some((account, id)), SENT, &what)).await?;
+        self.commit("import sent", |tx| tx.note(None, Some((account, id)), Note::ImportSent, &what)).await?;
         let call = PanelCall::Import { values: self.import_values(seen, family, code) };
         let answer = self.panel_call(&call).await?;
         let named = answer.as_ref().ok().and_then(|fields| fields.get("service_id")?.trim().parse::<ItemId>().ok());
         match (named.filter(|item| item.0 > 0), answer) {
             (Some(item), _) => Ok(item),
             (None, Err(error @ (PanelError::NotStarted(_) | PanelError::Refused { .. }))) => {
-                self.commit("import refused", |tx| tx.note(None, Some((account, id)), NOT_IMPORTED, &what)).await?;
+                self.commit("import refused", |tx| tx.note(None, Some((account, id)), Note::ImportRefused, &what))
+                    .await?;
                 Err(refused(&what, id, code, &error))
             }
             (None, Ok(_) | Err(PanelError::Unknown(_))) => match self.owners(id).await?.as_slice() {
@@ -298,7 +295,7 @@ impl Engine<'_> {
             let binding =
                 Binding { account, family, module, internal_name: code, mark: mark.as_ref(), pricelist, nodes };
             tx.put_license(&binding, &bound, LicenseState::Bound, Some(item.id), Some(&incarnation))?;
-            tx.note(Some(item.id), Some((account, id)), IMPORTED, &reason)
+            tx.note(Some(item.id), Some((account, id)), Note::Imported, &reason)
         })
         .await?;
         self.save_license(&item, &seen).await?;

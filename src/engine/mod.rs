@@ -46,6 +46,7 @@ use crate::model::catalogue::Product;
 use crate::model::command::ItemCommand;
 use crate::model::ids::{AccountId, ItemId, LicenseId, ModuleId, PanelId, RunningOperationId};
 use crate::model::item::Item;
+use crate::model::journal::Note;
 use crate::model::license::{Family, License};
 use crate::model::license_row::LicenseRow;
 use crate::model::period::AlignmentRule;
@@ -361,7 +362,7 @@ impl<'p> Engine<'p> {
         self.commit("refresh", move |tx| {
             tx.refresh_license(account, &seen)?;
             // The number of a client's domains changes often: it is saved without a line in the journal.
-            if is_noted { tx.note(item, Some((account, id)), "seen", &reason) } else { Ok(()) }
+            if is_noted { tx.note(item, Some((account, id)), Note::Seen, &reason) } else { Ok(()) }
         })
         .await
     }

@@ -3,15 +3,13 @@
 //! again.
 
 use crate::error::{ModuleError, Text};
+use crate::model::journal::Note;
 use crate::model::license::License;
 use crate::model::license_row::LicenseRow;
 use crate::model::name::KeptName;
 use crate::text;
 
 use super::{Engine, errors};
-
-/// The word of the journal.
-const EVENT: &str = "name_kept";
 
 impl Engine<'_> {
     /// After an edit that was carried out: if the seller shows another name than the one that was sent, remembers both.
@@ -25,14 +23,14 @@ impl Engine<'_> {
         let kept = KeptName { asked: asked.to_owned(), shown };
         let license = (row.account, row.id);
         let words = words(row, &kept);
-        let is_told = self.store.is_noted(license, EVENT, &words).map_err(errors::state)?;
+        let is_told = self.store.is_noted(license, Note::NameKept, &words).map_err(errors::state)?;
         if !is_told {
             self.warn(&words);
         }
         let item = row.item;
         self.commit("kept name", move |tx| {
             tx.set_kept_name(license, &kept)?;
-            if is_told { Ok(()) } else { tx.note(item, Some(license), EVENT, &words) }
+            if is_told { Ok(()) } else { tx.note(item, Some(license), Note::NameKept, &words) }
         })
         .await
     }

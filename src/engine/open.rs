@@ -8,7 +8,7 @@ use crate::error::{ErrorKind, Halt, ModuleError};
 use crate::model::catalogue::{NOPANEL, Product};
 use crate::model::ids::{ItemId, LicenseId};
 use crate::model::item::{Item, ItemStatus};
-use crate::model::journal::Incarnation;
+use crate::model::journal::{Incarnation, Note};
 use crate::model::license::{Family, License, LicenseStatus};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
@@ -217,7 +217,7 @@ impl Engine<'_> {
         self.warn(&reason);
         self.commit("license gone", move |tx| {
             tx.release_license(&row, LicenseState::Deleted, None, Some(&Reason::DeletedUpstream))?;
-            tx.note(row.item, Some((row.account, row.id)), "deleted", &reason)
+            tx.note(row.item, Some((row.account, row.id)), Note::State(LicenseState::Deleted), &reason)
         })
         .await?;
         Ok(true)

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use crate::error::{Halt, ModuleError, Text};
 use crate::model::ids::{AccountId, ItemId, LicenseId};
 use crate::model::item::Item;
+use crate::model::journal::Note;
 use crate::model::license::License;
 use crate::model::license_row::LicenseRow;
 use crate::model::reason::Reason;
@@ -91,39 +92,39 @@ impl Engine<'_> {
         license: (AccountId, LicenseId),
         problem: &Text,
     ) -> Result<(), ModuleError> {
-        let told = self.store.noted_since_bound(license, "problem").map_err(errors::state)?;
-        if told.contains(&problem.en) { Ok(()) } else { self.register(item, license, "problem", problem).await }
+        let told = self.store.noted_since_bound(license, Note::Problem).map_err(errors::state)?;
+        if told.contains(&problem.en) { Ok(()) } else { self.register(item, license, Note::Problem, problem).await }
     }
 
-    /// The same for a problem that may end and come back, and that each look finds as long as it lasts. It has a word
-    /// of its own in the journal, `event`. `None`: there is no problem. If there was one, `over` is noted, so that the
+    /// The same for a problem that may end and come back, and that each look finds as long as it lasts. It has a note
+    /// of its own in the journal. `None`: there is no problem. If there was one, `over` is noted, so that the
     /// problem counts as new when it comes back.
     pub(super) async fn tell_while_it_lasts(
         &mut self,
         (item, license): (ItemId, (AccountId, LicenseId)),
-        event: &'static str,
+        note: Note,
         problem: Option<&Text>,
         over: Text,
     ) -> Result<(), ModuleError> {
-        let newest = self.store.noted_since_bound(license, event).map_err(errors::state)?.pop();
+        let newest = self.store.noted_since_bound(license, note).map_err(errors::state)?.pop();
         let Some(problem) = problem else {
             if newest.is_none_or(|newest| newest == over.en) {
                 return Ok(());
             }
             self.note(&over);
-            return self.commit("problem told", move |tx| tx.note(Some(item), Some(license), event, &over)).await;
+            return self.commit("problem told", move |tx| tx.note(Some(item), Some(license), note, &over)).await;
         };
         if newest.as_ref() == Some(&problem.en) {
             return Ok(());
         }
-        self.register(item, license, event, problem).await
+        self.register(item, license, note, problem).await
     }
 
     async fn register(
         &mut self,
         item: ItemId,
         license: (AccountId, LicenseId),
-        event: &'static str,
+        note: Note,
         problem: &Text,
     ) -> Result<(), ModuleError> {
         self.warn(problem);
@@ -136,7 +137,7 @@ impl Engine<'_> {
             return Ok(());
         }
         let problem = problem.clone();
-        self.commit("problem told", move |tx| tx.note(Some(item), Some(license), event, &problem)).await
+        self.commit("problem told", move |tx| tx.note(Some(item), Some(license), note, &problem)).await
     }
 
     async fn save_params(&mut self, item: &Item, values: &[(&'static str, String)]) -> Result<(), ModuleError> {

@@ -7,7 +7,7 @@ pub(super) mod returning;
 
 use crate::error::{ErrorKind, Halt, ModuleError};
 use crate::model::item::Item;
-use crate::model::journal::Incarnation;
+use crate::model::journal::{Incarnation, Note};
 use crate::model::license::{FREE_NAME, License, LicenseStatus};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::period::{Period, add_period};
@@ -143,7 +143,7 @@ impl Engine<'_> {
                 let claimed = tx.claim(row, &claiming, &mark, &product)?;
                 if claimed {
                     tx.set_choice(item, &product)?;
-                    tx.note(Some(item.id), Some((row.account, row.id)), "claimed", &reason)?;
+                    tx.note(Some(item.id), Some((row.account, row.id)), Note::State(LicenseState::Claimed), &reason)?;
                 }
                 Ok(claimed)
             })
@@ -414,7 +414,7 @@ impl Engine<'_> {
                 nodes: row.nodes,
             };
             tx.put_license(&binding, &bound, LicenseState::Bound, Some(incarnation.item), Some(&incarnation))?;
-            tx.note(Some(incarnation.item), Some((account, bound.id)), "bound", &reason)
+            tx.note(Some(incarnation.item), Some((account, bound.id)), Note::State(LicenseState::Bound), &reason)
         })
         .await?;
         let row = self.store.license(account, seen.id).map_err(errors::state)?;

@@ -10,6 +10,7 @@ use crate::error::{ErrorKind, Message, ModuleError, Text};
 use crate::model::catalogue::NOPANEL;
 use crate::model::ids::{ItemId, LicenseId, ModuleId};
 use crate::model::item::{Item, ItemStatus};
+use crate::model::journal::Note;
 use crate::model::license::Family;
 use crate::plan::bundled::{Have, Plan, Step, gone, plan};
 use crate::plan::choice::{Choice, choice_of};
@@ -297,7 +298,7 @@ impl Engine<'_> {
             Plan::Do(..) | Plan::Nothing | Plan::Report(_) | Plan::Fail(_) | Plan::UnknownName(_) => return Ok(()),
         };
         self.note(&reason);
-        self.commit("sweep", |tx| tx.note(Some(id), None, "sweep", &reason)).await?;
+        self.commit("sweep", |tx| tx.note(Some(id), None, Note::Sweep, &reason)).await?;
         let command = match step {
             Step::Open => ItemCommand::Open,
             Step::Suspend => ItemCommand::Suspend,

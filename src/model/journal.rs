@@ -2,6 +2,7 @@
 //! and the one table of legal transitions. The status of an intent is computed from its events; the column in our state
 //! only caches it.
 
+mod note;
 mod request;
 
 use std::fmt;
@@ -9,6 +10,7 @@ use std::fmt;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
+pub use note::Note;
 pub use request::{OnceAnswer, OnceRequest, OrderRequest};
 
 use super::ids::{AccountId, IntentId, ItemId, LicenseId, RunningOperationId, UpstreamPricelistId};

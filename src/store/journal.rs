@@ -7,7 +7,8 @@ use super::queries::event_words;
 use super::{Deadline, LastLook, Store, StoreError, Tx, cell};
 use crate::error::Text;
 use crate::model::ids::{AccountId, IntentId, ItemId, LicenseId, RunningOperationId};
-use crate::model::journal::{IdempotencyKey, Intent, IntentEvent, IntentStatus, OnceRequest};
+use crate::model::journal::{IdempotencyKey, Intent, IntentEvent, IntentStatus, Note, OnceRequest};
+use crate::model::license_row::LicenseState;
 
 /// A request whose intent is on disk. It is neither `Clone` nor made from a row, so it dies with the process, and
 /// sending consumes it. A later run only finds an [`Intent`] in doubt in the state, and can only search for its effect.
@@ -118,6 +119,9 @@ pub(super) fn read_intent(row: &rusqlite::Row<'_>) -> rusqlite::Result<Intent> {
     })
 }
 
+/// [`IntentEvent::Recorded`] as a column of the journal holds it.
+pub(super) const RECORDED: &str = "\"recorded\"";
+
 impl Store {
     fn select_intent(&self) -> &'static str {
         if self.is_clustered() { SELECT_SHARED } else { SELECT }
@@ -127,26 +131,26 @@ impl Store {
     ///
     /// # Errors
     /// An error of SQLite.
-    pub fn is_noted(&self, license: (AccountId, LicenseId), event: &str, words: &Text) -> Result<bool, StoreError> {
+    pub fn is_noted(&self, license: (AccountId, LicenseId), note: Note, words: &Text) -> Result<bool, StoreError> {
         let mut statement = self.conn.prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM journal WHERE account = ?1 AND license = ?2 AND event = ?3 AND en = ?4)",
         )?;
         let (AccountId(account), LicenseId(id)) = license;
-        Ok(statement.query_row(params![account, id, event, words.en], |row| row.get(0))?)
+        Ok(statement.query_row(params![account, id, note.word(), words.en], |row| row.get(0))?)
     }
 
-    /// What the journal says about a license under one event since a service last got the license, oldest first.
+    /// What the journal says in one note about a license since a service last got the license, oldest first.
     ///
     /// # Errors
     /// An error of SQLite.
-    pub fn noted_since_bound(&self, license: (AccountId, LicenseId), event: &str) -> Result<Vec<String>, StoreError> {
+    pub fn noted_since_bound(&self, license: (AccountId, LicenseId), note: Note) -> Result<Vec<String>, StoreError> {
         let mut statement = self.conn.prepare_cached(
             "SELECT en FROM journal WHERE account = ?1 AND license = ?2 AND event = ?3 AND id > coalesce(
-                 (SELECT max(id) FROM journal WHERE account = ?1 AND license = ?2 AND event = 'bound'), 0)
+                 (SELECT max(id) FROM journal WHERE account = ?1 AND license = ?2 AND event = ?4), 0)
              ORDER BY id",
         )?;
         let (AccountId(account), LicenseId(id)) = license;
-        let rows = statement.query_map(params![account, id, event], cell::of("journal", |row| row.get(0)))?;
+        let rows = statement.query_map(params![account, id, note.word(), LicenseState::Bound.word()], cell::of("journal", |row| row.get(0)))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
@@ -293,13 +297,17 @@ impl Store {
         &self,
         account: AccountId,
         license: LicenseId,
-    ) -> Result<Option<(String, chrono::DateTime<chrono::Utc>)>, StoreError> {
+    ) -> Result<Option<(Note, chrono::DateTime<chrono::Utc>)>, StoreError> {
         let mut statement = self.conn.prepare_cached(
             "SELECT event, at FROM journal WHERE account = ?1 AND license = ?2 AND intent IS NULL
-             AND event LIKE 'import%' ORDER BY id DESC LIMIT 1",
+             AND event IN (?3, ?4, ?5) ORDER BY id DESC LIMIT 1",
         )?;
-        let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, cell::moment(row, 1)?));
-        Ok(statement.query_row(params![account.0, license.0], cell::of("journal", read)).optional()?)
+        let read = |row: &rusqlite::Row<'_>| {
+            Ok((cell::required(row, 0, "it is not a note", Note::parse)?, cell::moment(row, 1)?))
+        };
+        let [sent, imported, refused] = [Note::ImportSent, Note::Imported, Note::ImportRefused].map(Note::word);
+        let params = params![account.0, license.0, sent, imported, refused];
+        Ok(statement.query_row(params, cell::of("journal", read)).optional()?)
     }
 
     /// The events of an intent, oldest first. They determine its status.

@@ -34,6 +34,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use crate::durable::FileError;
 use crate::error::Text;
 use crate::model::ids::{AccountId, ItemId, LicenseId, Mark, PanelId};
+use crate::model::journal::Note;
 pub use accounts::{Account, PurchaseRefused};
 pub use cluster::{
     COMPARED, Chain, Clocks, Cluster, ClusterError, ClusterLog, ClusterRules, Deadline, Entry, Freshness, Head,
@@ -389,10 +390,10 @@ impl Tx<'_> {
         &self,
         item: Option<ItemId>,
         license: Option<(AccountId, LicenseId)>,
-        event: &str,
+        note: Note,
         reason: &Text,
     ) -> Result<(), StoreError> {
-        self.journal_line(None, item, license, event, reason)
+        self.journal_line(None, item, license, note.word(), reason)
     }
 
     fn journal_line(

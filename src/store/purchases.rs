@@ -7,8 +7,9 @@ use rusqlite::params;
 
 use super::{Store, StoreError, cell};
 use crate::model::ids::{AccountId, ItemId, LicenseId, UpstreamPricelistId};
-use crate::model::journal::OnceRequest;
+use crate::model::journal::{Note, OnceRequest};
 use crate::model::license::Money;
+use crate::model::license_row::LicenseState;
 use crate::model::period::{MonthCount, Period};
 
 /// A purchase that was carried out.
@@ -107,14 +108,16 @@ impl Store {
     pub fn reuses(&self, from: DateTime<Utc>, until: DateTime<Utc>) -> Result<Vec<Reuse>, StoreError> {
         let mut statement = self.conn.prepare_cached(
             "SELECT j.item, l.pricelist FROM journal j JOIN license l ON l.account = j.account AND l.id = j.license
-             WHERE j.event = 'claimed' AND j.at >= ?1 AND j.at < ?2 AND coalesce((SELECT n.event FROM journal n
+             WHERE j.event = ?3 AND j.at >= ?1 AND j.at < ?2 AND coalesce((SELECT n.event FROM journal n
                 WHERE n.account = j.account AND n.license = j.license AND n.id > j.id
-                AND n.event IN ('claimed', 'given_back') ORDER BY n.id LIMIT 1), '') != 'given_back' ORDER BY j.id",
+                AND n.event IN (?3, ?4) ORDER BY n.id LIMIT 1), '') != ?4 ORDER BY j.id",
         )?;
         let read = |row: &rusqlite::Row<'_>| {
             Ok(Reuse { item: row.get::<_, Option<u32>>(0)?.map(ItemId), pricelist: UpstreamPricelistId(row.get(1)?) })
         };
-        let rows = statement.query_map(params![from.timestamp(), until.timestamp()], cell::of("journal", read))?;
+        let (claimed, given_back) = (Note::State(LicenseState::Claimed).word(), Note::GivenBack.word());
+        let params = params![from.timestamp(), until.timestamp(), claimed, given_back];
+        let rows = statement.query_map(params, cell::of("journal", read))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 }

@@ -10,7 +10,7 @@ use crate::error::{Halt, ModuleError, Text};
 use crate::model::catalogue::Product;
 use crate::model::ids::{ItemId, LicenseId};
 use crate::model::item::{Item, ItemStatus};
-use crate::model::journal::{IdempotencyKey, Incarnation, Intent};
+use crate::model::journal::{IdempotencyKey, Incarnation, Intent, Note};
 use crate::model::license::License;
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
@@ -43,7 +43,7 @@ impl Left {
             "услуга {item} перенесена на другую учётную запись: лицензию {id} освободить"
         );
         tx.release_license(row, LicenseState::ToFree, Some(self.until), Some(&Reason::Moved))?;
-        tx.note(Some(item), Some((row.account, id)), "to_free", &reason)
+        tx.note(Some(item), Some((row.account, id)), Note::State(LicenseState::ToFree), &reason)
     }
 }
 

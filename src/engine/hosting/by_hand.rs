@@ -5,7 +5,7 @@ use crate::error::{ErrorKind, ModuleError, Text};
 use crate::model::hosting::{AddLicense, HostingOrder};
 use crate::model::ids::{ClientId, ItemId, LicenseId};
 use crate::model::item::{Item, ItemStatus};
-use crate::model::journal::{Incarnation, Intent, IntentEvent};
+use crate::model::journal::{Incarnation, Intent, IntentEvent, Note};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
 use crate::plan::bind::{BindOptions, Consent};
@@ -228,7 +228,7 @@ impl Engine<'_> {
         let (bound, note) = (row.clone(), done.clone());
         self.commit("given up", move |tx| {
             tx.release_license(&bound, LicenseState::Deleted, None, Some(&Reason::DeletedUpstream))?;
-            tx.note(Some(id), Some((bound.account, bound.id)), LicenseState::Deleted.word(), &note)
+            tx.note(Some(id), Some((bound.account, bound.id)), Note::State(LicenseState::Deleted), &note)
         })
         .await?;
         if let Some(item) = self.item_row(id).await? {
@@ -249,7 +249,7 @@ impl Engine<'_> {
         self.note(&reason);
         self.commit("left", move |tx| {
             tx.release_license(&row, LicenseState::Stopped, None, Some(&Reason::Other(UNBOUND.to_owned())))?;
-            tx.note(row.item, Some((row.account, row.id)), LicenseState::Stopped.word(), &reason)
+            tx.note(row.item, Some((row.account, row.id)), Note::State(LicenseState::Stopped), &reason)
         })
         .await
     }

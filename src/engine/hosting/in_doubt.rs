@@ -5,7 +5,7 @@ use crate::error::{ModuleError, Text};
 use crate::model::hosting::{AddLicense, HostingOrder};
 use crate::model::ids::{IntentId, ItemId, LicenseId, UpstreamPricelistId};
 use crate::model::item::Item;
-use crate::model::journal::{Incarnation, Intent, IntentEvent, IntentStatus};
+use crate::model::journal::{Incarnation, Intent, IntentEvent, IntentStatus, Note};
 use crate::model::license::{Cost, Family, Money};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::plan::cost::with_cost;
@@ -331,7 +331,7 @@ impl Engine<'_> {
             tx.put_license(&binding, &license, state, intent.item, incarnation.as_ref())?;
             tx.put_cost(&intent, order, UpstreamPricelistId(0), &cost)?;
             tx.set_refused_lifted(&intent)?;
-            tx.note(intent.item, Some((account, order)), state.word(), &note)
+            tx.note(intent.item, Some((account, order)), Note::State(state), &note)
         })
         .await?;
         self.row_of_order(seen)
@@ -358,7 +358,7 @@ impl Engine<'_> {
                 Some(item.id),
                 Some(incarnation),
             )?;
-            tx.note(Some(item.id), Some((account, order)), LicenseState::Bound.word(), &reason)
+            tx.note(Some(item.id), Some((account, order)), Note::State(LicenseState::Bound), &reason)
         })
         .await?;
         self.row_of_order(seen)

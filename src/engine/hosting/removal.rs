@@ -7,7 +7,7 @@ use crate::model::catalogue::NOPANEL;
 use crate::model::hosting::{HostingOrder, ProductLine, RemoveLicense};
 use crate::model::ids::{ItemId, LicenseId, LicenseKey};
 use crate::model::item::Item;
-use crate::model::journal::{IdempotencyKey, Incarnation, Intent, IntentEvent, IntentStatus, OnceRequest};
+use crate::model::journal::{IdempotencyKey, Incarnation, Intent, IntentEvent, IntentStatus, Note, OnceRequest};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
 use crate::model::rules::OnClose;
@@ -186,7 +186,7 @@ impl Engine<'_> {
             let (row, why) = (row.clone(), keeps.then(|| Reason::Other(KEPT.to_owned())));
             self.commit("given back", move |tx| {
                 tx.release_license(&row, state, None, why.as_ref())?;
-                tx.note(row.item, Some((row.account, row.id)), state.word(), &reason)
+                tx.note(row.item, Some((row.account, row.id)), Note::State(state), &reason)
             })
             .await?;
         }
@@ -379,7 +379,7 @@ impl Engine<'_> {
         self.note(&reason);
         self.commit("license gone", move |tx| {
             tx.release_license(&row, LicenseState::Deleted, None, Some(&why))?;
-            tx.note(row.item, Some((row.account, row.id)), "deleted", &reason)
+            tx.note(row.item, Some((row.account, row.id)), Note::State(LicenseState::Deleted), &reason)
         })
         .await
     }

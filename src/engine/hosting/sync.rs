@@ -7,7 +7,7 @@ use crate::error::ModuleError;
 use crate::model::hosting::HostingOrder;
 use crate::model::ids::{ItemId, LicenseId};
 use crate::model::item::{Item, ItemStatus};
-use crate::model::journal::{Incarnation, IntentStatus};
+use crate::model::journal::{Incarnation, IntentStatus, Note};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
 use crate::plan::choice::{Choice, choice_of};
@@ -25,11 +25,6 @@ use crate::engine::{Engine, Summary, errors};
 
 /// Rows of our state read at once.
 const BATCH: usize = 500;
-
-/// The journal's words for problems that a look finds as long as they last.
-const GONE: &str = "license_gone";
-const STOPPED: &str = "hosting_stopped";
-const RENEWED: &str = "renewed_unpaid";
 
 impl Engine<'_> {
     /// One pass over the licenses of the account.
@@ -210,7 +205,7 @@ impl Engine<'_> {
         let price = self.cost_of_months(1);
         let problem = (is_near && !is_paid).then(|| wording::renewed_unpaid(item.id, seen, price.as_ref()));
         let about = (item.id, (row.account, row.id));
-        self.tell_while_it_lasts(about, RENEWED, problem.as_ref(), wording::renewal_settled(row.id)).await
+        self.tell_while_it_lasts(about, Note::RenewedUnpaid, problem.as_ref(), wording::renewal_settled(row.id)).await
     }
 
     async fn sync_bound_addon(
@@ -234,7 +229,7 @@ impl Engine<'_> {
         let about = (item.id, (row.account, row.id));
         let gone = (seen.key.is_none() && row.key.is_some()).then(|| wording::addon_gone(item.id, row.id));
         let problem = gone.as_ref().map(|error| &*error.message);
-        self.tell_while_it_lasts(about, GONE, problem, wording::shown_again(row.id)).await?;
+        self.tell_while_it_lasts(about, Note::LicenseGone, problem, wording::shown_again(row.id)).await?;
         if let Some(error) = gone {
             return Err(error);
         }
@@ -247,7 +242,7 @@ impl Engine<'_> {
             self.tell_late_key(item.id, row).await?;
         }
         let stopped = (!seen.is_active()).then(|| wording::hosting_not_active(item.id, &seen));
-        self.tell_while_it_lasts(about, STOPPED, stopped.as_ref(), wording::active_again(row.id)).await?;
+        self.tell_while_it_lasts(about, Note::HostingStopped, stopped.as_ref(), wording::active_again(row.id)).await?;
         let is_paid = item.status != ItemStatus::Suspended && is_paid(item, self.today());
         self.tell_unpaid_renewal(item, row, &seen, is_paid).await
     }

@@ -6,7 +6,7 @@
 use crate::error::{ErrorKind, Halt, ModuleError};
 use crate::model::ids::{ItemId, LicenseId, Mark};
 use crate::model::item::{Item, ItemStatus};
-use crate::model::journal::{Incarnation, Intent};
+use crate::model::journal::{Incarnation, Intent, Note};
 use crate::model::license::{Family, License, RemoteId};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
@@ -60,7 +60,7 @@ impl Engine<'_> {
         self.commit("renumbered", move |tx| {
             let about = |license| Some((gone.account, license));
             tx.release_license(&gone, LicenseState::Deleted, None, Some(&Reason::Renumbered))?;
-            tx.note(gone.item, about(old), "renumbered", &reason)?;
+            tx.note(gone.item, about(old), Note::Renumbered, &reason)?;
             let binding = Binding {
                 account: gone.account,
                 family,
@@ -72,7 +72,7 @@ impl Engine<'_> {
             };
             tx.put_license(&binding, &bound, LicenseState::Bound, Some(incarnation.item), Some(&incarnation))?;
             tx.move_additions(gone.account, old, new)?;
-            tx.note(Some(incarnation.item), about(new), "bound", &reason)
+            tx.note(Some(incarnation.item), about(new), Note::State(LicenseState::Bound), &reason)
         })
         .await?;
         let row = self.store.license(self.account, new).map_err(errors::state)?;
@@ -121,7 +121,7 @@ impl Engine<'_> {
                 nodes,
             };
             tx.put_license(&binding, &bound, LicenseState::Bound, Some(incarnation.item), Some(&incarnation))?;
-            tx.note(Some(incarnation.item), Some((account, id)), "bound", &reason)
+            tx.note(Some(incarnation.item), Some((account, id)), Note::State(LicenseState::Bound), &reason)
         })
         .await?;
         let row = self.store.license(account, id).map_err(errors::state)?;

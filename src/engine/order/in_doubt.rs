@@ -7,7 +7,7 @@ use crate::error::{ModuleError, Text};
 use crate::model::catalogue::Product;
 use crate::model::ids::LicenseId;
 use crate::model::item::{Item, ItemStatus};
-use crate::model::journal::{Incarnation, Intent, IntentEvent, IntentStatus, OrderRequest};
+use crate::model::journal::{Incarnation, Intent, IntentEvent, IntentStatus, Note, OrderRequest};
 use crate::model::license::{Family, License, LicenseStatus, RemoteId};
 use crate::model::license_row::LicenseState;
 use crate::plan::cost::{cost_of, with_cost};
@@ -402,7 +402,7 @@ impl Engine<'_> {
             tx.put_cost(&intent, seen.id, order.pricelist, &cost)?;
             tx.set_returns_remoteid(account, returns)?;
             tx.set_refused_lifted(&intent)?;
-            tx.note(item, Some((account, seen.id)), state.word(), &note)
+            tx.note(item, Some((account, seen.id)), Note::State(state), &note)
         })
         .await
     }

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 
 use crate::error::ModuleError;
 use crate::model::ids::{ItemId, LicenseId, Mark};
+use crate::model::journal::Note;
 use crate::model::license::{Family, License, LicenseStatus};
 use crate::model::license_row::LicenseState;
 use crate::model::period::days_between;
@@ -106,7 +107,7 @@ impl Engine<'_> {
             {
                 tx.put_off(&row, Some(until), Some(&Reason::JustAppeared))?;
             }
-            tx.note(Some(item), Some((account, id)), "duplicate", &reason)?;
+            tx.note(Some(item), Some((account, id)), Note::Duplicate, &reason)?;
             Ok(true)
         });
         Ok(if kept.await? && rests_until.is_none() { Unclaimed::Free(id) } else { Unclaimed::Left })

@@ -5,6 +5,7 @@
 use crate::error::ModuleError;
 use crate::model::catalogue::Product;
 use crate::model::ids::LicenseId;
+use crate::model::journal::Note;
 use crate::model::license::{License, LicenseStatus};
 use crate::model::license_row::LicenseState;
 use crate::store::Binding;
@@ -66,7 +67,7 @@ impl Engine<'_> {
                     nodes,
                 };
                 tx.put_license(&binding, &seen, LicenseState::Pool, None, None)?;
-                tx.note(None, Some((account, id)), "pool", &reason)?;
+                tx.note(None, Some((account, id)), Note::State(LicenseState::Pool), &reason)?;
                 Ok(true)
             })
             .await?;

@@ -1,6 +1,7 @@
 //! Giving a claimed license back: what this claim changed is undone, and the license rests before it is tried again.
 
 use crate::error::ModuleError;
+use crate::model::journal::Note;
 use crate::model::license::{License, LicenseStatus};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
@@ -27,7 +28,7 @@ impl Engine<'_> {
         self.commit("no longer free", move |tx| {
             tx.release_license(&row, state, Some(until), Some(&reason))?;
             tx.refresh_license(row.account, &seen)?;
-            tx.note(row.item, Some((row.account, row.id)), state.word(), &why)
+            tx.note(row.item, Some((row.account, row.id)), Note::State(state), &why)
         })
         .await
     }
@@ -93,7 +94,7 @@ impl Engine<'_> {
         ));
         self.commit("give back", |tx| {
             tx.release_license(row, state, Some(until), Some(why))?;
-            tx.note(row.item, Some((row.account, row.id)), "given_back", &cause)
+            tx.note(row.item, Some((row.account, row.id)), Note::GivenBack, &cause)
         })
         .await
     }

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use crate::error::{ErrorKind, Halt, ModuleError, Text};
 use crate::model::ids::{AccountId, ItemId, LicenseId, Mark, ModuleId};
 use crate::model::item::MODULE_PROGRAM;
-use crate::model::journal::{IntentEvent, IntentStatus};
+use crate::model::journal::{IntentEvent, IntentStatus, Note};
 use crate::model::license::{Family, License};
 use crate::model::license_row::LicenseState;
 use crate::model::reason::Reason;
@@ -185,7 +185,7 @@ impl Engine<'_> {
             {
                 tx.put_off(&row, Some(until), Some(&Reason::JustAppeared))?;
             }
-            tx.note(item, Some((account, id)), "to_free", &reason)
+            tx.note(item, Some((account, id)), Note::State(LicenseState::ToFree), &reason)
         })
         .await?;
         match rests_until {
@@ -220,7 +220,7 @@ impl Engine<'_> {
             if others.is_empty() {
                 tx.end_old()?;
             }
-            tx.note(None, None, "renew_state", &note)?;
+            tx.note(None, None, Note::StateRenewed, &note)?;
             Ok(others)
         });
         let others = others.await?.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");

@@ -6,7 +6,7 @@ use crate::error::{ModuleError, Text};
 use crate::model::catalogue::Product;
 use crate::model::ids::{ItemId, LicenseId};
 use crate::model::item::{Item, ItemStatus};
-use crate::model::journal::Incarnation;
+use crate::model::journal::{Incarnation, Note};
 use crate::model::license::{Family, License};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::plan::change::differences;
@@ -103,7 +103,7 @@ impl Engine<'_> {
         self.note(&reason);
         self.commit("to free", move |tx| {
             tx.release_license(&row, LicenseState::ToFree, None, None)?;
-            tx.note(row.item, Some((row.account, row.id)), "to_free", &reason)
+            tx.note(row.item, Some((row.account, row.id)), Note::State(LicenseState::ToFree), &reason)
         })
         .await
     }
@@ -126,7 +126,7 @@ impl Engine<'_> {
         self.note(&reason);
         self.commit("to free", move |tx| {
             tx.release_license(&bound, LicenseState::ToFree, None, None)?;
-            tx.note(bound.item, Some((bound.account, bound.id)), "to_free", &reason)
+            tx.note(bound.item, Some((bound.account, bound.id)), Note::State(LicenseState::ToFree), &reason)
         })
         .await?;
         let row = self.store.license(row.account, id).map_err(errors::state)?.unwrap_or(row);

@@ -3,25 +3,23 @@
 //! docs/money-safety.md 3). The journal and the log say so once, so that an operator can ask the seller.
 
 use crate::error::{ModuleError, Text};
+use crate::model::journal::Note;
 use crate::model::license::License;
 use crate::text;
 
 use crate::engine::{Engine, errors};
-
-/// The word of the journal.
-const EVENT: &str = "doubled";
 
 impl Engine<'_> {
     /// Writes what contradicts itself about a license into log and journal, once for the same fields.
     pub(in crate::engine) async fn tell_doubled(&mut self, seen: &License) -> Result<(), ModuleError> {
         let license = (self.account, seen.id);
         for words in [doubled(seen), apart(seen)].into_iter().flatten() {
-            if self.store.is_noted(license, EVENT, &words).map_err(errors::state)? {
+            if self.store.is_noted(license, Note::Doubled, &words).map_err(errors::state)? {
                 continue;
             }
             self.warn(&words);
             let item = self.store.license(self.account, seen.id).map_err(errors::state)?.and_then(|row| row.item);
-            self.commit("doubled fields", move |tx| tx.note(item, Some(license), EVENT, &words)).await?;
+            self.commit("doubled fields", move |tx| tx.note(item, Some(license), Note::Doubled, &words)).await?;
         }
         Ok(())
     }

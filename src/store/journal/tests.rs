@@ -78,10 +78,10 @@ fn a_purchase_ends_the_back_off_and_the_newest_import_is_last() -> Result<(), St
     store.write(moment(2), |tx| tx.set_refused_lifted(&intent))?;
     assert!(store.account(account)?.is_some_and(|account| account.refused.is_none()));
     assert_eq!(store.last_import(account, license)?, None);
-    for (at, word) in [(3, "import_sent"), (4, "import_done")] {
-        store.write(moment(at), |tx| tx.journal_line(None, None, Some((account, license)), word, &reason))?;
+    for (at, note) in [(3, Note::ImportSent), (4, Note::Imported), (5, Note::Seen)] {
+        store.write(moment(at), |tx| tx.note(None, Some((account, license)), note, &reason))?;
     }
-    assert_eq!(store.last_import(account, license)?, Some(("import_done".to_owned(), moment(4))));
+    assert_eq!(store.last_import(account, license)?, Some((Note::Imported, moment(4))));
     Ok(())
 }
 
