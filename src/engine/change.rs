@@ -163,12 +163,7 @@ impl Engine<'_> {
             text!("trial {} is replaced by a paid license", "пробная лицензия {} заменяется оплаченной", trial.id);
         let released = trial.clone();
         self.commit("trial ends", move |tx| {
-            tx.release_license(
-                &released,
-                crate::model::license_row::LicenseState::ToFree,
-                None,
-                Some(&Reason::TrialReplaced),
-            )?;
+            tx.release_license(&released, LicenseState::ToFree, None, Some(&Reason::TrialReplaced))?;
             tx.note(released.item, Some((released.account, released.id)), Note::State(LicenseState::ToFree), &reason)
         })
         .await?;

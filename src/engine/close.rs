@@ -115,6 +115,9 @@ impl Engine<'_> {
     /// As [`Engine::free`], for a license that no other service shows. The decision is written down first, so that a
     /// crash in between leaves a license that waits to be freed, never a license that nobody knows of. A license that
     /// another run gave to a service or freed since `row` was read is not this service's any more, and is left alone.
+    ///
+    /// `Ok`: the service has no claim to the license any more. Our row says whether it is free now or sync frees it
+    /// later; a caller that has to know reads the row.
     pub(super) async fn give_up(&mut self, item: &Item, row: &LicenseRow) -> Result<(), ModuleError> {
         let Some(row) = self.lock_as_read(row).await? else { return Ok(()) };
         // Nothing was sent to free it yet, so nobody else can have taken it.
@@ -148,14 +151,26 @@ impl Engine<'_> {
             // close sends nothing.
             return Ok(());
         }
-        match self.free_unshown(&row, was_in_use).await {
-            Ok(()) => Ok(()),
-            Err(error) if self.is_put_aside(&row)? => Err(error),
-            Err(error) => {
-                // The service closes anyway; sync goes on with licenses that are remembered as "to be freed".
+        let freed = self.free_unshown(&row, was_in_use).await;
+        self.unless_sync_frees_it(&row, freed)
+    }
+
+    /// Ignores a failure to free a license that is written down as "to be freed": its service goes on, and sync frees
+    /// the license.
+    ///
+    /// # Errors
+    /// The license was put aside, so no later run frees it.
+    pub(super) fn unless_sync_frees_it(
+        &self,
+        row: &LicenseRow,
+        freed: Result<(), ModuleError>,
+    ) -> Result<(), ModuleError> {
+        match freed {
+            Err(error) if !self.is_put_aside(row)? => {
                 self.warn(&freed_later(row.id, &error));
                 Ok(())
             }
+            freed => freed,
         }
     }
 

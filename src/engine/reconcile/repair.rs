@@ -17,7 +17,6 @@ use crate::ports::{LockName, PanelCall};
 use crate::store::StoreError;
 use crate::text;
 
-use crate::engine::close::freed_later;
 use crate::engine::hosting::by_hand::left_on_orders;
 use crate::engine::identity::account::freed_in;
 use crate::engine::reconcile::wording::{
@@ -130,14 +129,8 @@ impl Engine<'_> {
         })
         .await?;
         let row = self.store.license(row.account, id).map_err(errors::state)?.unwrap_or(row);
-        match self.free_upstream(&row, was_in_use).await {
-            Ok(()) => Ok(()),
-            Err(error) if self.is_put_aside(&row)? => Err(error),
-            Err(error) => {
-                self.warn(&freed_later(id, &error));
-                Ok(())
-            }
-        }
+        let freed = self.free_upstream(&row, was_in_use).await;
+        self.unless_sync_frees_it(&row, freed)
     }
 
     /// A license for a paid service that has none: its own that was lost, from the pool, or bought.
