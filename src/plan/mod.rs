@@ -17,6 +17,7 @@ pub mod hosting;
 pub mod identity;
 pub mod import;
 pub mod in_doubt;
+pub mod old_state;
 pub mod order;
 pub mod outward;
 pub mod pool;

@@ -24,6 +24,7 @@ use crate::model::item::ItemStatus;
 use crate::model::journal::IntentStatus;
 use crate::model::license::License;
 use crate::model::license_row::{LicenseRow, LicenseState};
+use crate::plan::old_state::missed_order;
 use crate::plan::reason::{Decision, asked, decision};
 use crate::plan::renew::is_paid;
 use crate::plan::takeover::named;
@@ -37,11 +38,6 @@ const DEFAULT_NAME: &str = "Item #";
 /// Whether a service is open and asks for a license.
 fn is_open(view: &ItemView) -> bool {
     view.item.status != ItemStatus::Deleted && matches!(view.desired, Desired::License(_))
-}
-
-/// Whether a mark of ours belongs to an order that a state with this running number does not know.
-pub fn is_given_out_since(mark: Option<Mark>, last_number: u32) -> bool {
-    matches!(mark, Some(Mark::Order { number, .. }) if number > last_number)
 }
 
 fn is_alive(seen: &License) -> bool {
@@ -180,7 +176,7 @@ impl<'g> Comparison<'g> {
     /// given to a service after the state was copied, so what the state says about it is out of date.
     fn was_given_out(&self, row: &LicenseRow, seen: &License) -> bool {
         row.incarnation.is_none()
-            && is_given_out_since(seen.remoteid.mark_of(&self.ground.panel), self.ground.last_number)
+            && missed_order(seen.remoteid.mark_of(&self.ground.panel).as_ref(), self.ground.last_number).is_some()
     }
 
     fn remember_cost(&mut self, id: LicenseId, words: &str) {

@@ -12,7 +12,7 @@ use crate::model::license_row::LicenseState;
 use crate::model::reason::Reason;
 use crate::plan::bind::{BindOptions, Consent};
 use crate::plan::halt::may_pass;
-use crate::plan::reconcile::is_given_out_since;
+use crate::plan::old_state::{is_forgotten, missed_order};
 use crate::ports::LockName;
 use crate::store::{Binding, RESTORED, Store, StoreError};
 use crate::text;
@@ -30,7 +30,7 @@ impl Engine<'_> {
         let last = self.known_number()?;
         for row in rows {
             if let Some(mark) = row.remoteid.mark_of(&self.panel_id)
-                && (is_given_out_since(Some(mark.clone()), last) || self.is_forgotten(row.id, &mark)?)
+                && (missed_order(Some(&mark), last).is_some() || self.has_forgotten(row.id, &mark, last)?)
             {
                 // Not every run reads a list, so the state remembers this for the next ones.
                 let now = moment(self.now());
@@ -42,8 +42,8 @@ impl Engine<'_> {
     }
 
     /// Whether a license bears a mark that this state never gave out. A state that was begun anew gives out the same
-    /// numbers again.
-    fn is_forgotten(&self, license: LicenseId, mark: &Mark) -> Result<bool, ModuleError> {
+    /// numbers again. `known`: the newest running number that this state knows.
+    fn has_forgotten(&self, license: LicenseId, mark: &Mark, known: u32) -> Result<bool, ModuleError> {
         match self.store.license(self.account, license) {
             Ok(None) => {}
             Ok(Some(_)) => return Ok(false),
@@ -53,17 +53,16 @@ impl Engine<'_> {
             Err(error) => return Err(errors::state(error)),
         }
         let completed = self.store.completed_number(self.account).map_err(errors::state)?;
-        match mark {
-            Mark::Order { number, .. } if completed.is_some_and(|completed| *number <= completed) => Ok(false),
-            Mark::Order { item, .. } => {
-                let orders = match self.store.orders_of_item(*item) {
-                    Err(error) if error.is_of_one_row() => return Ok(false),
-                    orders => orders.map_err(errors::state)?,
-                };
-                Ok(!orders.iter().filter_map(|intent| intent.request.as_order()).any(|order| order.mark == *mark))
-            }
-            // A state that never gave out a mark has not freed any license either.
-            Mark::Pool { .. } => Ok(completed.is_none() && self.known_number()? == 0),
+        is_forgotten(mark, known, completed, || self.was_ordered(mark))
+    }
+
+    /// Whether an order that this state knows has that mark. A row that cannot be used may be that order.
+    fn was_ordered(&self, mark: &Mark) -> Result<bool, ModuleError> {
+        let Mark::Order { item, .. } = mark else { return Ok(false) };
+        match self.store.orders_of_item(*item) {
+            Ok(orders) => Ok(orders.iter().any(|intent| intent.request.as_order().is_some_and(|it| it.mark == *mark))),
+            Err(error) if error.is_of_one_row() => Ok(true),
+            Err(error) => Err(errors::state(error)),
         }
     }
 
@@ -90,26 +89,27 @@ impl Engine<'_> {
             return Ok(by_now());
         }
         let (family, seen) = self.read_any(license).await?;
-        let last = self.known_number()?;
+        let mark = seen.remoteid.mark_of(&self.panel_id);
+        let missed = missed_order(mark.as_ref(), self.known_number()?);
         let is_known = known.is_some_and(|row| row.state != LicenseState::Deleted);
         // A license that is free according to an old state was given to a service since: its mark is newer than the
         // state.
-        if is_known && !is_given_out_since(seen.remoteid.mark_of(&self.panel_id), last) {
+        if is_known && missed.is_none() {
             return Ok(by_now());
         }
-        if seen.remoteid.mark_of(&self.panel_id).is_none() {
+        if mark.is_none() {
             return Err(not_marked(license));
         }
         match item {
             Some(id) if self.is_of_incarnation(id, &seen).await? => {
                 let (consent, by_operator) = (Consent::default(), false);
                 let options = BindOptions { consent, by_operator, mark: true, reason: None, ends_older: None };
-                let options = match seen.remoteid.mark_of(&self.panel_id) {
-                    Some(Mark::Order { number, .. }) if number > last => {
+                let options = match missed {
+                    Some(_) => {
                         let consent = Consent { replace: self.holds_gone(id).await?, ..Consent::default() };
-                        BindOptions { consent, ends_older: Some(number), ..options }
+                        BindOptions { consent, ends_older: missed, ..options }
                     }
-                    Some(Mark::Order { .. } | Mark::Pool { .. }) | None => options,
+                    None => options,
                 };
                 self.bind_locked(id, license, options).await
             }
