@@ -1,6 +1,8 @@
 //! reconcile: lists the differences between panel, state and seller. With --apply it carries the remedies out, one
 //! after the other.
 
+mod terminal;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
@@ -10,7 +12,7 @@ use super::progress::Bar;
 use super::show::our_modules;
 use super::table::wrapped;
 use super::{Answer, Desk};
-use crate::engine::{self, Allow, Phase, run_to_end};
+use crate::engine::{self, Allow, Phase};
 use crate::error::{ErrorKind, Lang, ModuleError, Text, counted};
 use crate::model::ids::{ItemId, ModuleId};
 use crate::model::license::Money;
@@ -21,6 +23,8 @@ use crate::session::state::is_there;
 use crate::session::{module, open_state, with_engine};
 use crate::text;
 use crate::watch::last_runs::{self, LastRuns, SeenDifference};
+
+use terminal::{Terminal, balance_for};
 
 /// What happened to a finding.
 enum Outcome {
@@ -161,68 +165,15 @@ pub fn carried_out(
     let lang = desk.ctx.lang;
     let (mut results, mut first_error, mut balances) = (Vec::new(), None, BTreeMap::new());
     for module in modules {
-        let bar = Bar(desk.live);
         let servers = servers_of(desk.ctx, module)?;
-        let (tell, ask) = (&mut *desk.tell, &mut desk.ask);
+        let mut terminal = Terminal { lang, bar: Bar(desk.live), tell: &mut *desk.tell, ask: &mut desk.ask };
         let done = with_engine(desk.ctx, module, |engine| {
             engine.also_look_at(servers);
-            let findings = run_to_end(engine.survey(&mut |progress| {
-                bar.draw(tell, busy_with(module, progress.phase).in_lang(lang), progress.done, progress.total);
-            }));
-            bar.clear(tell);
-            let findings = findings?;
-            let bill = Finding::bill(findings.iter());
-            if !bill.is_free()
-                && let Some(balance) = run_to_end(engine.balance_known())?
-            {
+            let findings = terminal.survey(engine, module)?;
+            if let Some(balance) = balance_for(engine, &findings)? {
                 balances.insert(module, balance);
             }
-            let (wanted, named): (Vec<_>, Vec<_>) =
-                findings.into_iter().partition(|finding| apply.covers(module, finding));
-            if wanted.is_empty() && !matches!(apply, Apply::All) {
-                return Ok(named.into_iter().map(|finding| (finding, Outcome::Named)).collect());
-            }
-            let sum = Finding::bill(wanted.iter()).sentence(balances.get(&module));
-            if !sum.en.is_empty() {
-                tell(&format!("{}\n", sum.in_lang(lang)));
-            }
-            let is_old = is_old(&named, &wanted);
-            if matches!(apply, Apply::Only(_) | Apply::Chosen(_)) && is_old {
-                return Err(only_together(module));
-            }
-            let mut done: Vec<_> = named.into_iter().map(|finding| (finding, Outcome::Named)).collect();
-            let approved = engine.guard(wanted, allow)?;
-            let total = approved.len();
-            let mut remembered: BTreeMap<Remedy, Result<String, String>> = BTreeMap::new();
-            for (index, approved) in approved.into_iter().enumerate() {
-                let finding = approved.finding().clone();
-                if matches!(finding.remedy, Remedy::Operator(_)) {
-                    done.push((finding, Outcome::Named));
-                    continue;
-                }
-                // The differences of an old state belong together. An answer holds for all differences with the same
-                // remedy.
-                let is_new = !is_old && !remembered.contains_key(&finding.remedy);
-                if is_new
-                    && let Some(ask) = ask.as_mut()
-                    && !ask(question(&finding).in_lang(lang))
-                {
-                    done.push((finding, Outcome::Named));
-                    continue;
-                }
-                let number = index + 1;
-                tell(&format!("{number}/{total} {}\n", finding.remedy_words().in_lang(lang)));
-                let result = remembered.entry(finding.remedy.clone()).or_insert_with(|| {
-                    let result = run_to_end(engine.repair(approved));
-                    result
-                        .map(|text| text.in_lang(lang).to_owned())
-                        .map_err(|error| error.message.in_lang(lang).to_owned())
-                });
-                let result = result.clone();
-                let outcome = result.map_or_else(Outcome::Failed, Outcome::Done);
-                done.push((finding, outcome));
-            }
-            Ok(done)
+            terminal.put_right(engine, module, findings, (apply, allow), balances.get(&module))
         });
         match done {
             Ok(list) => results.extend(list.into_iter().map(|(finding, outcome)| (module, finding, outcome))),
