@@ -70,13 +70,11 @@ impl Engine<'_> {
     /// and that was not agreed to; `missed`: the service has a license; `state`: another service shows the license;
     /// `license_gone`; the errors of changing key or address.
     pub async fn bind(&mut self, item: ItemId, license: LicenseId, consent: Consent) -> Result<Text, ModuleError> {
-        self.check_restored()?;
-        let result = match self.sells_addons() {
-            true => self.bind_addon(item, license, &consent).await,
-            false => self.bind_locked(item, license, BindOptions::of_operator(consent)).await,
-        };
-        self.held.clear();
-        result
+        self.changing(async |engine: &mut Self| match engine.sells_addons() {
+            true => engine.bind_addon(item, license, &consent).await,
+            false => engine.bind_locked(item, license, BindOptions::of_operator(consent)).await,
+        })
+        .await
     }
 
     /// Reads a service and a license, and checks everything that may forbid binding them.

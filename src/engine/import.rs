@@ -64,7 +64,8 @@ impl Engine<'_> {
         };
         for id in self.chosen(family, search, done).await? {
             self.begin_one();
-            let result = self.import_one(family, id, search, done).await;
+            let result =
+                self.with_locks(async |engine: &mut Self| engine.import_one(family, id, search, done).await).await;
             let result = result.map(|item| done.services.extend(item.map(|item| (id, item))));
             self.collected(&mut done.report, Scope::License(id), result).await?;
         }

@@ -1,5 +1,5 @@
-//! The locks of a run: one for each item and each license. They are taken in a fixed order and held until the run ends
-//! or gives them back.
+//! The locks of a run: one for each item and each license. They are taken in a fixed order, within a piece of work, and
+//! held until that ends or gives them back.
 
 use std::collections::BTreeSet;
 
@@ -42,6 +42,28 @@ fn has_waited(since: &mut DateTime<Utc>, now: DateTime<Utc>) -> bool {
 }
 
 impl Engine<'_> {
+    /// Carries out one piece of work. The locks that it takes are given back when it ends, however it ends. Locks are
+    /// taken only within such a piece.
+    pub(super) async fn with_locks<T>(&mut self, work: impl AsyncFnOnce(&mut Self) -> T) -> T {
+        let (before, could_lock) = (self.held.len(), std::mem::replace(&mut self.may_lock, true));
+        let done = work(self).await;
+        self.held.truncate(before);
+        self.may_lock = could_lock;
+        done
+    }
+
+    /// As [`Engine::with_locks`], for work that must not be done with an old state.
+    ///
+    /// # Errors
+    /// `state`: the state is old. Otherwise those of the work.
+    pub(super) async fn changing<T>(
+        &mut self,
+        work: impl AsyncFnOnce(&mut Self) -> Result<T, ModuleError>,
+    ) -> Result<T, ModuleError> {
+        self.check_restored()?;
+        self.with_locks(work).await
+    }
+
     /// Takes a lock, waiting for its holder for at most 30 seconds. A lock that this run holds already needs no second
     /// taking.
     pub(super) async fn lock(&mut self, name: LockName) -> Result<(), ModuleError> {
@@ -54,6 +76,7 @@ impl Engine<'_> {
         name: LockName,
         is_worth_it: impl Fn(&Self) -> Result<bool, ModuleError>,
     ) -> Result<bool, ModuleError> {
+        debug_assert!(self.may_lock, "{name:?} is taken by a piece of work that gives it back");
         if self.held.iter().any(|(held, _)| *held == name) {
             return Ok(true);
         }

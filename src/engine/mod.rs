@@ -118,6 +118,8 @@ pub struct Engine<'p> {
     /// See [`Engine::also_look_at`].
     servers: BTreeSet<ModuleId>,
     held: Vec<(LockName, Box<dyn LockGuard>)>,
+    /// A piece of work is under way that gives its locks back ([`Engine::with_locks`]).
+    may_lock: bool,
     withheld: guard::Withheld,
     /// A license that an old state missed could not be added to it in this run.
     is_left_out: bool,
@@ -162,6 +164,7 @@ impl<'p> Engine<'p> {
             panel_id,
             servers: BTreeSet::new(),
             held: Vec::new(),
+            may_lock: false,
             withheld: guard::Withheld::default(),
             is_left_out: false,
             newest_page: None,
@@ -176,11 +179,11 @@ impl<'p> Engine<'p> {
     /// # Errors
     /// What was attempted, what is certain, what to do next.
     pub async fn item_command(&mut self, command: ItemCommand, item: ItemId) -> Result<(), ModuleError> {
-        self.check_restored()?;
-        self.lock(LockName::Item(item)).await?;
-        let result = self.locked_item_command(command, item).await;
-        self.held.clear();
-        result
+        self.changing(async |engine: &mut Self| {
+            engine.lock(LockName::Item(item)).await?;
+            engine.locked_item_command(command, item).await
+        })
+        .await
     }
 
     async fn locked_item_command(&mut self, command: ItemCommand, item: ItemId) -> Result<(), ModuleError> {

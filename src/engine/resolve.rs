@@ -63,11 +63,11 @@ impl Engine<'_> {
     ) -> Result<Resolution, ModuleError> {
         // An old state may show a request in doubt that has been settled since. Either answer could then settle it in
         // another way.
-        self.check_restored()?;
-        self.lock(LockName::Item(item)).await?;
-        let result = self.resolution_locked(item, intent, verdict, consent).await;
-        self.held.clear();
-        result
+        self.changing(async |engine: &mut Self| {
+            engine.lock(LockName::Item(item)).await?;
+            engine.resolution_locked(item, intent, verdict, consent).await
+        })
+        .await
     }
 
     async fn resolution_locked(
@@ -138,11 +138,11 @@ impl Engine<'_> {
         verdict: Verdict,
         consent: &Consent,
     ) -> Result<Text, ModuleError> {
-        self.check_restored()?;
-        self.lock(LockName::Item(item)).await?;
-        let result = self.resolve_locked(item, intent, verdict, consent).await;
-        self.held.clear();
-        result
+        self.changing(async |engine: &mut Self| {
+            engine.lock(LockName::Item(item)).await?;
+            engine.resolve_locked(item, intent, verdict, consent).await
+        })
+        .await
     }
 
     async fn resolve_locked(

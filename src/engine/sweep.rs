@@ -122,7 +122,10 @@ impl Engine<'_> {
         }
         self.guard_steps(&mut steps, allow, swept)?;
         for (id, (step, _)) in steps {
-            let result = self.carry_out_step(server, id, step, noted.contains(&id)).await;
+            let is_noted = noted.contains(&id);
+            let result = self
+                .with_locks(async |engine: &mut Self| engine.carry_out_step(server, id, step, is_noted).await)
+                .await;
             if result.is_ok() {
                 swept.carried_out += 1;
                 swept.settled.insert(id);

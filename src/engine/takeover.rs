@@ -337,11 +337,11 @@ impl Engine<'_> {
         marking: Marking,
     ) -> Result<Option<Taken>, ModuleError> {
         self.begin_one();
-        self.check_restored()?;
-        let Some(item) = candidate.item else { return Ok(None) };
-        let result = self.take_over_locked(item, candidate, servers, marking).await;
-        self.held.clear();
-        result.map(Some)
+        self.changing(async |engine: &mut Self| {
+            let Some(item) = candidate.item else { return Ok(None) };
+            engine.take_over_locked(item, candidate, servers, marking).await.map(Some)
+        })
+        .await
     }
 
     async fn take_over_locked(

@@ -13,7 +13,7 @@ pub fn missed_order(mark: Option<&Mark>, known: u32) -> Option<u32> {
 }
 
 /// Whether the mark of a license that the state does not hold is one that the state never gave out, although its number
-/// is no newer than `known`: a state that was begun anew gives out the same numbers again. `taken_in`: the highest
+/// is no newer than `known`: a state that was begun anew gives out the same numbers again. `completed`: the highest
 /// running number when the state was last completed, if it ever was. `was_ordered` says whether a known order has that
 /// mark, and is called only if that decides.
 ///
@@ -22,15 +22,15 @@ pub fn missed_order(mark: Option<&Mark>, known: u32) -> Option<u32> {
 pub fn is_forgotten<E>(
     mark: &Mark,
     known: u32,
-    taken_in: Option<u32>,
+    completed: Option<u32>,
     was_ordered: impl FnOnce() -> Result<bool, E>,
 ) -> Result<bool, E> {
     match mark {
         // It was looked at when the state was completed.
-        Mark::Order { number, .. } if taken_in.is_some_and(|taken_in| *number <= taken_in) => Ok(false),
+        Mark::Order { number, .. } if completed.is_some_and(|completed| *number <= completed) => Ok(false),
         Mark::Order { .. } => was_ordered().map(|was_ordered| !was_ordered),
         // A state that never gave out a mark has not freed any license either.
-        Mark::Pool { .. } => Ok(taken_in.is_none() && known == 0),
+        Mark::Pool { .. } => Ok(completed.is_none() && known == 0),
     }
 }
 
@@ -50,7 +50,7 @@ mod tests {
     /// `was_ordered` is `None` where it must not be asked.
     #[test]
     fn a_mark_is_forgotten_unless_the_state_gave_it_out_or_looked_at_it() {
-        for (case, mark, known, taken_in, was_ordered, want) in [
+        for (case, mark, known, completed, was_ordered, want) in [
             ("an order of this state", order(5), 5, None, Some(true), false),
             ("the same number, and no order has it", order(5), 5, None, Some(false), true),
             ("looked at when the state was completed", order(3), 5, Some(3), None, false),
@@ -61,7 +61,7 @@ mod tests {
             ("freed, and the state was completed", pool(), 0, Some(0), None, false),
         ] {
             let asked = || was_ordered.ok_or("must not be asked");
-            assert_eq!(is_forgotten(&mark, known, taken_in, asked), Ok(want), "{case}");
+            assert_eq!(is_forgotten(&mark, known, completed, asked), Ok(want), "{case}");
         }
     }
 

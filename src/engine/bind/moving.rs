@@ -54,10 +54,7 @@ impl<'p> Engine<'p> {
     /// # Errors
     /// `missed`: it holds no license of another account; any failure to obtain one. Then the service keeps its license.
     pub async fn move_here(&mut self, item: ItemId) -> Result<Text, ModuleError> {
-        self.check_restored()?;
-        let result = self.move_locked(item).await;
-        self.held.clear();
-        result
+        self.changing(async |engine: &mut Self| engine.move_locked(item).await).await
     }
 
     async fn move_locked(&mut self, id: ItemId) -> Result<Text, ModuleError> {

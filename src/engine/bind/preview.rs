@@ -120,9 +120,7 @@ impl Engine<'_> {
         license: LicenseId,
         options: BindOptions,
     ) -> Result<Preview, ModuleError> {
-        let found = self.found(item, license, &options).await;
-        self.held.clear();
-        let found = found?;
+        let found = self.with_locks(async |engine: &mut Self| engine.found(item, license, &options).await).await?;
         let desired = self.desired_license(&found.item, self.served(&found.item, &found.product))?;
         let row = LicenseRow { internal_name: self.name_bound(&found, &options)?, ..found.as_row(self) };
         let todo = differences(&found.item, &desired, &row, &found.seen, self.today());

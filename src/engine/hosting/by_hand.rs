@@ -44,9 +44,7 @@ impl Engine<'_> {
         order: LicenseId,
         consent: &Consent,
     ) -> Result<Preview, ModuleError> {
-        let pair = self.pair(item, order, consent).await;
-        self.held.clear();
-        let pair = pair?;
+        let pair = self.with_locks(async |engine: &mut Self| engine.pair(item, order, consent).await).await?;
         let now = Face { product: pair.name, ..self.face_of(&pair.seen.as_license()) };
         let then = Face {
             mark: Some(self.mark_then(item, now.mark.as_deref())),

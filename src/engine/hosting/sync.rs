@@ -44,7 +44,9 @@ impl Engine<'_> {
         )?;
         for item in &items {
             summary.handled += 1;
-            let synced = self.sync_addon_one(*item, &mut summary.report).await;
+            let synced = self
+                .with_locks(async |engine: &mut Self| engine.sync_addon_one(*item, &mut summary.report).await)
+                .await;
             self.collected(&mut summary.report, Scope::Item(*item), synced).await?;
         }
         self.note_troubles(&items, &mut summary.report).await

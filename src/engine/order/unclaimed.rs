@@ -11,7 +11,6 @@ use crate::model::license::{Family, License, LicenseStatus};
 use crate::model::license_row::LicenseState;
 use crate::model::period::days_between;
 use crate::model::reason::Reason;
-use crate::ports::LockName;
 use crate::store::Binding;
 use crate::text;
 
@@ -42,10 +41,11 @@ impl Engine<'_> {
         family: Family,
         id: LicenseId,
     ) -> Result<Unclaimed, ModuleError> {
-        self.lock_license(id).await?;
-        let kept = self.keep_locked(family, id).await;
-        self.unlock(LockName::License(self.account, id));
-        kept
+        self.with_locks(async |engine: &mut Self| {
+            engine.lock_license(id).await?;
+            engine.keep_locked(family, id).await
+        })
+        .await
     }
 
     /// The moment until which no run touches a license that was created within the settling time (docs/money-safety.md

@@ -54,16 +54,16 @@ impl Engine<'_> {
     /// What is certain, and what to do next.
     pub async fn repair(&mut self, approved: Approved) -> Result<Text, ModuleError> {
         let remedy = &approved.0.remedy;
-        let result = match remedy {
-            Remedy::TakeIn(license, item) => self.take_in(*license, *item).await,
-            Remedy::CompleteState(number) => self.complete_state(*number).await,
-            Remedy::Look(item) => self.look(*item).await,
-            Remedy::SwitchOff(license) => self.switch_off(*license).await,
-            Remedy::Free(license) => self.free_now(*license).await,
-            Remedy::Obtain(item) => self.obtain(*item).await,
+        // The state may be old: the remedies complete it.
+        self.with_locks(async |engine: &mut Self| match remedy {
+            Remedy::TakeIn(license, item) => engine.take_in(*license, *item).await,
+            Remedy::CompleteState(number) => engine.complete_state(*number).await,
+            Remedy::Look(item) => engine.look(*item).await,
+            Remedy::SwitchOff(license) => engine.switch_off(*license).await,
+            Remedy::Free(license) => engine.free_now(*license).await,
+            Remedy::Obtain(item) => engine.obtain(*item).await,
             Remedy::Operator(_) => Ok(remedy.describe()),
-        };
-        self.held.clear();
-        result
+        })
+        .await
     }
 }

@@ -40,10 +40,7 @@ impl Engine<'_> {
     /// `missed`: the service holds and shows no license; `state`: another service shows its license too, or the state is
     /// old for the account of one of its licenses.
     pub async fn unbind(&mut self, item: ItemId) -> Result<Text, ModuleError> {
-        self.check_restored()?;
-        let result = self.unbind_locked(item).await;
-        self.held.clear();
-        result
+        self.changing(async |engine: &mut Self| engine.unbind_locked(item).await).await
     }
 
     async fn unbind_locked(&mut self, id: ItemId) -> Result<Text, ModuleError> {

@@ -116,23 +116,23 @@ impl Engine<'_> {
         self.weigh(&mut work, allow, &mut summary.report).await?;
         self.foresee(&elsewhere).await?;
         for id in work.in_doubt {
-            let settled = self.settle_free(id).await;
+            let settled = self.with_locks(async |engine: &mut Self| engine.settle_free(id).await).await;
             self.collected(&mut summary.report, Scope::License(id), settled).await?;
         }
         for id in work.unlisted {
-            let looked = self.look_at_unlisted(id).await;
+            let looked = self.with_locks(async |engine: &mut Self| engine.look_at_unlisted(id).await).await;
             self.collected(&mut summary.report, Scope::License(id), looked).await?;
         }
         let mut items: BTreeSet<ItemId> = work.items.into_keys().collect();
         let bereft: BTreeSet<ItemId> = self.bereft()?;
         for item in &items {
             summary.handled += 1;
-            let synced = self.sync_one(*item).await;
+            let synced = self.with_locks(async |engine: &mut Self| engine.sync_one(*item).await).await;
             self.collected(&mut summary.report, Scope::Item(*item), synced).await?;
         }
         for id in work.to_free {
             summary.handled += 1;
-            let freed = self.free_one(id).await;
+            let freed = self.with_locks(async |engine: &mut Self| engine.free_one(id).await).await;
             self.collected(&mut summary.report, Scope::License(id), freed).await?;
         }
         // When this pass freed a license, its modules ended too. This pass also names their services.
@@ -141,7 +141,7 @@ impl Engine<'_> {
                 continue;
             }
             items.insert(*item);
-            let synced = self.sync_one(*item).await;
+            let synced = self.with_locks(async |engine: &mut Self| engine.sync_one(*item).await).await;
             self.collected(&mut summary.report, Scope::Item(*item), synced).await?;
         }
         self.note_troubles(&items, &mut summary.report).await

@@ -8,7 +8,7 @@ use crate::store::StoreError;
 use crate::engine::{Engine, errors};
 
 impl Engine<'_> {
-    /// Ends the work on one service or license: its locks are given back, its failure is collected.
+    /// Ends the work on one service or license of a pass: its failure is collected.
     ///
     /// # Errors
     /// The account itself fails, so the pass ends.
@@ -18,7 +18,6 @@ impl Engine<'_> {
         scope: Scope,
         result: Result<(), ModuleError>,
     ) -> Result<(), ModuleError> {
-        self.held.clear();
         match result {
             Ok(()) => Ok(()),
             Err(error) => self.collect(report, scope, error).await,
@@ -35,7 +34,6 @@ impl Engine<'_> {
         scope: Scope,
         error: ModuleError,
     ) -> Result<(), ModuleError> {
-        self.held.clear();
         if ends_sync_pass(error.halt) {
             return Err(error);
         }

@@ -30,10 +30,8 @@ impl<'p> Engine<'p> {
     /// # Errors
     /// As [`Engine::move_here`]: every obstacle that can be seen before is reported before the operator is asked.
     pub async fn move_preview(&mut self, item: ItemId) -> Result<Preview, ModuleError> {
-        self.check_restored()?;
-        let result = self.move_preview_locked(item).await;
-        self.held.clear();
-        self.with_balance(result?).await
+        let preview = self.changing(async |engine: &mut Self| engine.move_preview_locked(item).await).await?;
+        self.with_balance(preview).await
     }
 
     async fn move_preview_locked(&mut self, id: ItemId) -> Result<Preview, ModuleError> {
