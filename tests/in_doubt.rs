@@ -184,7 +184,7 @@ fn without_resend_an_operator_ends_a_request_in_doubt_after_settling() {
     let operation = test.operation(42, "open");
     let asked = test.cmd_op("open", 42, operation);
     assert!(asked.fails("order_unknown").message().contains(
-        "pmisplicense resolve 42 --wish 1 --bought LICENSE. If not: pmisplicense resolve 42 --wish 1 --not-bought"
+        "pmisplicense resolve 42 --intent 1 --bought LICENSE. If not: pmisplicense resolve 42 --intent 1 --not-bought"
     ));
     // It goes to an operator at once, whatever the number of tries.
     assert_eq!(told(&test)[..], ["runningoperation.edit", "runningoperation.setmanual", "task.edit"].map(String::from));

@@ -234,8 +234,8 @@ fn the_words_of_a_request_in_doubt_name_the_moment_or_the_command() {
         "wish",
         "1",
         [
-            "order of 55227 for service 42: it is not known whether it was carried out (an operator must look).| Nothing more is sent.| Next: look at the seller&apos;s panel. If it was carried out: pmisplicense resolve 42 --wish 1 --bought LICENSE. If not: pmisplicense resolve 42 --wish 1 --not-bought",
-            "заказ 55227 для услуги 42: неизвестно, выполнено ли это (решить должен оператор).| Больше ничего не отправляется.| Далее: проверьте в панели продавца. Если выполнено: pmisplicense resolve 42 --wish 1 --bought ЛИЦЕНЗИЯ. Если нет: pmisplicense resolve 42 --wish 1 --not-bought",
+            "order of 55227 for service 42: it is not known whether it was carried out (an operator must look).| Nothing more is sent.| Next: look at the seller&apos;s panel. If it was carried out: pmisplicense resolve 42 --intent 1 --bought LICENSE. If not: pmisplicense resolve 42 --intent 1 --not-bought",
+            "заказ 55227 для услуги 42: неизвестно, выполнено ли это (решить должен оператор).| Больше ничего не отправляется.| Далее: проверьте в панели продавца. Если выполнено: pmisplicense resolve 42 --intent 1 --bought ЛИЦЕНЗИЯ. Если нет: pmisplicense resolve 42 --intent 1 --not-bought",
         ],
     );
 }

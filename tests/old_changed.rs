@@ -54,7 +54,7 @@ fn the_command_that_is_named_settles_an_order_whose_license_somebody_changed() {
     let (test, id) = found_since();
     test.upstream.edit_license(id, |l| l.ip = "192.0.2.77".into());
     copy_state(&test, "kept", "pmisplicense");
-    let command = format!("pmisplicense resolve 42 --wish 1 --bought {id}");
+    let command = format!("pmisplicense resolve 42 --intent 1 --bought {id}");
     for _ in 0..2 {
         let refused = test.cmd("open", 42);
         assert!(refused.fails("order_unknown").message().contains(&command), "{}", refused.message());

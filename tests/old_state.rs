@@ -151,7 +151,7 @@ fn the_license_that_a_service_uses_is_not_what_its_older_order_bought() {
         let (test, id) = overtaken();
         test.cmd("open", 42).ok();
         let blocked = test.run(["unbind", "42", "--yes"]);
-        let none = "pmisplicense resolve 42 --wish 1 --not-bought";
+        let none = "pmisplicense resolve 42 --intent 1 --not-bought";
         assert!(
             blocked.code == Some(1) && blocked.stderr.contains("no license besides the one that the service has now")
         );
@@ -160,14 +160,14 @@ fn the_license_that_a_service_uses_is_not_what_its_older_order_bought() {
             alter_state(&test, "DELETE FROM license");
         }
         let before = test.upstream.license(id);
-        let named = test.run(["resolve", "42", "--wish", "1", "--bought", &id.to_string(), "--yes"]);
+        let named = test.run(["resolve", "42", "--intent", "1", "--bought", &id.to_string(), "--yes"]);
         let why = if is_known { "already serves service 42" } else { "bears the mark of order 2 of service 42" };
         assert!(named.code == Some(1) && named.stderr.contains(why), "{named:?}");
         assert!(named.stderr.contains(none) && named.stderr.contains("wait"), "{named:?}");
         let after = test.upstream.license(id);
         assert_eq!((&after.licname, after.status), (&before.licname, 2), "{}", test.story());
         settle(&test);
-        test.run(["resolve", "42", "--wish", "1", "--not-bought", "--yes"]).ok();
+        test.run(["resolve", "42", "--intent", "1", "--not-bought", "--yes"]).ok();
         if is_known {
             test.cmd("sync_item", 42).ok();
             assert_eq!((licid(&test, 42), state_of(&test, id)), (id, "bound".into()), "{}", test.story());

@@ -33,8 +33,9 @@ fn refused(test: &Test, words: &[&str], told: &str) {
 fn an_order_cannot_be_ended_as_not_bought_before_it_has_settled() {
     let test = in_doubt();
     refused(&test, &["--not-bought", "--yes"], "client");
-    refused(&test, &["--not-bought", "--wish", "7", "--yes"], "no request 7 in doubt");
+    refused(&test, &["--not-bought", "--intent", "7", "--yes"], "no request 7 in doubt");
     settle(&test);
+    // The former name of the option still works.
     resolve(&test, &["--not-bought", "--wish", "1", "--yes"]).ok();
     assert_eq!(state(&test, "SELECT status FROM intent"), "not_happened");
     test.cmd("open", 42).ok();
@@ -67,7 +68,7 @@ fn a_change_said_to_be_carried_out_is_not_sent_again() {
     test.upstream.fault(Fault::on("service.prolong").drop_before().always());
     test.cmd_op("prolong", 42, test.prolong_paid(42)).fails("client");
     test.upstream.clear_faults();
-    refused(&test, &["--bought", "777777", "--yes"], &format!("--wish 2 --bought {id}"));
+    refused(&test, &["--bought", "777777", "--yes"], &format!("--intent 2 --bought {id}"));
     resolve(&test, &["--bought", &id.to_string(), "--yes"]).ok();
     assert_eq!(state(&test, "SELECT status FROM intent ORDER BY id DESC"), "done");
     assert_eq!(test.upstream.billed("service.prolong"), 0);
@@ -169,7 +170,7 @@ fn a_license_that_another_installation_marked_is_taken_only_from_whom_it_is() {
     refused(
         &test,
         &["--bought", &named, "--yes"],
-        &format!("pmisplicense resolve 42 --wish 1 --bought {id} --take-from zzzzzzzz"),
+        &format!("pmisplicense resolve 42 --intent 1 --bought {id} --take-from zzzzzzzz"),
     );
     refused(&test, &["--bought", &named, "--take-from", "yyyyyyyy", "--yes"], "another installation (zzzzzzzz)");
     assert_eq!(test.upstream.license(id).remoteid, mark);
@@ -185,7 +186,7 @@ fn a_license_of_another_product_is_taken_only_in_so_many_words() {
     let test = in_doubt();
     let id = brought(&test, 55228);
     let named = id.to_string();
-    let way = format!("pmisplicense resolve 42 --wish 1 --bought {id} --other-product");
+    let way = format!("pmisplicense resolve 42 --intent 1 --bought {id} --other-product");
     refused(&test, &["--bought", &named, "--yes"], &way);
     let output = resolve(&test, &["--bought", &named, "--other-product"]);
     assert!(output.stderr.contains("not the one that was ordered"), "{}", output.stderr);
@@ -245,9 +246,9 @@ fn an_order_whose_license_is_there_is_not_ended_as_not_bought() {
     settle(&test);
     test.upstream.land_late();
     let id = test.upstream.licenses()[0].id;
-    refused(&test, &["--not-bought", "--yes"], &format!("pmisplicense resolve 42 --wish 1 --bought {id}"));
+    refused(&test, &["--not-bought", "--yes"], &format!("pmisplicense resolve 42 --intent 1 --bought {id}"));
     test.upstream.edit_license(id, |l| l.pricelist = 55228);
-    let way = format!("pmisplicense resolve 42 --wish 1 --bought {id} --other-product");
+    let way = format!("pmisplicense resolve 42 --intent 1 --bought {id} --other-product");
     refused(&test, &["--not-bought", "--yes"], &way);
     let words: Vec<&str> = way.split(' ').skip(3).chain(["--yes"]).collect();
     resolve(&test, &words).ok();
@@ -264,7 +265,7 @@ fn a_license_of_the_present_account_does_not_end_an_order_of_a_former_one() {
     test.run(["doctor", "--accept-account", "7", "--other", "--yes"]).ok();
     let output = resolve(&test, &["--bought", &id, "--yes"]);
     assert_eq!(output.code, Some(1));
-    for words in ["config", "127.0.0.1", "pmisplicense resolve 42 --wish 1 --not-bought"] {
+    for words in ["config", "127.0.0.1", "pmisplicense resolve 42 --intent 1 --not-bought"] {
         assert!(output.stderr.contains(words), "{words}: {}", output.stderr);
     }
     settle(&test);

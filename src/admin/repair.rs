@@ -210,7 +210,7 @@ fn shown_intents(intents: &[Intent]) -> Text {
     let line = |intent: &Intent| {
         let (id, kind, status) = (intent.id, intent.request.kind(), intent.status.word());
         let since = intent.recorded_at.format("%Y-%m-%d %H:%M");
-        format!("\n  --wish {id}: {kind}, {status}, {since} UTC")
+        format!("\n  --intent {id}: {kind}, {status}, {since} UTC")
     };
     let lines: String = intents.iter().map(line).collect();
     if lines.is_empty() { text!("", "") } else { text!("; waiting:{lines}", "; ждут:{lines}") }
@@ -225,8 +225,8 @@ fn command_of(intent: &Intent, by_status: ItemCommand) -> Result<ItemCommand, Mo
             "Запрос {id} услуги {item} повторить нельзя: неизвестно, выполнен ли он"
         );
         return Err(ModuleError::new(ErrorKind::OrderUnknown, "wish", id, words).next(text!(
-            "look at the seller's panel. If it was carried out: pmisplicense resolve {item} --wish {id} --bought LICENSE. If not: pmisplicense resolve {item} --wish {id} --not-bought",
-            "проверьте в панели продавца. Если выполнен: pmisplicense resolve {item} --wish {id} --bought ЛИЦЕНЗИЯ. Если нет: pmisplicense resolve {item} --wish {id} --not-bought"
+            "look at the seller's panel. If it was carried out: pmisplicense resolve {item} --intent {id} --bought LICENSE. If not: pmisplicense resolve {item} --intent {id} --not-bought",
+            "проверьте в панели продавца. Если выполнен: pmisplicense resolve {item} --intent {id} --bought ЛИЦЕНЗИЯ. Если нет: pmisplicense resolve {item} --intent {id} --not-bought"
         )));
     }
     Ok(match intent.request {

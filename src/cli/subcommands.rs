@@ -177,7 +177,7 @@ pub enum AdminCommand {
     },
     /// Repeat what a service still lacks: open, suspend, close or sync, as its status says
     #[command(
-        after_help = "Examples:\n  pmisplicense retry 42\n  pmisplicense retry 42 --wish 7            one of several that wait\n  \
+        after_help = "Examples:\n  pmisplicense retry 42\n  pmisplicense retry 42 --intent 7            one of several that wait\n  \
                       pmisplicense retry --type nomoney --all   list them, ask, then repeat"
     )]
     Retry {
@@ -185,7 +185,7 @@ pub enum AdminCommand {
         #[arg(value_name = "ITEM", value_parser = number::<ItemId>, required_unless_present = "all")]
         item: Option<ItemId>,
         /// Only this intent, if several of the service wait; their numbers are shown first
-        #[arg(long = "wish", value_name = "N", value_parser = number::<u32>, conflicts_with = "all")]
+        #[arg(long = "intent", alias = "wish", value_name = "N", value_parser = number::<u32>, conflicts_with = "all")]
         intent: Option<u32>,
         /// All services whose last purchase was refused, or held back because of missing money
         #[arg(long, conflicts_with = "item")]
@@ -256,14 +256,14 @@ pub enum AdminCommand {
     #[command(
         after_help = "Examples:\n  pmisplicense resolve 42 --bought 5001     the seller's panel shows the license\n  \
                       pmisplicense resolve 42 --not-bought      the seller's panel shows none\n  \
-                      pmisplicense resolve 42 --wish 7 --bought 5001    one of several in doubt"
+                      pmisplicense resolve 42 --intent 7 --bought 5001    one of several in doubt"
     )]
     Resolve {
         /// The service
         #[arg(value_name = "ITEM", value_parser = number::<ItemId>)]
         item: ItemId,
         /// Which intent, if the service has several in doubt
-        #[arg(long = "wish", value_name = "N", value_parser = number::<u32>)]
+        #[arg(long = "intent", alias = "wish", value_name = "N", value_parser = number::<u32>)]
         intent: Option<u32>,
         /// It was bought, or the change was carried out: the license's number at the seller
         #[arg(long, value_name = "LICENSE", value_parser = number::<LicenseId>, conflicts_with = "not_bought", required_unless_present = "not_bought")]

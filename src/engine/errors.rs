@@ -210,8 +210,8 @@ pub fn order_unknown(what: &Text, why: &Text, item: Option<ItemId>, intent: u32)
         .halted(Halt::HandedOver)
         .changed(text!("Nothing more is sent", "Больше ничего не отправляется"))
         .next(text!(
-            "look at the seller's panel. If it was carried out: pmisplicense resolve {item} --wish {intent} --bought LICENSE. If not: pmisplicense resolve {item} --wish {intent} --not-bought",
-            "проверьте в панели продавца. Если выполнено: pmisplicense resolve {item} --wish {intent} --bought ЛИЦЕНЗИЯ. Если нет: pmisplicense resolve {item} --wish {intent} --not-bought"
+            "look at the seller's panel. If it was carried out: pmisplicense resolve {item} --intent {intent} --bought LICENSE. If not: pmisplicense resolve {item} --intent {intent} --not-bought",
+            "проверьте в панели продавца. Если выполнено: pmisplicense resolve {item} --intent {intent} --bought ЛИЦЕНЗИЯ. Если нет: pmisplicense resolve {item} --intent {intent} --not-bought"
         ))
 }
 

@@ -308,7 +308,7 @@ impl IntentStatus {
 /// An intent of a call that is sent once, as our state has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Intent {
-    /// Its number in our state: what `resolve --wish` names.
+    /// Its number in our state: what `resolve --intent` names.
     pub id: IntentId,
     /// The text of its key.
     pub key: String,

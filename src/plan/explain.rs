@@ -380,7 +380,7 @@ mod tests {
         let rules = Rules::default();
         let text = |status| in_doubt_text(&rules, &intent(status), at);
         assert!(text(IntentStatus::InDoubt).contains("not sent again before 2027-01-10 12:15 UTC"));
-        let command = "deletion of license 5 (request 3) waits for an operator: look at the license: pmisplicense show license:5. If it was carried out: pmisplicense resolve 42 --wish 3 --bought 5. If not: pmisplicense resolve 42 --wish 3 --not-bought";
+        let command = "deletion of license 5 (request 3) waits for an operator: look at the license: pmisplicense show license:5. If it was carried out: pmisplicense resolve 42 --intent 3 --bought 5. If not: pmisplicense resolve 42 --intent 3 --not-bought";
         assert_eq!(text(IntentStatus::HandedOver), command);
     }
 

@@ -69,18 +69,18 @@ pub struct Decision {
 /// How an operator ends a request whose outcome the program cannot find out.
 pub fn decision(intent: &Intent) -> Decision {
     let (id, item) = (intent.id, intent.item.map_or_else(|| "ITEM".to_owned(), |item| item.to_string()));
-    let no = format!("pmisplicense resolve {item} --wish {id} --not-bought");
+    let no = format!("pmisplicense resolve {item} --intent {id} --not-bought");
     let Some(license) = intent.request.license().or(intent.license) else {
         let command = "pmisplicense import".to_owned();
         let next = text!(
-            "look for the license among those that no service has: {command}. If it is there: pmisplicense resolve {item} --wish {id} --bought LICENSE. If not, and the seller's panel shows none: {no}",
-            "поищите лицензию среди тех, которых нет ни у одной услуги: {command}. Если она там: pmisplicense resolve {item} --wish {id} --bought ЛИЦЕНЗИЯ. Если нет и в панели продавца её нет: {no}"
+            "look for the license among those that no service has: {command}. If it is there: pmisplicense resolve {item} --intent {id} --bought LICENSE. If not, and the seller's panel shows none: {no}",
+            "поищите лицензию среди тех, которых нет ни у одной услуги: {command}. Если она там: pmisplicense resolve {item} --intent {id} --bought ЛИЦЕНЗИЯ. Если нет и в панели продавца её нет: {no}"
         );
         return Decision { command, next };
     };
     // The number of the license is known, so the seller's own record of it answers the question.
     let command = format!("pmisplicense show license:{license}");
-    let yes = format!("pmisplicense resolve {item} --wish {id} --bought {license}");
+    let yes = format!("pmisplicense resolve {item} --intent {id} --bought {license}");
     let next = match intent.request {
         // Another key than before proves nothing: it may have been issued anew.
         OnceRequest::RemoveLicense(_) => text!(

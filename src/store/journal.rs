@@ -150,7 +150,10 @@ impl Store {
              ORDER BY id",
         )?;
         let (AccountId(account), LicenseId(id)) = license;
-        let rows = statement.query_map(params![account, id, note.word(), LicenseState::Bound.word()], cell::of("journal", |row| row.get(0)))?;
+        let rows = statement.query_map(
+            params![account, id, note.word(), LicenseState::Bound.word()],
+            cell::of("journal", |row| row.get(0)),
+        )?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 

@@ -242,21 +242,21 @@ fn retry_repeats_only_the_intent_that_was_named() {
     t.cmd("setparam", 42).fails("client");
     t.upstream.clear_faults();
     let asked = refused(&t, "retry 42");
-    for line in ["--wish 2: newkey, refused", "--wish 3: tariff, in_doubt"] {
+    for line in ["--intent 2: newkey, refused", "--intent 3: tariff, in_doubt"] {
         assert!(asked.contains(line), "{asked}");
     }
-    let error = refused(&t, "retry 42 --wish 1 --yes");
-    assert!(error.contains("no request 1 that waits") && error.contains("--wish 2"), "{error}");
-    assert_eq!(operator(&t, "retry --all --wish 2").code, Some(2));
+    let error = refused(&t, "retry 42 --intent 1 --yes");
+    assert!(error.contains("no request 1 that waits") && error.contains("--intent 2"), "{error}");
+    assert_eq!(operator(&t, "retry --all --intent 2").code, Some(2));
     let before = t.upstream.license(5001).key;
     in_state(&t, "UPDATE intent SET recorded_at = recorded_at - 1000 WHERE status = 'in_doubt'");
-    refused(&t, "retry 42 --wish 3 --yes");
+    refused(&t, "retry 42 --intent 3 --yes");
     in_state(&t, "UPDATE intent SET clean_look_at = clean_look_at - 1000 WHERE status = 'in_doubt'");
-    fine(&t, "retry 42 --wish 3 --yes");
+    fine(&t, "retry 42 --intent 3 --yes");
     assert_eq!((t.upstream.license(5001).pricelist, t.upstream.billed("service.changepricelist")), (55228, 1));
     assert_eq!(t.upstream.license(5001).key, before, "only the one that was named");
     in_state(&t, "UPDATE intent SET status = 'handed_over' WHERE id = 2");
-    assert!(refused(&t, "retry 42 --wish 2 --yes").contains("pmisplicense resolve 42 --wish 2"));
+    assert!(refused(&t, "retry 42 --intent 2 --yes").contains("pmisplicense resolve 42 --intent 2"));
 }
 
 /// A service moved to a module with another account gets a license there; its old one is freed where it is.

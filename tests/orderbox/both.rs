@@ -80,7 +80,7 @@ fn unbind_says_what_becomes_of_the_license_at_either_seller() {
         test.cmd("open", item).ok();
     }
     test.set_item(ISPMANAGER, "status", "4");
-    alter_state(&test, "UPDATE license SET item = 42, life = '42/2020-01-01 00:00:00/0' WHERE item = 60");
+    alter_state(&test, "UPDATE license SET item = 42, incarnation = '42/2020-01-01 00:00:00/0' WHERE item = 60");
     let states = || state(&test, "SELECT group_concat(state) FROM (SELECT state FROM license ORDER BY account)");
     alter_state(&test, "INSERT INTO meta (name, value) VALUES ('restored', '2027-01-01')");
     let complete = |seller: &str| {

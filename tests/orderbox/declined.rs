@@ -83,14 +83,15 @@ fn is_asked_about(test: &Test) {
 fn is_asked_because(test: &Test, reason: &str) {
     let output = sync(test);
     let message = output.fails("order_unknown").message();
-    let (no, yes) = ("pmisplicense resolve 42 --wish 2 --not-bought", "pmisplicense resolve 42 --wish 2 --bought 4001");
+    let (no, yes) =
+        ("pmisplicense resolve 42 --intent 2 --not-bought", "pmisplicense resolve 42 --intent 2 --bought 4001");
     for words in [no, yes, "pmisplicense bind 42 4001", reason, "somebody else bought"] {
         assert!(message.contains(words), "{words}: {message}");
     }
     for line in ["list --problems", "doctor", "reconcile", "show 42"] {
         let output = operator(test, line);
         let text = format!("{}{}", output.stdout, output.stderr);
-        assert!(text.contains("resolve 42 --wish 2"), "{line}: {text}");
+        assert!(text.contains("resolve 42 --intent 2"), "{line}: {text}");
     }
     let problems = test.panel_changes().into_iter().filter(|line| line.starts_with("problems.register"));
     assert_eq!(problems.filter(|line| line.contains(reason)).count(), 1, "{}", test.story());

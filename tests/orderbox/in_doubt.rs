@@ -440,7 +440,7 @@ fn a_purchase_that_was_given_up_is_handed_over_where_nothing_is_sent_twice() {
     settle(&test);
     let output = test.cmd("reopen", ITEM);
     let message = output.fails("order_unknown").message().to_owned();
-    assert!(message.contains("pmisplicense resolve 42 --wish 1"), "{message}");
+    assert!(message.contains("pmisplicense resolve 42 --intent 1"), "{message}");
     assert_eq!(operator(&test, "resolve 42 --not-bought --yes").code, Some(0), "{}", test.story());
     test.cmd("reopen", ITEM).ok();
     served(&test);

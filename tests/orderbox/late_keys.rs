@@ -229,10 +229,10 @@ fn of_two_keys_that_never_came_the_operator_names_one() {
     assert_eq!(states(), "to_free,bound", "{}", test.story());
     let output = operator(&test, "resolve 42 --not-bought --yes");
     assert_eq!(output.code, Some(1));
-    for words in ["--wish 1: license for hosting order 4001", "--wish 2: license for hosting order 4002"] {
+    for words in ["--intent 1: license for hosting order 4001", "--intent 2: license for hosting order 4002"] {
         assert!(output.stderr.contains(words), "{}", output.stderr);
     }
     assert_eq!(states(), "to_free,bound");
-    assert_eq!(operator(&test, "resolve 42 --wish 2 --not-bought --yes").code, Some(0), "{}", test.story());
+    assert_eq!(operator(&test, "resolve 42 --intent 2 --not-bought --yes").code, Some(0), "{}", test.story());
     assert_eq!(states(), "to_free,deleted");
 }

@@ -48,14 +48,15 @@ fn issued_anew_before_the_close(settings: &str) -> Test {
 fn waits_for_an_operator(test: &Test) {
     let output = sync(test);
     let told = output.fails("order_unknown").message();
-    let (no, yes) = ("pmisplicense resolve 42 --wish 2 --not-bought", "pmisplicense resolve 42 --wish 2 --bought 4001");
+    let (no, yes) =
+        ("pmisplicense resolve 42 --intent 2 --not-bought", "pmisplicense resolve 42 --intent 2 --bought 4001");
     for words in [no, yes, "issued the key of this license anew", "somebody bought another one"] {
         assert!(told.contains(words), "{words}: {told}");
     }
     for line in ["list --problems", "doctor", "reconcile", "show 42"] {
         let output = operator(test, line);
         let text = format!("{}{}", output.stdout, output.stderr);
-        assert!(text.contains("resolve 42 --wish 2"), "{line}: {text}");
+        assert!(text.contains("resolve 42 --intent 2"), "{line}: {text}");
     }
     let problems = test.panel_changes().into_iter().filter(|line| line.starts_with("problems.register"));
     assert_eq!(problems.filter(|line| line.contains(no)).count(), 1, "{}", test.story());

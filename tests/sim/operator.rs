@@ -31,12 +31,12 @@ pub fn decision(world: &World, finding: &Finding) -> Option<Decision> {
             Decision::Bind(item, license, consent(options)?)
         }
         ["unbind", item] => Decision::Unbind(item.parse().ok()?),
-        ["resolve", item, "--wish", intent, ..] => answer(world, item, intent)?,
+        ["resolve", item, "--intent", intent, ..] => answer(world, item, intent)?,
         // A look. The step names the command that says what he saw.
         ["show" | "import", ..] => {
             let step = finding.remedy_words().en;
             let words: Vec<&str> = step.split(' ').collect();
-            let at = words.windows(4).find(|four| four[0] == "resolve" && four[2] == "--wish")?;
+            let at = words.windows(4).find(|four| four[0] == "resolve" && four[2] == "--intent")?;
             answer(world, at[1], at[3])?
         }
         _ => return None,

@@ -360,11 +360,11 @@ impl Question {
             ))
             .next(text!(
                 [
-                    "{}: pmisplicense resolve {item} --wish {id} --not-bought. If the license is somebody else's: pmisplicense resolve {item} --wish {id} --bought {order}. If service {item} uses it again: pmisplicense bind {item} {order}",
+                    "{}: pmisplicense resolve {item} --intent {id} --not-bought. If the license is somebody else's: pmisplicense resolve {item} --intent {id} --bought {order}. If service {item} uses it again: pmisplicense bind {item} {order}",
                     if_ours.en
                 ],
                 [
-                    "{}: pmisplicense resolve {item} --wish {id} --not-bought. Если лицензия чужая: pmisplicense resolve {item} --wish {id} --bought {order}. Если услуга {item} снова ею пользуется: pmisplicense bind {item} {order}",
+                    "{}: pmisplicense resolve {item} --intent {id} --not-bought. Если лицензия чужая: pmisplicense resolve {item} --intent {id} --bought {order}. Если услуга {item} снова ею пользуется: pmisplicense bind {item} {order}",
                     if_ours.ru
                 ]
             ))
@@ -400,7 +400,7 @@ fn not_removed(intent: &Intent, order: LicenseId) -> ModuleError {
     )
     .changed(text!("Nothing was changed", "Ничего не изменено"))
     .next(text!(
-        "remove the license in the seller's panel, or let the program send the removal again: pmisplicense resolve {item} --wish {id} --not-bought",
-        "снимите лицензию в панели продавца или пусть программа отправит снятие снова: pmisplicense resolve {item} --wish {id} --not-bought"
+        "remove the license in the seller's panel, or let the program send the removal again: pmisplicense resolve {item} --intent {id} --not-bought",
+        "снимите лицензию в панели продавца или пусть программа отправит снятие снова: pmisplicense resolve {item} --intent {id} --not-bought"
     ))
 }

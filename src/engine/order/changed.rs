@@ -91,7 +91,7 @@ fn different(intent: &Intent, license: LicenseId, field: &str, what: &Text) -> M
         .halted(Halt::HandedOver)
         .changed(text!("Nothing more is sent", "Больше ничего не отправляется"))
         .next(text!(
-            "look at the license: pmisplicense show license:{license}. To give it to the service as it is: pmisplicense resolve {item} --wish {id} --bought {license}{consent}",
-            "посмотрите лицензию: pmisplicense show license:{license}. Отдать её услуге такой, какая она есть: pmisplicense resolve {item} --wish {id} --bought {license}{consent}"
+            "look at the license: pmisplicense show license:{license}. To give it to the service as it is: pmisplicense resolve {item} --intent {id} --bought {license}{consent}",
+            "посмотрите лицензию: pmisplicense show license:{license}. Отдать её услуге такой, какая она есть: pmisplicense resolve {item} --intent {id} --bought {license}{consent}"
         ))
 }

@@ -156,13 +156,13 @@ pub(in crate::engine) fn order_open(id: ItemId, intent: &Intent) -> ModuleError 
     // The license that the service has now is not what this order bought, and naming it would take it away.
     let next = if is_given_up {
         text!(
-            "wait up to {FREE_WHEN_APPEARS_DAYS} days: if this order bought a license, sync frees it when it appears. Or look in the seller's panel. If the order bought no license besides the one that the service has now: pmisplicense resolve {id} --wish {intent} --not-bought. If it did: pmisplicense resolve {id} --wish {intent} --bought LICENSE, which frees that license",
-            "подождите до {FREE_WHEN_APPEARS_DAYS} дней: если этот заказ купил лицензию, sync освободит её, когда она появится. Или посмотрите в панели продавца. Если другой лицензии, кроме нынешней лицензии услуги, заказ не купил: pmisplicense resolve {id} --wish {intent} --not-bought. Если купил: pmisplicense resolve {id} --wish {intent} --bought ЛИЦЕНЗИЯ, и она освободится"
+            "wait up to {FREE_WHEN_APPEARS_DAYS} days: if this order bought a license, sync frees it when it appears. Or look in the seller's panel. If the order bought no license besides the one that the service has now: pmisplicense resolve {id} --intent {intent} --not-bought. If it did: pmisplicense resolve {id} --intent {intent} --bought LICENSE, which frees that license",
+            "подождите до {FREE_WHEN_APPEARS_DAYS} дней: если этот заказ купил лицензию, sync освободит её, когда она появится. Или посмотрите в панели продавца. Если другой лицензии, кроме нынешней лицензии услуги, заказ не купил: pmisplicense resolve {id} --intent {intent} --not-bought. Если купил: pmisplicense resolve {id} --intent {intent} --bought ЛИЦЕНЗИЯ, и она освободится"
         )
     } else {
         text!(
-            "wait until sync settles it, or say what the seller's panel shows. If it was bought: pmisplicense resolve {id} --wish {intent} --bought LICENSE. If not: pmisplicense resolve {id} --wish {intent} --not-bought",
-            "дождитесь, пока это завершит sync, или посмотрите в панели продавца. Если куплено: pmisplicense resolve {id} --wish {intent} --bought ЛИЦЕНЗИЯ. Если нет: pmisplicense resolve {id} --wish {intent} --not-bought"
+            "wait until sync settles it, or say what the seller's panel shows. If it was bought: pmisplicense resolve {id} --intent {intent} --bought LICENSE. If not: pmisplicense resolve {id} --intent {intent} --not-bought",
+            "дождитесь, пока это завершит sync, или посмотрите в панели продавца. Если куплено: pmisplicense resolve {id} --intent {intent} --bought ЛИЦЕНЗИЯ. Если нет: pmisplicense resolve {id} --intent {intent} --not-bought"
         )
     };
     ModuleError::new(ErrorKind::OrderUnknown, "wish", intent, words.next(next))

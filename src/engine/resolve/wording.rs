@@ -24,12 +24,12 @@ fn bad(license: LicenseId, words: Message) -> ModuleError {
 fn as_bought(Asked { item, intent }: Asked<'_>, license: impl Display, consent: &Consent) -> String {
     let from = consent.take_from.as_ref().map_or_else(String::new, |panel| format!(" --take-from {}", panel.as_str()));
     let product = if consent.other_product { " --other-product" } else { "" };
-    format!("pmisplicense resolve {item} --wish {} --bought {license}{from}{product}", intent.id)
+    format!("pmisplicense resolve {item} --intent {} --bought {license}{from}{product}", intent.id)
 }
 
 /// The command that settles this request as not bought.
 fn as_not_bought(Asked { item, intent }: Asked<'_>) -> String {
-    format!("pmisplicense resolve {item} --wish {} --not-bought", intent.id)
+    format!("pmisplicense resolve {item} --intent {} --not-bought", intent.id)
 }
 
 /// Another service has the license.
@@ -225,7 +225,7 @@ pub(in crate::engine) fn nothing_in_doubt(item: ItemId) -> ModuleError {
 }
 
 fn listed(several: &[Intent], text: fn(&Text) -> &str) -> String {
-    let line = |intent: &Intent| format!("--wish {}: {}", intent.id, text(&describe(intent)));
+    let line = |intent: &Intent| format!("--intent {}: {}", intent.id, text(&describe(intent)));
     several.iter().map(line).collect::<Vec<_>>().join("; ")
 }
 

@@ -10,7 +10,7 @@ use super::*;
 use crate::model::ids::{ClientId, LicenseKey, ModuleId, PanelId, UpstreamPricelistId};
 use crate::model::item::{Item, ItemParams, test_item};
 use crate::model::journal::{Incarnation, Intent};
-use crate::model::license::{FREE_IP, FREE_NAME, Family, LicenseStatus, LicenseTariff, RemoteId, test_license};
+use crate::model::license::{FREE_IP, FREE_NAME, LicenseStatus, LicenseTariff, RemoteId, test_license};
 use crate::model::license_row::test_row;
 use crate::model::reason::Reason;
 use crate::plan::change::DesiredLicense;

@@ -266,6 +266,7 @@ impl Node {
 }
 
 impl Recorded {
+    /// The recorded intent of a test that expects one.
     pub fn expect_intent(self) -> RecordedIntent {
         match self {
             Self::Intent(recorded) => recorded,
