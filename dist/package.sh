@@ -3,6 +3,7 @@
 # Usage: dist/package.sh PROGRAM TARGET OUT
 # VERSION: default that of Cargo.toml. PAGES: the program that prints completions and manual, default PROGRAM itself.
 # NOTICES: a file with the licenses of the crates in it.
+# LEVEL: how far gzip compresses (1 is the quickest), default what each kind of package usually has.
 # SOURCE_DATE_EPOCH: the date of everything in the packages, default that of the commit.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -70,7 +71,8 @@ for part in postinst postrm; do
     chmod 0755 "$deb/DEBIAN/$part"
 done
 dated "$deb"
-dpkg-deb --root-owner-group -Zgzip --build "$deb" "$out/${name}_${version}_$deb_arch.deb" > /dev/null
+dpkg-deb --root-owner-group -Zgzip ${LEVEL:+-z"$LEVEL"} \
+    --build "$deb" "$out/${name}_${version}_$deb_arch.deb" > /dev/null
 
 # .rpm: compressed as the oldest systems can read.
 script postinst > "$work/postinst"
@@ -81,7 +83,7 @@ d}" -e "/^@POSTRM@\$/{r $work/postrm
 d}" dist/rpm/pmisplicense.spec > "$work/$name.spec"
 rpmbuild --quiet -bb --target "$rpm_arch" --define "_topdir $work/rpm" --define "_rpmdir $out" \
     --define '_rpmfilename %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm' \
-    --define '_binary_payload w6.gzdio' --define '_build_id_links none' \
+    --define "_binary_payload w${LEVEL:-6}.gzdio" --define '_build_id_links none' \
     --define 'clamp_mtime_to_source_date_epoch 1' --define 'use_source_date_epoch_as_buildtime 1' \
     --define "_buildhost localhost" "$work/$name.spec" > /dev/null
 
@@ -93,7 +95,7 @@ cp "$work/postinst" "$work/postrm" "$work/$folder/"
 install -m 0755 dist/scripts/install.sh dist/scripts/uninstall.sh "$work/$folder/"
 dated "$work/$folder"
 tar --sort=name --format=gnu --owner=0 --group=0 --numeric-owner -C "$work" -cf - "$folder" \
-    | gzip -n > "$out/$folder.tar.gz"
+    | gzip -n ${LEVEL:+-"$LEVEL"} > "$out/$folder.tar.gz"
 
 rm -rf "$work"
 (cd "$out" && sha256sum -- *.tar.gz *.deb *.rpm | tee SHA256SUMS)

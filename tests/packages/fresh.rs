@@ -7,6 +7,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::OnceLock;
 
 pub const SETTINGS: &str = "usr/local/mgr5/etc/pmisplicense.toml";
 pub const STATE: &str = "usr/local/mgr5/var/pmisplicense/state.db";
@@ -53,6 +54,26 @@ pub struct Fresh {
     pub kind: Kind,
 }
 
+/// Where the tools are on this machine, and the libraries that they need. Asked once: `ldd` starts each tool several
+/// times.
+fn tools() -> &'static (Vec<PathBuf>, BTreeSet<PathBuf>) {
+    static FOUND: OnceLock<(Vec<PathBuf>, BTreeSet<PathBuf>)> = OnceLock::new();
+    FOUND.get_or_init(|| {
+        let each = "for tool; do command -v \"$tool\" || exit 1; done";
+        let paths = run(Command::new("sh").args(["-c", each, "sh"]).args(TOOLS));
+        let paths: Vec<PathBuf> = paths.lines().map(PathBuf::from).collect();
+        let libraries = libraries_of(&paths);
+        (paths, libraries)
+    })
+}
+
+fn libraries_of(programs: &[PathBuf]) -> BTreeSet<PathBuf> {
+    let said = run(Command::new("ldd").args(programs));
+    // Of several programs each is named before its libraries, with a colon behind it.
+    let paths = said.split_whitespace().filter(|word| word.starts_with('/') && !word.ends_with(':'));
+    paths.map(PathBuf::from).collect()
+}
+
 impl Fresh {
     pub fn new(kind: Kind) -> Self {
         let test = Setup::default().own_root().tcp().start();
@@ -63,10 +84,11 @@ impl Fresh {
         for empty in ["dev/null", "var/lib/dpkg/status", "var/lib/dpkg/available"] {
             fs::write(fresh.at(empty), "").unwrap();
         }
-        for tool in TOOLS {
-            let from = run(Command::new("sh").args(["-c", "command -v \"$0\"", tool]));
-            fresh.bring(Path::new(from.trim()), &fresh.at("bin").join(tool));
+        let (tools, libraries) = tools();
+        for (from, tool) in tools.iter().zip(TOOLS) {
+            fresh.copy_in(from, &fresh.at("bin").join(tool));
         }
+        fresh.bring_libraries(libraries);
         fresh.write("etc/machine-id", "0123456789abcdef0123456789abcdef\n");
         // A provider that sells nothing ended: doctor would advise.
         fresh.test.db.exec("DELETE FROM enumerationitem WHERE intname IN ('3541', '4601')", ());
@@ -80,7 +102,8 @@ impl Fresh {
         let mgrctl = self.test.root().join("sbin/mgrctl");
         let from = fs::read_link(&mgrctl).unwrap();
         fs::remove_file(&mgrctl).unwrap();
-        self.bring(&from, &mgrctl);
+        self.copy_in(&from, &mgrctl);
+        self.bring_libraries(&libraries_of(&[from]));
         let socket = self.test.db.socket.clone();
         let inside = self.at(socket.strip_prefix("/").unwrap());
         fs::create_dir_all(inside.parent().unwrap()).unwrap();
@@ -89,22 +112,17 @@ impl Fresh {
         self.write_program("usr/local/mgr5/sbin/xmlinstall", script);
     }
 
-    /// Copies a program with the libraries that it needs.
-    fn bring(&self, from: &Path, to: &Path) {
+    fn copy_in(&self, from: &Path, to: &Path) {
         fs::create_dir_all(to.parent().unwrap()).unwrap();
         fs::copy(from, to).unwrap();
-        self.bring_libraries(from);
     }
 
     /// The libraries that every system with glibc has.
-    fn bring_libraries(&self, program: &Path) {
-        let libraries = run(Command::new("ldd").arg(program));
-        let paths: BTreeSet<&str> = libraries.split_whitespace().filter(|word| word.starts_with('/')).collect();
-        for library in paths.into_iter().filter(|path| !path.ends_with(':')) {
-            let inside = self.at(library.trim_start_matches('/'));
+    fn bring_libraries(&self, libraries: &BTreeSet<PathBuf>) {
+        for library in libraries {
+            let inside = self.at(library.strip_prefix("/").unwrap());
             if !inside.exists() {
-                fs::create_dir_all(inside.parent().unwrap()).unwrap();
-                fs::copy(library, inside).unwrap();
+                self.copy_in(library, &inside);
             }
         }
     }
@@ -173,7 +191,7 @@ impl Fresh {
                 run(&mut self.inside(&["/tmp/unpacked/install.sh"]))
             }
         };
-        self.bring_libraries(&self.at(FILES[0].0));
+        self.bring_libraries(&libraries_of(&[self.at(FILES[0].0)]));
         said
     }
 

@@ -52,7 +52,8 @@ fn make() -> Option<(PathBuf, PathBuf)> {
 
 fn pack(program: &Path, version: &str, out: &Path) {
     let mut packing = Command::new(repository().join("dist/package.sh"));
-    run(packing.arg(program).arg(TARGET).arg(out).env("VERSION", version));
+    // The program of the tests is large, and nobody downloads these packages.
+    run(packing.arg(program).arg(TARGET).arg(out).env("VERSION", version).env("LEVEL", "1"));
 }
 
 /// The reasons why packages cannot be made and installed here.
