@@ -70,18 +70,17 @@ impl Tour {
     fn typed(&self, line: &str) -> String {
         let line = self.paths().into_iter().fold(line.to_owned(), |line, (ours, shown)| line.replace(shown, &ours));
         let line = self.calendar.months_of_today(&line);
-        let mut shell = if is_asked(&line) {
-            let mut script = Command::new("script");
-            let command = format!("stty cols {COLUMNS}; {line}");
-            script.args(["--quiet", "--return", "--echo", "never", "--command", &command, "/dev/null"]);
-            script
-        } else {
-            let mut shell = Command::new("sh");
-            shell.args(["-c", &format!("exec 2>&1; {line}")]);
-            shell
-        };
         let path = std::env::var("PATH").unwrap_or_default();
-        shell.env("PATH", format!("{}:{path}", self.folder.path().display())).env("COLUMNS", COLUMNS);
+        // `env` sets PATH: for a child with another PATH the standard library copies this whole process first.
+        let mut shell = Command::new("env");
+        shell.arg(format!("PATH={}:{path}", self.folder.path().display()));
+        if is_asked(&line) {
+            let command = format!("stty cols {COLUMNS}; {line}");
+            shell.args(["script", "--quiet", "--return", "--echo", "never", "--command", &command, "/dev/null"]);
+        } else {
+            shell.args(["sh", "-c", &format!("exec 2>&1; {line}")]);
+        }
+        shell.env("COLUMNS", COLUMNS);
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PMISPLICENSE_")) {
             shell.env_remove(name);
         }
