@@ -91,9 +91,12 @@ pub fn read_journal(root: &Path) -> Vec<Call> {
 }
 
 pub fn parse_journal<T: DeserializeOwned>(text: &str) -> Vec<T> {
-    // A call that is killed while it writes leaves half a line: it told nobody anything.
-    let whole = text.lines().filter(|line| line.ends_with('}'));
-    whole.map(|line| serde_json::from_str(line).expect("a line of the journal")).collect()
+    whole_lines(text).map(|line| serde_json::from_str(line).expect("a line of the journal")).collect()
+}
+
+/// A call that is killed while it writes leaves half a line: it told nobody anything.
+fn whole_lines(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter(|line| line.ends_with('}'))
 }
 
 /// Held while the journal or the faults are read and written.
@@ -213,18 +216,15 @@ fn parse(argv: &[String]) -> Result<(Call, String, String), String> {
     Ok((call, manager, output))
 }
 
-/// What of an earlier call decides the number of a new one.
-#[derive(Deserialize)]
-struct Earlier {
-    func: String,
-}
-
 /// Numbers the call, finds its fault, appends it to the journal: all before anything happens.
 fn note(root: &Path, call: &mut Call) -> Option<Fault> {
     let _lock = lock(root);
-    let before: Vec<Earlier> = parse_journal(&std::fs::read_to_string(journal_path(root)).unwrap_or_default());
-    let nth = before.iter().filter(|c| c.func == call.func).count() as u64 + 1;
-    call.number = before.len() as u64 + 1;
+    let journal = std::fs::read_to_string(journal_path(root)).unwrap_or_default();
+    // Not parsed: each call would parse all the calls before it. The function follows the number.
+    let func = format!("\"func\":{},", serde_json::to_string(&call.func).expect("a function as JSON"));
+    let is_same = |line: &&str| line.split_once(',').is_some_and(|(_, rest)| rest.starts_with(&func));
+    call.number = whole_lines(&journal).count() as u64 + 1;
+    let nth = whole_lines(&journal).filter(is_same).count() as u64 + 1;
     let fault = faults::take(root, &call.func, nth);
     call.fault = fault.as_ref().map(|f| format!("{:?}", f.kind));
     let mut file = OpenOptions::new().create(true).append(true).open(journal_path(root)).expect("the journal");
