@@ -13,7 +13,7 @@ use crate::error::{ErrorKind, Message, ModuleError, Text};
 use crate::session::open_state;
 use crate::session::state::{access, alone, is_there, no_state};
 use crate::store::membership;
-use crate::store::{Chain, ClusterError, HostReport, Lease, Position, Store, is_replica_file, read_copy};
+use crate::store::{Chain, ClusterError, HostReport, Lease, Position, Store, is_replica_file, read_copy, remove_state};
 use crate::text;
 
 /// `cluster init`: the state of this machine becomes the first entry of the log.
@@ -65,19 +65,13 @@ pub fn join(desk: &mut Desk<'_>, yes: bool) -> Result<Answer, ModuleError> {
     if has_replica && membership::rejoin(path, again, rules.clone(), now).map_err(state_error)? {
         return Ok(Answer::sentence("cluster", desk.ctx.lang, belongs()));
     }
-    let kept = set_aside(desk)?;
+    set_aside(desk)?;
     let (lang, tell, bar) = (desk.ctx.lang, &mut *desk.tell, Bar(desk.live));
     let words = text!("the state comes from the log, MiB", "состояние приходит из журнала, МиБ");
     let joined = membership::join(path, log, rules, now, &mut |done, total| {
         bar.draw(tell, words.in_lang(lang), done, Some(total));
     });
     bar.clear(tell);
-    if let (Err(_), Some(kept)) = (&joined, &kept)
-        && !path.exists()
-    {
-        // No other state took its place, so it is put back.
-        let _ = std::fs::rename(kept, path);
-    }
     joined.map_err(state_error)?;
     Ok(Answer::sentence("cluster", desk.ctx.lang, belongs()))
 }
@@ -149,10 +143,7 @@ pub fn leave(desk: &mut Desk<'_>, yes: bool) -> Result<Answer, ModuleError> {
     } else {
         let _alone = alone(desk.ctx)?;
         let kept = set_aside(desk)?.unwrap_or_default();
-        std::fs::remove_file(&desk.ctx.settings.state).map_err(|error| {
-            let path = desk.ctx.settings.state.display().to_string();
-            state_error(crate::store::StoreError::Io { path, source: error })
-        })?;
+        remove_state(&desk.ctx.settings.state).map_err(state_error)?;
         let shown = kept.display();
         text!(
             "This machine has left the cluster, and the other machines go on",

@@ -54,7 +54,7 @@ pub use old_state::RESTORED;
 pub use problems::{Figure, Order};
 pub use purchases::{Purchase, Reuse};
 pub use queries::{JournalLine, LicenseFilter};
-pub use swap::{Aside, is_replica_file, panel_id_of, read_copy};
+pub use swap::{Aside, is_replica_file, panel_id_of, read_copy, remove_state};
 pub use sync_passes::{OpenIntent, Serving, Trouble};
 pub use waiting::WaitsFor;
 

@@ -23,6 +23,27 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
+/// The state file itself, if `path` is a symbolic link to it. SQLite keeps the companion files there.
+fn real(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// Removes the files that SQLite keeps beside a state, so that it does not treat them as a part of the next one.
+pub(super) fn remove_companions(path: &Path) -> Result<(), StoreError> {
+    let path = real(path);
+    Ok(durable::remove(&COMPANIONS.map(|suffix| beside(&path, suffix)))?)
+}
+
+/// Removes a state for good. The caller has a copy of it, and holds the state's lock alone.
+///
+/// # Errors
+/// A file cannot be removed, or the folder cannot be synced.
+pub fn remove_state(path: &Path) -> Result<(), StoreError> {
+    let path = real(path);
+    remove_companions(&path)?;
+    Ok(durable::remove(&[path])?)
+}
+
 /// Reads a copy of a state into memory and brings it forward there. The file itself is not changed. Defects of the copy
 /// are found here, before it is used.
 ///
@@ -135,7 +156,7 @@ fn set_aside(path: &Path, kept: &Path, what: Aside) -> Result<(), StoreError> {
         }
         Err(error) => return Err(error),
     }
-    Ok(durable::remove(&COMPANIONS.map(|suffix| beside(&path, suffix)))?)
+    remove_companions(&path)
 }
 
 fn keep_whole(path: &Path, kept: &Path) -> Result<(), StoreError> {
@@ -200,4 +221,23 @@ pub fn panel_id_of(path: &Path) -> Option<PanelId> {
     let read = |row: &rusqlite::Row<'_>| row.get::<_, String>(0);
     let id = conn.query_row("SELECT value FROM meta WHERE name = 'panel_id'", [], read).ok()?;
     PanelId::parse(&id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The files that SQLite keeps are beside the state, not beside the link. None of them is left for the next state.
+    #[test]
+    fn a_state_is_removed_with_its_companion_files_and_a_link_to_it_stays() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (link, state) = (folder.path().join("link.db"), folder.path().join("state.db"));
+        for suffix in ["", "-wal", "-shm"] {
+            fs::write(beside(&state, suffix), "content").expect("a file");
+        }
+        std::os::unix::fs::symlink(&state, &link).expect("a link");
+        remove_state(&link).expect("removed");
+        let left: Vec<_> = fs::read_dir(folder.path()).expect("a folder").flatten().map(|file| file.path()).collect();
+        assert_eq!(left, [link]);
+    }
 }

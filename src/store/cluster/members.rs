@@ -8,13 +8,14 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection, params};
 
 use super::super::file::{MODE, check_version, connect};
+use super::super::swap::remove_companions;
 use super::super::{Store, StoreError, Tx, schema};
 use super::body::{self, Line};
 use super::mend::IDENTITY;
 use super::{
     Appended, Cluster, ClusterError, ClusterLog, ClusterRules, Entry, Position, Progress, Token, replica, snapshot,
 };
-use crate::durable::{self, FileError};
+use crate::durable;
 
 /// A machine that has joined.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -185,17 +186,7 @@ fn become_replica(
     replica::make(&made, machine, at)?;
     of_image.map_or(Ok(()), |entry| replica::keep(&made, entry))?;
     // SQLite would otherwise treat the newest writes of the old file as a part of the new one.
-    for suffix in ["-wal", "-shm"] {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        match std::fs::remove_file(&name) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(FileError::at(Path::new(&name))(error).into());
-            }
-            Ok(()) | Err(_) => {}
-        }
-    }
-    Ok(())
+    remove_companions(path)
 }
 
 /// Opens a replica. No server is asked yet.
