@@ -8,8 +8,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use crate::model::ids::ItemId;
-use crate::run::do_nothing;
-use crate::settings::{Environment, Settings};
+use crate::settings::{Environment, Settings, do_nothing};
 
 /// The name with which the handler is started. It is a link to the program.
 pub const HANDLER: &str = "pmisplicense-event";

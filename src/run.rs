@@ -26,7 +26,7 @@ use crate::model::command;
 use crate::model::ids::{ModuleId, RunningOperationId};
 use crate::pages;
 use crate::resource_use;
-use crate::settings::{ClusterPassword, Environment, Settings};
+use crate::settings::{ClusterPassword, Environment, Settings, do_nothing};
 use crate::text;
 use crate::trace::Trace;
 
@@ -45,11 +45,6 @@ impl From<Reply> for Finished {
     fn from(reply: Reply) -> Self {
         Self { stdout: reply.0, ..Self::default() }
     }
-}
-
-/// Whether the panel's switch DoNothing exists. While it does, nothing is changed.
-pub fn do_nothing(root: &std::path::Path) -> bool {
-    root.join("etc/billmgr.DoNothing").exists()
 }
 
 /// Carries out one run. `program` is the name with which the program was started; `variable` reads the environment.

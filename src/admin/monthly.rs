@@ -9,6 +9,7 @@ mod loss;
 mod output;
 mod page;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use chrono::{Datelike, NaiveDate};
@@ -18,12 +19,14 @@ use crate::durable::{self, FileError};
 use crate::error::{ErrorKind, ModuleError};
 use crate::model::license::Money;
 use crate::text;
-use figures::Sums;
 pub use figures::{Figures, ProductMonth};
 pub use output::{remarks, sums};
 
 /// Everybody may read a page, because it holds no keys.
 const PAGE_MODE: u32 = 0o644;
+
+/// Amounts in minor units by currency.
+pub type Sums = BTreeMap<String, i64>;
 
 /// The form of the report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

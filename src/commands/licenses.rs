@@ -1,53 +1,22 @@
-//! The commands that may change a license or spend money. They find the right module, and its engine does the work. No
-//! rule of licensing is here.
+//! The part of sync that handles the licenses of our modules: one pass of the engine for each module, then a report of
+//! the licenses that no pass handles. No rule of licensing is here.
 
-use crate::cli::EngineCommand;
 use crate::context::{Context, database_error};
 use crate::engine::{Allow, Former, Summary, former_accounts, other_account, run_to_end, state_error};
 use crate::error::ModuleError;
-use crate::model::command::ItemCommand;
 use crate::model::ids::{ItemId, ModuleId};
 use crate::model::item::Item;
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::plan::renew::is_paid;
 use crate::ports::Module;
 use crate::run_report::{RunReport, Scope, Why};
-use crate::session::{module, module_of_item, modules_in_use, open_state, with_engine};
+use crate::session::{module, modules_in_use, open_state, with_engine};
 use crate::store::{LicenseFilter, Store};
 
-use super::sync::{self, Part, Sync};
-use super::{Reply, watched};
+use super::watched;
 
 /// Services asked for at once.
 const BATCH: usize = 500;
-
-/// Carries out a command of the protocol.
-///
-/// # Errors
-/// The error of the command.
-pub fn run(ctx: &mut Context, command: &EngineCommand) -> Result<Reply, ModuleError> {
-    match command {
-        EngineCommand::Item { command, item } => item_command(ctx, *command, *item),
-        EngineCommand::SyncServer { module } => {
-            let report = sync(ctx, Some(*module), Allow::Guarded)?.report;
-            report.error("sync_server").map_or_else(|| Ok(Reply::nothing()), Err)
-        }
-        EngineCommand::Sync { module } => {
-            let what = Sync { module: *module, allow: Allow::Guarded, part: Part::All };
-            let report = sync::sync(ctx, what)?.report();
-            report.error("sync").map_or_else(|| Ok(Reply::nothing()), Err)
-        }
-        EngineCommand::Import { module, itemtype, search } => {
-            super::import::licenses(ctx, *module, itemtype, search.as_deref())
-        }
-    }
-}
-
-fn item_command(ctx: &mut Context, command: ItemCommand, id: ItemId) -> Result<Reply, ModuleError> {
-    let module = module_of_item(ctx, id)?;
-    with_engine(ctx, module, |engine| run_to_end(engine.item_command(command, id)))?;
-    Ok(if command == ItemCommand::GenKey { Reply::ok() } else { Reply::nothing() })
-}
 
 /// Syncs all licenses of a module, or of all modules of ours that are in use. The summary holds the failures.
 ///

@@ -5,9 +5,10 @@ mod check;
 mod connection;
 #[cfg(test)]
 mod description;
+mod engine;
 pub mod features;
 mod import;
-pub mod licenses;
+mod licenses;
 mod pricelist;
 pub mod sync;
 mod tuning;
@@ -81,7 +82,7 @@ pub fn run(ctx: &mut Context, command: &Command) -> Result<Reply, ModuleError> {
         Command::CheckParam { param, value } => check::param(ctx, param, value),
         Command::CheckAddon { addon, value } => check::addon(ctx, addon, value),
         Command::ImportPricelist { module } => pricelist::run(ctx, *module),
-        Command::Engine(command) => licenses::run(ctx, command),
+        Command::Engine(command) => engine::run(ctx, command),
         Command::Features | Command::Empty | Command::NotSupported(_) => {
             without_context(command).unwrap_or_else(|| Ok(Reply::empty()))
         }

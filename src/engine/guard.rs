@@ -14,7 +14,7 @@ use crate::plan::renew::{Renewal, due};
 use crate::run_report::{RunReport, Scope, Why, named};
 use crate::text;
 
-use super::sync::all::{Look, Work};
+use super::sync::work::{Look, Work};
 use super::{Engine, errors};
 
 /// Rows and services read at once.

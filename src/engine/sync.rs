@@ -6,6 +6,7 @@ pub(super) mod collect;
 pub(super) mod doubled;
 pub(super) mod trouble;
 pub(super) mod watched;
+pub(super) mod work;
 
 use crate::error::ModuleError;
 use crate::model::catalogue::{NOPANEL, Product};

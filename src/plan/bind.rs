@@ -2,13 +2,17 @@
 //! (docs/money-safety.md 5). `engine::bind` reads the service and the license, and asks here. An operator may agree to
 //! more than the program may decide alone.
 
+use std::net::IpAddr;
+
 use crate::error::Text;
 use crate::model::catalogue::{Catalogue, Product};
 use crate::model::ids::{ClientId, ItemId, LicenseId, Mark, PanelId, UpstreamPricelistId};
 use crate::model::item::Item;
 use crate::model::license::License;
 use crate::model::license_row::LicenseRow;
+use crate::plan::change::Difference;
 use crate::plan::identity::{Standing, is_our_mark};
+use crate::plan::outward;
 
 /// The options that an operator gave to `bind`: what may happen besides the binding itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -147,6 +151,30 @@ pub fn name_then(
     }
     let known = tariff.filter(|_| is_certain).and_then(|pricelist| catalogue.by_pricelist(pricelist));
     known.unwrap_or(asked).internal_name.clone()
+}
+
+/// The outward address of a license now, and after these changes; `None`: not known. An empty one says that there is
+/// none.
+pub fn outward_now_and_then(
+    changes: &[Difference],
+    wanted: Option<IpAddr>,
+    row: &LicenseRow,
+    seen: &License,
+) -> [Option<String>; 2] {
+    let now =
+        outward::known(row, seen).map(|known| if outward::is(known, None) { String::new() } else { known.to_owned() });
+    let sent = changes.iter().find_map(|change| match change {
+        Difference::Ip(_) => outward::beside(wanted, row, seen),
+        Difference::Outward(ip) => Some(ip.map_or_else(String::new, |ip| ip.to_string())),
+        Difference::Tariff { .. }
+        | Difference::Nodes { .. }
+        | Difference::Name(_)
+        | Difference::Autoprolong
+        | Difference::Running
+        | Difference::NotRunning => None,
+    });
+    let then = sent.or_else(|| now.clone());
+    [now, then]
 }
 
 #[cfg(test)]

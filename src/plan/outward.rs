@@ -6,7 +6,6 @@ use std::net::IpAddr;
 
 use crate::model::license::License;
 use crate::model::license_row::LicenseRow;
-use crate::plan::change::Difference;
 
 /// Whether a text is the wanted outward address. An empty text and 0.0.0.0 mean that there is none.
 pub fn is(text: &str, wanted: Option<IpAddr>) -> bool {
@@ -14,7 +13,7 @@ pub fn is(text: &str, wanted: Option<IpAddr>) -> bool {
 }
 
 /// The known outward address of a license; `None`: not known.
-fn known<'s>(row: &'s LicenseRow, seen: &'s License) -> Option<&'s str> {
+pub(super) fn known<'s>(row: &'s LicenseRow, seen: &'s License) -> Option<&'s str> {
     seen.remoteip.as_deref().or(row.remoteip.as_deref())
 }
 
@@ -34,28 +33,6 @@ pub fn differs(wanted: Option<IpAddr>, row: &LicenseRow, seen: &License) -> bool
 pub fn beside(wanted: Option<IpAddr>, row: &LicenseRow, seen: &License) -> Option<String> {
     let has_none = known(row, seen).is_some_and(|known| is(known, None));
     wanted.map(|ip| ip.to_string()).or_else(|| (!has_none).then(String::new))
-}
-
-/// The outward address now, and after these changes; `None`: not known. An empty one says that there is none.
-pub fn now_and_then(
-    changes: &[Difference],
-    wanted: Option<IpAddr>,
-    row: &LicenseRow,
-    seen: &License,
-) -> [Option<String>; 2] {
-    let now = known(row, seen).map(|known| if is(known, None) { String::new() } else { known.to_owned() });
-    let sent = changes.iter().find_map(|change| match change {
-        Difference::Ip(_) => beside(wanted, row, seen),
-        Difference::Outward(ip) => Some(ip.map_or_else(String::new, |ip| ip.to_string())),
-        Difference::Tariff { .. }
-        | Difference::Nodes { .. }
-        | Difference::Name(_)
-        | Difference::Autoprolong
-        | Difference::Running
-        | Difference::NotRunning => None,
-    });
-    let then = sent.or_else(|| now.clone());
-    [now, then]
 }
 
 #[cfg(test)]

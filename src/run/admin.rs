@@ -7,7 +7,7 @@ use std::io::{BufRead, IsTerminal, Write};
 use clap::Parser;
 
 use super::terminal::{columns, error_columns, for_stderr};
-use super::{Finished, caught, context, do_nothing, dry_run};
+use super::{Finished, caught, context, dry_run};
 use crate::admin::monthly::Form;
 use crate::admin::reconcile::{Apply, Chosen};
 use crate::admin::repair::After;
@@ -20,7 +20,7 @@ use crate::engine::{Allow, Consent, Summary, Verdict};
 use crate::error::{ErrorKind, Lang, Message, ModuleError, Text, counted};
 use crate::model::ids::IntentId;
 use crate::run_report::{RunReport, with_details};
-use crate::settings::{Environment, Settings};
+use crate::settings::{Environment, Settings, do_nothing};
 use crate::text;
 
 /// Most reports of a sweep that are shown with a failure. The log and `--json` hold all of them.

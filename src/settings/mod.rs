@@ -75,6 +75,11 @@ impl Environment {
     }
 }
 
+/// Whether the panel's switch DoNothing exists. While it does, nothing is changed.
+pub fn do_nothing(root: &Path) -> bool {
+    root.join("etc/billmgr.DoNothing").exists()
+}
+
 /// The settings of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {

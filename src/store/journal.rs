@@ -3,7 +3,6 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::queries::event_words;
 use super::{Deadline, LastLook, Store, StoreError, Tx, cell};
 use crate::error::Text;
 use crate::model::ids::{AccountId, IntentId, ItemId, LicenseId, RunningOperationId};
@@ -121,6 +120,24 @@ pub(super) fn read_intent(row: &rusqlite::Row<'_>) -> rusqlite::Result<Intent> {
 
 /// [`IntentEvent::Recorded`] as a column of the journal holds it.
 pub(super) const RECORDED: &str = "\"recorded\"";
+
+/// The word of an event, and the words that it holds.
+pub(super) fn event_words(event: &IntentEvent) -> (&'static str, String) {
+    match event {
+        IntentEvent::Recorded => ("recorded", String::new()),
+        IntentEvent::Done { .. } => ("done", String::new()),
+        IntentEvent::Refused { reason } => ("refused", reason.clone()),
+        IntentEvent::NotSent { reason } => ("not_sent", reason.clone()),
+        IntentEvent::Unknown { reason, .. } => ("unknown", reason.clone()),
+        IntentEvent::Answered { .. } => ("answered", String::new()),
+        IntentEvent::CleanLook => ("clean_look", String::new()),
+        IntentEvent::Adopted { .. } => ("adopted", String::new()),
+        IntentEvent::NotHappened { reason } => ("not_happened", reason.clone()),
+        IntentEvent::HandedOver { reason } => ("handed_over", reason.clone()),
+        IntentEvent::FreeWhenAppears => ("free_when_appears", String::new()),
+        IntentEvent::WantedAgain => ("wanted_again", String::new()),
+    }
+}
 
 impl Store {
     fn select_intent(&self) -> &'static str {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, NaiveDate, Utc};
 use rusqlite::params;
 
-use super::journal::is_open;
+use super::journal::{event_words, is_open};
 use super::{LAST_NUMBER, Order, Store, StoreError, Tx, cell, read_number};
 use crate::error::Text;
 use crate::model::ids::{AccountId, ClientId, IntentId, ItemId, LicenseId, Mark, ModuleId, PanelId};
@@ -88,24 +88,6 @@ pub struct JournalLine {
     pub detail: String,
     /// Why, in words.
     pub reason: Text,
-}
-
-/// The word of an event, and the words that it holds.
-pub(super) fn event_words(event: &IntentEvent) -> (&'static str, String) {
-    match event {
-        IntentEvent::Recorded => ("recorded", String::new()),
-        IntentEvent::Done { .. } => ("done", String::new()),
-        IntentEvent::Refused { reason } => ("refused", reason.clone()),
-        IntentEvent::NotSent { reason } => ("not_sent", reason.clone()),
-        IntentEvent::Unknown { reason, .. } => ("unknown", reason.clone()),
-        IntentEvent::Answered { .. } => ("answered", String::new()),
-        IntentEvent::CleanLook => ("clean_look", String::new()),
-        IntentEvent::Adopted { .. } => ("adopted", String::new()),
-        IntentEvent::NotHappened { reason } => ("not_happened", reason.clone()),
-        IntentEvent::HandedOver { reason } => ("handed_over", reason.clone()),
-        IntentEvent::FreeWhenAppears => ("free_when_appears", String::new()),
-        IntentEvent::WantedAgain => ("wanted_again", String::new()),
-    }
 }
 
 fn read_line(row: &rusqlite::Row<'_>) -> rusqlite::Result<JournalLine> {

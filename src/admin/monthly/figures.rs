@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Months, NaiveDate, Utc};
 
+use super::Sums;
 use super::loss::{Losses, losses};
 use crate::admin::Desk;
 use crate::admin::pool::worth;
@@ -29,9 +30,6 @@ const PROGRAMME_CURRENCY: &str = "EUR";
 
 /// The beginning of the names of the products that the programme counts.
 const PROGRAMME_PRODUCT: &str = "ISPmanager 6";
-
-/// Amounts in minor units by currency.
-pub type Sums = BTreeMap<String, i64>;
 
 /// One product's month.
 #[derive(Debug, Default, Clone)]

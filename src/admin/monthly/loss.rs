@@ -146,8 +146,8 @@ impl Losses {
     }
 
     /// The sum of the losses for a month, by currency.
-    pub fn a_month(&self) -> super::figures::Sums {
-        let mut sums = super::figures::Sums::new();
+    pub fn a_month(&self) -> super::Sums {
+        let mut sums = super::Sums::new();
         for loss in &self.list {
             *sums.entry(loss.a_month.currency.clone()).or_default() += loss.a_month.minor;
         }

@@ -231,7 +231,7 @@ pub fn sheet(figures: &Figures) -> String {
 /// Losses of licenses that were ordered as a product: how many, and the sum for a month.
 fn lost_by(figures: &Figures, product: &str) -> (usize, String) {
     let of_product: Vec<&Loss> = figures.losses.list.iter().filter(|loss| loss.product == product).collect();
-    let mut sums = super::figures::Sums::new();
+    let mut sums = super::Sums::new();
     for loss in &of_product {
         *sums.entry(loss.a_month.currency.clone()).or_default() += loss.a_month.minor;
     }

@@ -8,13 +8,12 @@ use crate::model::ids::{ClientId, ItemId, LicenseId, LicenseKey};
 use crate::model::item::{Item, ItemStatus};
 use crate::model::license::{License, Money, RemoteId};
 use crate::model::license_row::LicenseRow;
-use crate::plan::bind::{BindOptions, Consent};
+use crate::plan::bind::{BindOptions, Consent, outward_now_and_then};
 use crate::plan::change::differences;
 use crate::plan::cost::{Bill, Change};
 use crate::plan::explain::change_with_cost;
 use crate::plan::halt::is_identity_trouble;
 use crate::plan::identity::KeyFate;
-use crate::plan::outward;
 use crate::ports::Upstream as _;
 use crate::text;
 
@@ -138,7 +137,7 @@ impl Engine<'_> {
             item: Some(item),
             ..now.clone()
         };
-        let outward = outward::now_and_then(&todo, desired.remoteip, &row, &found.seen);
+        let outward = outward_now_and_then(&todo, desired.remoteip, &row, &found.seen);
         self.with_balance(Preview {
             title: title(&found.item, license),
             faces: Some(Box::new([now, then])),

@@ -14,7 +14,7 @@ use crate::plan::renew::{ends_soon, is_paid};
 use crate::ports::{LockName, Refusal, RefusalKind, Upstream as _};
 use crate::text;
 
-use crate::engine::sync::all::{Look, Work};
+use crate::engine::sync::work::{Look, Work};
 use crate::engine::{Engine, errors};
 
 /// Rows of our state read at once.

@@ -1,7 +1,7 @@
 //! sync_server and sync: one pass over the lists at the seller. Only a license or service that needs more gets calls of
 //! its own. Before anything is changed, `guard.rs` decides what is held back.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::error::ModuleError;
 use crate::model::ids::{ItemId, LicenseId};
@@ -16,6 +16,7 @@ use crate::run_report::{RunReport, Scope, Why};
 use crate::store::OpenIntent;
 use crate::text;
 
+use super::work::{Look, Work};
 use crate::engine::guard::Withheld;
 use crate::engine::order::unclaimed::Unclaimed;
 use crate::engine::pages::Pages;
@@ -41,33 +42,6 @@ impl Summary {
         self.refreshed += other.refreshed;
         self.handled += other.handled;
         self.report.add(other.report);
-    }
-}
-
-/// Why an item is looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::engine) enum Look {
-    /// Only because its license is stopped or runs out. While the service is suspended there is nothing to do.
-    UnlessSuspended,
-    /// Whatever status the service has.
-    Always,
-}
-
-/// The work that the lists show.
-#[derive(Debug, Default)]
-pub(in crate::engine) struct Work {
-    pub(in crate::engine) items: BTreeMap<ItemId, Look>,
-    pub(in crate::engine) to_free: BTreeSet<LicenseId>,
-    unclaimed: Vec<(Family, LicenseId)>,
-    in_doubt: BTreeSet<LicenseId>,
-    /// Licenses that a whole list would show, and that it does not show.
-    unlisted: BTreeSet<LicenseId>,
-}
-
-impl Work {
-    pub(in crate::engine) fn item(&mut self, item: ItemId, why: Look) {
-        let known = self.items.entry(item).or_insert(why);
-        *known = (*known).max(why);
     }
 }
 

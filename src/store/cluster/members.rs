@@ -7,7 +7,7 @@ use std::rc::Rc;
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, params};
 
-use super::super::file::{MODE, check_version, connect};
+use super::super::file::{self, MODE, check_version, connect, vacuum_into};
 use super::super::swap::remove_companions;
 use super::super::{Store, StoreError, Tx, schema};
 use super::body::{self, Line};
@@ -82,7 +82,7 @@ pub fn begin(
         // replaced.
         conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
         durable::replace(path, MODE, |image| {
-            snapshot::write_first(&conn, image, &rules.machine, &identity, (rules.clocks.now)())?;
+            write_first(&conn, image, &rules.machine, &identity, (rules.clocks.now)())?;
             snapshot::put(&mut *log, position, image, tell)?;
             // Exactly the bytes that other machines begin with. Nothing can have been written here in between, because
             // the lock is held alone.
@@ -196,7 +196,7 @@ fn become_replica(
 fn open(path: &Path, log: Box<dyn ClusterLog>, rules: ClusterRules) -> Result<Store, StoreError> {
     let conn = connect(path)?;
     check_version(&conn)?;
-    super::super::file::settle(&conn)?;
+    file::settle(&conn)?;
     Store::from_connection(Rc::new(conn)).in_cluster(log, rules)
 }
 
@@ -248,13 +248,24 @@ pub fn leave(store: &Store, now: DateTime<Utc>) -> Result<bool, StoreError> {
     Ok(is_last)
 }
 
-/// The first image of a cluster, from an ordinary state.
-pub(super) fn first_members(
+/// Writes the image that a cluster begins with into an empty file: an ordinary state, with its first machine.
+fn write_first(
     conn: &Connection,
+    image: &Path,
     machine: &str,
     identity: &str,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
+    vacuum_into(conn, image)?;
+    let copy = snapshot::opened(image)?;
+    file::bring_forward(&copy)?;
+    replica::make(&copy, machine, Position::BEGINNING)?;
+    first_members(&copy, machine, identity, now)?;
+    replica::strip(&copy)
+}
+
+/// Notes the first machine of a cluster, and the identity of its log.
+fn first_members(conn: &Connection, machine: &str, identity: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
     let sql = "INSERT INTO cluster_machine (name, joined_at) VALUES (?1, ?2)";
     conn.execute(sql, params![machine, now.timestamp()])?;
     let sql = "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = ?2";

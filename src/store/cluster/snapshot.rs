@@ -6,13 +6,12 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::Path;
 
-use chrono::{DateTime, Utc};
 use rusqlite::Connection;
 use sha2::{Digest, Sha256};
 
-use super::super::file::{self, MODE, check_version, connect, vacuum_into};
+use super::super::file::{MODE, check_version, connect, vacuum_into};
 use super::super::{Store, StoreError};
-use super::{ClusterError, ClusterLog, Position, Progress, members, replica};
+use super::{ClusterError, ClusterLog, Position, Progress, replica};
 use crate::durable::{self, FileError};
 
 /// A snapshot is made after this many entries, or this many bytes of them.
@@ -28,7 +27,7 @@ fn label(parts: u32, digest: Sha256) -> String {
 }
 
 /// Opens a file that nobody uses yet, to change it. The file is not needed after an error, so SQLite keeps no journal.
-fn opened(new: &Path) -> Result<Connection, StoreError> {
+pub(super) fn opened(new: &Path) -> Result<Connection, StoreError> {
     let conn = connect(new)?;
     conn.query_row("PRAGMA journal_mode = OFF", [], |_| Ok(()))?;
     conn.pragma_update(None, "synchronous", "OFF")?;
@@ -41,22 +40,6 @@ pub(super) fn checked(image: &Path) -> Result<Connection, StoreError> {
     check_version(&conn)?;
     let wrong: String = conn.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
     if wrong == "ok" { Ok(conn) } else { Err(StoreError::Unusable(wrong)) }
-}
-
-/// Writes the image that a cluster begins with into an empty file: an ordinary state, with its first machine.
-pub(super) fn write_first(
-    conn: &Connection,
-    image: &Path,
-    machine: &str,
-    identity: &str,
-    now: DateTime<Utc>,
-) -> Result<(), StoreError> {
-    vacuum_into(conn, image)?;
-    let copy = opened(image)?;
-    file::bring_forward(&copy)?;
-    replica::make(&copy, machine, Position::BEGINNING)?;
-    members::first_members(&copy, machine, identity, now)?;
-    replica::strip(&copy)
 }
 
 /// Puts an image into the log, and removes older ones.

@@ -16,8 +16,6 @@ use crate::model::license::{Expiry, LicenseStatus, RemoteId};
 use crate::model::period::Period;
 use crate::xml::Element;
 
-use super::decode::{date, expiry};
-
 /// The kind of document that holds a license.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
@@ -178,6 +176,38 @@ fn number_of_license(text: &str) -> Option<LicenseId> {
     text.parse::<LicenseId>().ok().filter(|id| id.0 > 0)
 }
 
+/// When a license runs out. An empty field, or BILLmanager's 0000-00-00, means that there is no end. A text that is not
+/// a day means nothing.
+fn expiry(text: &str) -> Option<Expiry> {
+    if text.is_empty() || text.starts_with("0000-00-00") || text.starts_with("00.00.0000") {
+        return Some(Expiry::Never);
+    }
+    date(text).map(Expiry::On)
+}
+
+/// The day of `YYYY-MM-DD` or `DD.MM.YYYY`, with or without a time; these forms have only one meaning. `None` for
+/// anything else, also for 0000-00-00.
+pub(super) fn date(text: &str) -> Option<NaiveDate> {
+    let text = text.trim();
+    let (day, rest) = (text.get(..DAY_CHARS)?, text.get(DAY_CHARS..)?);
+    let has_shape = |shape: &str| {
+        shape.bytes().zip(day.bytes()).all(|(wanted, found)| match wanted {
+            b'9' => found.is_ascii_digit(),
+            sign => found == sign,
+        })
+    };
+    if !(rest.is_empty() || rest.starts_with([' ', 'T'])) {
+        return None;
+    }
+    if has_shape("9999-99-99") {
+        return NaiveDate::parse_from_str(day, "%Y-%m-%d").ok();
+    }
+    has_shape("99.99.9999").then(|| NaiveDate::parse_from_str(day, "%d.%m.%Y").ok()).flatten()
+}
+
+/// Characters of a day without its time.
+const DAY_CHARS: usize = 10;
+
 impl<T> Field<T> {
     /// Its row in the document of the protocol.
     fn row(&self, what: &'static str) -> [String; 4] {
@@ -330,4 +360,47 @@ fn values_at<'e>(level: &'e Element, place: &'static str) -> Vec<&'e str> {
         return level.children_named(outer).filter_map(|child| child.attribute(attribute)).map(str::trim).collect();
     }
     level.children_named(place).map(Element::value).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::license::ends;
+
+    /// Days in the spellings that can mean one day only; "no end" is said in so many words; anything else is not
+    /// known.
+    #[test]
+    fn days_are_read_where_they_can_mean_one_day_only() {
+        for (text, want) in [
+            ("2026-12-26", "2026-12-26"),
+            ("2026-12-26 23:59:59", "2026-12-26"),
+            ("2026-12-26T00:00:00+03:00", "2026-12-26"),
+            ("26.12.2026", "2026-12-26"),
+            (" 26.12.2026 10:00 ", "2026-12-26"),
+        ] {
+            assert_eq!((date(text), expiry(text)), (want.parse().ok(), Some(ends(want))), "{text}");
+        }
+        for text in [
+            "26/12/2026",
+            "12/26/2026",
+            "2026/12/26",
+            "26.12.26",
+            "6.12.2026",
+            "2026-13-01",
+            "31.02.2027",
+            "2026-12-261",
+            "20261226",
+            "Dec 26, 2026",
+            "soon, perhaps",
+            "null",
+            "1798243200",
+            "+026-12-26",
+            "２０２６-12-26",
+        ] {
+            assert_eq!((date(text), expiry(text)), (None, None), "{text}");
+        }
+        for text in ["", "0000-00-00", "0000-00-00 00:00:00", "00.00.0000"] {
+            assert_eq!((date(text), expiry(text)), (None, Some(Expiry::Never)), "{text}");
+        }
+    }
 }

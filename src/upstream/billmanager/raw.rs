@@ -2,8 +2,8 @@
 //! not. Secrets are masked here, where the login is known, so that no code above this module can print a secret.
 
 use super::client::{HttpUpstream, Repeat};
-use super::decode::{self, date};
-use super::fields::{self, Shape};
+use super::decode;
+use super::fields::{self, Shape, date};
 use super::wire;
 use crate::model::ids::LicenseId;
 use crate::model::license::Family;
