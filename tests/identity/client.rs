@@ -27,7 +27,8 @@ fn a_changed_client_is_refused_shown_and_accepted_by_bind() {
     forget(&test);
     operator(&test, &format!("bind 42 {id} --yes")).ok();
     assert_eq!((face(&test, id), changes(&test)), (before, Vec::new()), "{}", test.story());
-    assert!(operator(&test, "history 42").stdout.contains("5"), "the decision is in the journal");
+    let history = operator(&test, "history 42").stdout;
+    assert!(history.contains("its client 501 -> 77 is accepted"), "the decision is in the journal: {history}");
     for command in ["suspend", "resume", "sync_item", "setparam", "close"] {
         test.cmd(command, 42).ok();
     }
