@@ -89,7 +89,7 @@ fn months_between(from: Option<&str>, to: Option<&str>) -> i32 {
 #[test]
 fn a_tool_that_never_answers_is_stopped_after_a_minute() {
     if super::setting("HURT_ALL").is_none() {
-        return;
+        return crate::support::skipped("it takes two minutes: HURT_ALL=1 plays it");
     }
     let mut office = Office::new();
     let item = office.item("55227");

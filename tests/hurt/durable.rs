@@ -15,12 +15,11 @@ const CALLS: &str = "fsync,fdatasync,rename,renameat,renameat2,link,linkat,unlin
 /// No run here makes more of them.
 const MOST_CALLS: usize = 100;
 
-#[allow(clippy::print_stdout)]
 fn has_strace() -> bool {
     let there = Command::new("strace").args(["-qq", "-e", "trace=fsync", "true"]).output();
     let works = there.is_ok_and(|output| output.status.success());
     if !works {
-        println!("SKIPPED: strace is not installed, or may not trace; the order of system calls was not tested");
+        crate::support::skipped("strace is not installed, or may not trace: the order of system calls was not tested");
     }
     works
 }

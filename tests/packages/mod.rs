@@ -6,6 +6,7 @@
 mod fresh;
 mod packing;
 
+use crate::support::skipped;
 use fresh::{CRON, Fresh, Kind, LOG, MGRCTL, SETTINGS, STATE};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -33,7 +34,7 @@ fn make() -> Option<(PathBuf, PathBuf)> {
     let dist = std::env::var_os("DIST").map(PathBuf::from);
     if let Some(why) = missing() {
         assert!(dist.is_none(), "{why}");
-        say(&format!("packages are not installed here: {why}"));
+        skipped(&format!("packages are not installed here: {why}"));
         return None;
     }
     let work = Path::new(env!("CARGO_TARGET_TMPDIR")).join("packages");
@@ -68,11 +69,6 @@ fn missing() -> Option<&'static str> {
     }
     let root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n");
     (!root).then_some("only root may change the root folder")
-}
-
-#[allow(clippy::print_stderr)]
-fn say(text: &str) {
-    eprintln!("{text}");
 }
 
 /// Runs a tool that must succeed; what it printed, both streams.

@@ -33,6 +33,7 @@ pub use run::{Output, Program, Running};
 pub use setup::Setup;
 pub use upstream::{Fault, License, Options, Tls, Upstream};
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -97,4 +98,11 @@ pub fn program_exe() -> PathBuf {
     }
     let beside = || sandbox_exe().parent().and_then(Path::parent).expect("target/PROFILE").join("pmisplicense");
     option_env!("CARGO_BIN_EXE_pmisplicense").map_or_else(beside, PathBuf::from)
+}
+
+/// Says on the terminal that the test under way is left out, and why. It is written past the capture of the tests'
+/// output, which keeps the words of a test that passes to itself.
+pub fn skipped(why: &str) {
+    let thread = std::thread::current();
+    let _ = writeln!(std::io::stderr(), "SKIPPED {}: {why}", thread.name().unwrap_or_default());
 }
