@@ -18,13 +18,14 @@ fn shown(document: &str) -> Vec<String> {
 }
 
 /// Names of values as the Russian documents and the Russian help have them, and the English ones.
-const VALUES: [(&str, &str); 6] = [
+const VALUES: [(&str, &str); 7] = [
     ("УСЛУГА", "ITEM"),
     ("ЛИЦЕНЗИЯ", "LICENSE"),
     ("ФАЙЛ", "FILE"),
     ("МОДУЛЬ", "MODULE"),
     ("КОПИЯ", "NEW"),
     ("ПРЕЖНЯЯ", "FORMER"),
+    ("ЗАКАЗ", "ORDER"),
 ];
 
 /// The texts between backticks in running text, with each line break as a space, and names of values in English.
@@ -261,9 +262,49 @@ fn commands_of(cell: &str) -> Vec<Vec<String>> {
 /// The guides show what `pmisplicense help doctor` ends with, and each row names commands that the program has.
 #[test]
 fn what_changed_outside_leads_to_commands_that_exist() {
-    let subjects = ["another client", "another number", "createdate", "renamed its host", "another account", "machine"];
+    let subjects = [
+        "another client",
+        "another number",
+        "createdate",
+        "renamed its host",
+        "another account",
+        "machine",
+        "stores the name",
+        "days in another form",
+        "a column is missing",
+        "switched off",
+        "password",
+        "certificate",
+        "wants TLS",
+        "login plugin",
+        "clock",
+        "issued anew",
+        "removed from its order",
+        "another customer",
+        "was suspended",
+    ];
     check_changes(Lang::En, GUIDES[0], "What changed outside", &subjects);
-    let subjects = ["другой клиент", "другой номер", "createdate", "переименовал", "другой учётной записи", "машину"];
+    let subjects = [
+        "другой клиент",
+        "другой номер",
+        "createdate",
+        "переименовал",
+        "другой учётной записи",
+        "машину",
+        "хранит имя",
+        "дни в другом виде",
+        "нет столбца",
+        "выключен",
+        "пароль",
+        "сертификат",
+        "требует TLS",
+        "плагин входа",
+        "часы",
+        "выпущен заново",
+        "сняли с заказа",
+        "другого покупателя",
+        "остановлен",
+    ];
     check_changes(Lang::Ru, GUIDES[1], "Что изменилось снаружи", &subjects);
 }
 

@@ -26,15 +26,16 @@ const fn change(what: &'static str, seen: &'static str, run: &'static str) -> Ch
     Change { what, seen, run }
 }
 
-/// The changes, the likeliest first.
-pub fn changes(lang: Lang) -> &'static [Change; 18] {
+/// The changes: of services, at the seller, of the account, of the machine and the state, of the panel's database, at
+/// OrderBox.
+pub fn changes(lang: Lang) -> &'static [Change; 32] {
     match lang {
         Lang::En => &ENGLISH,
         Lang::Ru => &russian::CHANGES,
     }
 }
 
-const ENGLISH: [Change; 18] = [
+const ENGLISH: [Change; 32] = [
     change(
         "the panel copied a service under another number (its tool *Service import*, to hand it to another client); the old one is closed",
         "type `state` from every command of the copy; `sync` ends with 1; finding `shown`",
@@ -96,6 +97,26 @@ const ENGLISH: [Change; 18] = [
         "`state leave LICENSE`; if a service of ours uses it: `bind ITEM LICENSE`",
     ),
     change(
+        "the seller stores the name of a license in another form (with `&amp;`, cut, in lower case)",
+        "nothing; `history ITEM` has a line about it, once for each license",
+        "nothing: names decide nothing. The license is used as it is, and this name is not asked for again",
+    ),
+    change(
+        "the seller shows days in another form: 26.12.2026, or with a time",
+        "nothing",
+        "nothing: a day is read where it can mean one day only",
+    ),
+    change(
+        "the seller shows the end of a license in a form that cannot be read (26/12/2026), or not at all",
+        "type `bad_answer`, object `expiredate`; `sync` ends with 1. Nothing that costs money is sent for it",
+        "`show LICENSE --raw` shows what the seller sends; ask the seller",
+    ),
+    change(
+        "a column is missing from the seller's list of licenses",
+        "nothing; the last known value stays",
+        "nothing: a missing field is not known, and the form of the license is read where it is needed",
+    ),
+    change(
         "the seller renamed its host or the account's user",
         "type `config` from every command of the module, \"name another account\"; `sync` ends with 1; `doctor`",
         "`doctor --accept-account MODULE --same`: licenses, pool, open orders and costs go along",
@@ -106,9 +127,29 @@ const ENGLISH: [Change; 18] = [
         "`doctor --accept-account MODULE --other`, then for each service `move ITEM`; the services: `list --module MODULE`",
     ),
     change(
+        "the password of the account changed, or the seller's login wants more (a captcha, two-factor login, a list of allowed addresses)",
+        "type `auth` from every command of the module; `sync` ends with 1; `doctor`",
+        "correct the login in the module's settings in the panel, then `doctor`. Nothing is lost: the next `sync` goes on",
+    ),
+    change(
+        "the seller has a new certificate",
+        "nothing if a public authority signed it; else type `client` from every command of the module; `doctor`",
+        "put the new certificate into the file that ca_file of [upstream] names, then `doctor`",
+    ),
+    change(
+        "a module was switched off in the panel",
+        "`doctor`, \"is switched off\"",
+        "nothing: its services and licenses are looked after as before",
+    ),
+    change(
         "the panel moved to another machine",
         "type `state`, \"made on another machine\"; `doctor`",
         "on the machine that is to go on, once the former one is switched off: `state claim`",
+    ),
+    change(
+        "the clock of this machine is wrong by more than a day",
+        "type `config`, object `clock_check`; `sync` ends with 1; `doctor`. Nothing is bought, freed or deleted",
+        "set the clock (timedatectl set-ntp true), then `doctor`",
     ),
     change(
         "a copy of the state was put back, or the state is older than the marks at the seller",
@@ -124,6 +165,36 @@ const ENGLISH: [Change; 18] = [
         "the panel's database was put back from a backup, or another panel has its place",
         "type `state` from the services that differ; findings `no_item`, `other_life`, `other_client`, `shown`",
         "`reconcile`: it names the command for each service; nothing is freed because a row is missing",
+    ),
+    change(
+        "the panel's database wants TLS",
+        "nothing on the same machine; else type `database`, \"ca_file of [panel_db]\", from every command; `doctor`",
+        "set ca_file under [panel_db], then `doctor`",
+    ),
+    change(
+        "the panel's database user has a login plugin that this program does not have",
+        "type `database`, \"the plugin …\", from every command; `doctor`",
+        "carry out the ALTER USER that the message names, then `doctor`",
+    ),
+    change(
+        "OrderBox: the key of a license was issued anew",
+        "finding `key` until `sync` saves the new key. After a close: type `order_unknown` from `sync`; finding `handed_over`; `list --problems`",
+        "while the service is open: nothing. After a close: `resolve ITEM --not-bought` if it is the same license, `resolve ITEM --bought ORDER` if somebody bought another one",
+    ),
+    change(
+        "OrderBox: the license was removed from its order by hand",
+        "type `license_gone`; `sync` ends with 1; finding `gone`. Nothing is bought again",
+        "nothing until you know who removed it. For a new license close the service and open it again",
+    ),
+    change(
+        "OrderBox: a service names an order of another customer",
+        "type `bad_value`, object `orderid`, from `open`. Nothing is sent, and no key is shown",
+        "nothing: the number is corrected in the service, or client and customer get the same e-mail address",
+    ),
+    change(
+        "OrderBox: the hosting of an order was suspended",
+        "a problem in the panel names the order; finding `status`",
+        "nothing: the license is kept. Look at the order in the seller's panel",
     ),
 ];
 
