@@ -283,9 +283,9 @@ fn a_license_taken_while_it_was_to_be_freed_stays_with_its_new_service() {
         test.soft_item(43, "55227", 1).ip("192.0.2.99").add();
         let opening = test.spawn(["--command", "open", "--item", "43"]);
         starting.reached();
-        // From here on the first run waits for the lock of the second license, which service 43 does not show yet.
         freeing.release();
-        std::thread::sleep(std::time::Duration::from_secs(1));
+        // Service 43 does not show the second license yet.
+        test.until_logged(&format!("another run holds the lock of licid {second}; waiting for it"));
         starting.release();
         opening.wait().ok();
         ending.wait().ok();
@@ -312,7 +312,7 @@ fn a_license_freed_and_taken_while_reconcile_waited_stays_with_its_new_service()
     let repair = test.spawn(["reconcile", "--apply", "--yes"]);
     looked.reached();
     looked.release();
-    std::thread::sleep(std::time::Duration::from_secs(2));
+    test.until_logged("another run holds the lock of item 42; waiting for it");
     // What the run that holds the service has done.
     test.upstream.edit_license(id, |l| {
         (l.status, l.licname, l.ip) = (3, "free.lic".into(), "0.0.0.0".into());
@@ -327,7 +327,7 @@ fn a_license_freed_and_taken_while_reconcile_waited_stays_with_its_new_service()
     let opening = test.spawn(["--command", "open", "--item", "43"]);
     starting.reached();
     drop(held);
-    std::thread::sleep(std::time::Duration::from_secs(1));
+    test.until_logged(&format!("another run holds the lock of licid {id}; waiting for it"));
     starting.release();
     opening.wait().ok();
     repair.wait();

@@ -284,7 +284,13 @@ fn a_dump_that_was_put_back_is_written_again_from_the_machines() {
     copy(&dump, name);
     cluster.root(&format!("DROP DATABASE {dump}"));
     // A table that has just been made is no witness for what is written in its first second.
-    std::thread::sleep(std::time::Duration::from_secs(2));
+    let is_older = format!(
+        "SELECT NOW(6) > MAX(create_time) + INTERVAL 1 SECOND FROM information_schema.tables \
+         WHERE table_schema = '{name}' AND table_name = 'entry'"
+    );
+    while cluster.root(&is_older) != ["1"] {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
     cluster.test.soft_item(45, "55227", 1).ip("192.0.2.45").add();
     let held = cluster.cmd(A, "open", 45);
     assert!(held.fails("state").message().contains("had lost entries"), "{}", held.message());

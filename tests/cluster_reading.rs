@@ -30,7 +30,6 @@ fn a_look_says_how_old_the_state_is_when_no_server_of_the_log_answers() {
     assert!(list["replica"].is_null(), "the log answers: {list:#}");
     let after = Utc::now();
     server.stop();
-    std::thread::sleep(std::time::Duration::from_secs(1));
     let entry = newest_entry(&cluster, A);
     let is_when_it_last_read = |at: &Value| (before..=after).contains(&moment(at));
     for args in [&["list", "--json"][..], &["show", "41", "--json"], &["pool", "--json"], &["history", "41", "--json"]]

@@ -158,9 +158,9 @@ fn a_command_waits_for_another_one_of_its_service() {
     let held = test.upstream.hold_before("soft.suspend");
     let first = test.spawn(["--command", "suspend", "--item", "42"]);
     held.reached();
-    let mut second = test.spawn(["--command", "resume", "--item", "42"]);
-    std::thread::sleep(std::time::Duration::from_millis(500));
-    assert!(!second.ended(), "it waits");
+    let second = test.spawn(["--command", "resume", "--item", "42"]);
+    test.until_logged("another run holds the lock of item 42; waiting for it");
+    assert_eq!(test.upstream.count_of("soft.resume"), 0, "it waits");
     held.release();
     first.wait().ok();
     second.wait().ok();

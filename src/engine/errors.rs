@@ -108,6 +108,15 @@ fn locked(name: LockName) -> (&'static str, String) {
     }
 }
 
+/// A run waits for a lock that another run holds. For the log.
+pub fn waits_for(name: LockName) -> Text {
+    let (object, value) = locked(name);
+    text!(
+        "another run holds the lock of {object} {value}; waiting for it",
+        "блокировку {object} {value} держит другой запуск; ожидание"
+    )
+}
+
 /// A pass leaves an item or license to the other run that works on it.
 pub fn left_to_other_run(name: LockName) -> ModuleError {
     let (object, value) = locked(name);

@@ -34,11 +34,20 @@ pub fn lease_name(name: LockName) -> String {
     }
 }
 
-/// Whether a run has waited long enough for a lock. `since`: the beginning of the wait. A clock that is set back begins
-/// it again; otherwise the run would wait for as long as the clock was set back.
-fn has_waited(since: &mut DateTime<Utc>, now: DateTime<Utc>) -> bool {
-    *since = now.min(*since);
-    (now - *since).to_std().unwrap_or_default() >= LOCK_WAIT
+/// A run waits for a lock.
+struct Wait {
+    since: DateTime<Utc>,
+    /// The log says so.
+    is_noted: bool,
+}
+
+impl Wait {
+    /// Whether the run has waited long enough. A clock that is set back begins the wait again; otherwise the run would
+    /// wait for as long as the clock was set back.
+    fn is_over(&mut self, now: DateTime<Utc>) -> bool {
+        self.since = now.min(self.since);
+        (now - self.since).to_std().unwrap_or_default() >= LOCK_WAIT
+    }
 }
 
 impl Engine<'_> {
@@ -80,7 +89,7 @@ impl Engine<'_> {
         if self.held.iter().any(|(held, _)| *held == name) {
             return Ok(true);
         }
-        let mut since = self.now();
+        let mut wait = Wait { since: self.now(), is_noted: false };
         loop {
             self.step("lock").await?;
             match self.ports.locks.try_lock(name) {
@@ -90,12 +99,12 @@ impl Engine<'_> {
                         return Ok(true);
                     }
                     drop(guard);
-                    if let Some(held) = self.not_now(name, &mut since, &is_worth_it)? {
+                    if let Some(held) = self.not_now(name, &mut wait, &is_worth_it)? {
                         return Ok(held);
                     }
                 }
                 Ok(None) => {
-                    if let Some(held) = self.not_now(name, &mut since, &is_worth_it)? {
+                    if let Some(held) = self.not_now(name, &mut wait, &is_worth_it)? {
                         return Ok(held);
                     }
                 }
@@ -109,14 +118,17 @@ impl Engine<'_> {
     fn not_now(
         &self,
         name: LockName,
-        since: &mut DateTime<Utc>,
+        wait: &mut Wait,
         is_worth_it: &impl Fn(&Self) -> Result<bool, ModuleError>,
     ) -> Result<Option<bool>, ModuleError> {
         if !is_worth_it(self)? {
             return Ok(Some(false));
         }
-        if has_waited(since, self.now()) {
+        if wait.is_over(self.now()) {
             return Err(errors::busy(name));
+        }
+        if !std::mem::replace(&mut wait.is_noted, true) {
+            self.note(&errors::waits_for(name));
         }
         self.ports.clock.sleep(LOCK_RETRY);
         Ok(None)
@@ -178,9 +190,9 @@ mod tests {
     #[test]
     fn a_clock_that_is_set_back_begins_the_wait_again() {
         let at = |seconds: i64| DateTime::from_timestamp(1_800_000_000 + seconds, 0).unwrap_or_default();
-        let mut since = at(0);
+        let mut wait = Wait { since: at(0), is_noted: false };
         for (now, want) in [(0, false), (29, false), (30, true), (-3600, false), (-3571, false), (-3570, true)] {
-            assert_eq!(has_waited(&mut since, at(now)), want, "{now}");
+            assert_eq!(wait.is_over(at(now)), want, "{now}");
         }
     }
 }

@@ -48,15 +48,6 @@ fn state_lock(t: &Test) -> File {
     File::options().create(true).append(true).open(folder.join("state.lock")).unwrap()
 }
 
-/// Until a run says in the log that it waits for the state.
-fn waiting(t: &Test) {
-    let since = std::time::Instant::now();
-    while !t.log().contains("waiting for it") {
-        assert!(since.elapsed().as_secs() < 20, "no run waits for the state: {}", t.log());
-        std::thread::yield_now();
-    }
-}
-
 #[test]
 fn restore_and_verify_check_the_file_first_and_name_it() {
     let t = opened();
@@ -226,7 +217,7 @@ fn restore_waits_for_a_run_that_has_the_state_open_and_keeps_what_it_wrote() {
     let run = t.spawn(["--command", "open", "--item", "43"]);
     gate.reached();
     let mut restore = t.spawn(["restore", &copy.display().to_string(), "--yes"]);
-    waiting(&t);
+    t.until_logged("another run uses the state file; waiting for it");
     assert!(!restore.ended(), "the order is on its way");
     gate.release();
     run.wait().ok();
@@ -247,7 +238,7 @@ fn a_run_that_waits_opens_the_file_that_was_put_in_place() {
     let lock = state_lock(&t);
     lock.lock().unwrap();
     let list = t.spawn(["list", "--json"]);
-    waiting(&t);
+    t.until_logged("another run uses the state file; waiting for it");
     fs::rename(&copy, t.state_path()).unwrap();
     for suffix in ["-wal", "-shm"] {
         let _ = fs::remove_file(beside(&t.state_path(), suffix));

@@ -187,7 +187,7 @@ fn a_module_is_not_ended_under_a_run_of_its_service() {
     let run = test.spawn(["--command", "close", "--item", "42"]);
     looked.reached();
     looked.release();
-    std::thread::sleep(std::time::Duration::from_secs(1));
+    test.until_logged("another run holds the lock of item 43; waiting for it");
     assert_eq!(test.upstream.license(module).status, 2, "{}", test.story());
     drop(held);
     run.wait().ok();

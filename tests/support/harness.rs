@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// Id of our processing module in every test; SERVERS is one of another kind.
 pub const MODULE: u32 = 7;
@@ -122,6 +123,15 @@ impl Test {
     /// The program's log so far.
     pub fn log(&self) -> String {
         fs::read_to_string(self.root().join("var/pmisplicense.log")).unwrap_or_default()
+    }
+
+    /// Waits until a run has written these words into the log.
+    pub fn until_logged(&self, words: &str) {
+        let since = Instant::now();
+        while !self.log().contains(words) {
+            assert!(since.elapsed() < Duration::from_secs(20), "no run says {words:?}: {}", self.log());
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
 
     /// A run to be described further: stdin, environment, time limit.
