@@ -55,11 +55,16 @@ fn sync_item_with_nothing_new_sends_one_request_and_writes_nothing() {
 fn a_command_with_nothing_to_do_sends_one_request() {
     let test = Test::new();
     opened(&test, 42, "55227", 1);
-    for command in ["open", "resume", "setparam", "sync_item"] {
+    for (command, calls) in [
+        ("open", ["paramlist", "processing.edit", "soft.open"].as_slice()),
+        ("resume", &["paramlist", "processing.edit", "service.postresume"]),
+        ("setparam", &["paramlist", "processing.edit", "service.postsetparam"]),
+        ("sync_item", &["paramlist", "processing.edit"]),
+    ] {
         forget(&test);
         test.cmd(command, 42).ok();
         assert_eq!(test.upstream.funcs(), ["soft.edit?read"], "{command}");
-        assert!(called(&test).len() <= 3, "{command}: {:?}", called(&test));
+        assert_eq!(called(&test), calls, "{command}");
     }
 }
 

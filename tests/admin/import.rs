@@ -1,7 +1,7 @@
 //! `import` lists the licenses that no service has. Chosen licenses become services. Foreign licenses are imported only
 //! when they are chosen.
 use super::fleet::measured;
-use super::takeover::{changes, killed_at, one};
+use super::takeover::{changes, one};
 use super::{day_in, fine, json, operator, refused, troubled};
 use crate::support::Test;
 use crate::support::upstream::Crowd;
@@ -176,7 +176,7 @@ fn an_import_killed_at_any_request_makes_one_service() {
         t.tariff("55227", SOFT);
         let id = t.upstream.add_foreign(55227, 1, "192.0.2.12", "shop");
         let number = id.to_string();
-        let ended = killed_at(&t, &["import", &number, "--yes"], skip).code.is_some();
+        let ended = t.program(["import", &number, "--yes"]).killed_at_request(skip, false).code.is_some();
         if services(&t, id).is_empty() {
             fine(&t, &format!("import {id} --yes"));
         }

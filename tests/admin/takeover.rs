@@ -1,9 +1,8 @@
 //! take-over panel: licenses that the vendor's own module ordered become ours when an operator says so. Nothing is
 //! bought, nothing unclear is touched, and a run that died can be repeated.
 use super::{day_in, fine, json, operator, refused};
-use crate::support::{MgrctlFault, MgrctlFaultKind, Output, Test};
+use crate::support::{MgrctlFault, MgrctlFaultKind, Test};
 use serde_json::Value;
-use std::time::{Duration, Instant};
 
 /// Service 42 with the license that the vendor's module ordered for it: its number.
 fn vendor(t: &Test, item: u32, ip: &str) -> u64 {
@@ -193,7 +192,7 @@ fn a_take_over_killed_at_any_request_binds_and_marks_once() {
         let t = Test::new();
         let ids = [vendor(&t, 42, "192.0.2.10"), vendor(&t, 43, "192.0.2.11")];
         ids.iter().for_each(|id| t.upstream.edit_license(*id, |l| l.autoprolong = "1".into()));
-        let ended = killed_at(&t, &LINE, skip).code.is_some();
+        let ended = t.program(LINE).killed_at_request(skip, false).code.is_some();
         fine(&t, &LINE.join(" "));
         for (item, id) in [42, 43].into_iter().zip(ids) {
             let license = t.upstream.license(id);
@@ -227,30 +226,6 @@ fn a_take_over_killed_while_the_panel_saves_can_be_repeated() {
     assert_eq!(what(&json(&t, "take-over panel"), id), "bind");
     fine(&t, "take-over panel --apply --yes");
     assert_eq!((t.item(42).param("licid"), t.upstream.license(id).remoteid.as_str()), (&*id.to_string(), "42"));
-}
-
-/// A run that is killed while its request number `skip + 1` waits; it ends by itself when it has fewer.
-pub fn killed_at(t: &Test, line: &[&str], skip: usize) -> Output {
-    let mut held = t.upstream.hold_before("*");
-    let mut running = t.spawn(line);
-    let (start, mut passed) = (Instant::now(), 0);
-    let output = loop {
-        if running.ended() {
-            break running.wait();
-        }
-        if held.is_reached() {
-            if passed == skip {
-                break running.kill();
-            }
-            passed += 1;
-            held = t.upstream.hold_before("*");
-        }
-        assert!(start.elapsed() < Duration::from_secs(60), "it hangs\n{}", t.story());
-        std::thread::sleep(Duration::from_micros(300));
-    };
-    t.upstream.clear_gates();
-    drop(held);
-    output
 }
 
 /// Four runs at once: one binding, whoever was first.

@@ -1,6 +1,6 @@
 //! `take-over whmcs` reads the table of WHMCS's module billmanager_noc from a file or from a database. Its licenses go
 //! to services of this panel only where the evidence is clear. WHMCS itself is only read.
-use super::takeover::{changes, killed_at, on_terminal, one, what};
+use super::takeover::{changes, on_terminal, one, what};
 use super::{day_in, fine, json, operator, refused};
 use crate::support::{Output, Test};
 
@@ -243,7 +243,7 @@ fn a_take_over_killed_at_any_request_binds_the_license_once() {
         let file = csv(&t, "noc.csv", &[row(id, 0, "5")]);
         let line = format!("take-over whmcs {file} --apply --whmcs-stopped --by-address --mark --yes");
         let words: Vec<&str> = line.split_whitespace().collect();
-        let ended = killed_at(&t, &words, skip).code.is_some();
+        let ended = t.program(words).killed_at_request(skip, false).code.is_some();
         fine(&t, &line);
         assert_eq!(t.item(42).param("licid"), id.to_string(), "killed at {skip}\n{}", t.story());
         assert!(t.upstream.license(id).remoteid.starts_with("pml-"), "killed at {skip}\n{}", t.story());

@@ -60,34 +60,10 @@ fn killed_once(test: &Test, intent: &Intent, dice: &mut Dice, tally: &Tally) -> 
     output
 }
 
-/// Killed while its request number `skip + 1` stands before its effect, or after it and before the answer. The effect
-/// takes place: the seller does not know that the client died.
+/// Killed while its request number `skip` (from 0) waits for its effect, or for its answer.
 fn at_request(test: &Test, intent: &Intent, skip: usize, after: bool) -> Output {
     test.upstream.clear_requests();
-    let hold = || if after { test.upstream.hold_after("*") } else { test.upstream.hold_before("*") };
-    let mut held = Some(hold());
-    let mut running = test.spawn(&intent.args);
-    let start = Instant::now();
-    let mut passed = 0;
-    let output = loop {
-        if running.ended() {
-            break running.wait();
-        }
-        if held.as_ref().is_some_and(|gate| gate.is_reached()) {
-            if passed == skip {
-                break running.kill();
-            }
-            passed += 1;
-            let next = hold();
-            // The next gate stands before this one opens: no request slips through.
-            held = Some(next);
-        }
-        assert!(start.elapsed() < Duration::from_secs(60), "{:?} hangs\n{}", intent.args, test.story());
-        std::thread::sleep(Duration::from_micros(300));
-    };
-    test.upstream.clear_gates();
-    drop(held);
-    output
+    test.program(&intent.args).killed_at_request(skip, after)
 }
 
 /// Killed while a call of mgrctl is under way; mgrctl itself lives on and does its work, as in the panel.

@@ -8,7 +8,7 @@ use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub struct Program<'t> {
     test: &'t Test,
@@ -84,6 +84,34 @@ impl<'t> Program<'t> {
         thread::spawn(move || input.write_all(&text));
         let (stdout, stderr) = (child.stdout.take().expect("a pipe"), child.stderr.take().expect("a pipe"));
         Running { child, stdout: Some(collect(stdout)), stderr: Some(collect(stderr)), limit: self.limit }
+    }
+
+    /// SIGKILL while request number `skip` (from 0) waits for its effect, or for its answer (`after`). The effect takes
+    /// place anyway: the seller does not know that its client died. A run with fewer requests ends by itself.
+    pub fn killed_at_request(self, skip: usize, after: bool) -> Output {
+        let test = self.test;
+        let hold = || if after { test.upstream.hold_after("*") } else { test.upstream.hold_before("*") };
+        let mut held = hold();
+        let mut running = self.spawn();
+        let (start, mut passed) = (Instant::now(), 0);
+        let output = loop {
+            if running.ended() {
+                break running.wait();
+            }
+            if held.is_reached() {
+                if passed == skip {
+                    break running.kill();
+                }
+                passed += 1;
+                // The next gate is there before this one opens: no request slips through.
+                held = hold();
+            }
+            assert!(start.elapsed() < Duration::from_secs(60), "it hangs\n{}", test.story());
+            thread::sleep(Duration::from_micros(300));
+        };
+        test.upstream.clear_gates();
+        drop(held);
+        output
     }
 
     pub fn run(self) -> Output {
