@@ -127,6 +127,40 @@ const ALLOWED: [(&str, &str); 26] = [
     ),
 ];
 
+/// The places that may ask for the time, for random bytes or for a variable. `run` builds the adapters. The cluster's
+/// log has clocks of its own, which `run` passes in. `Instant` only measures how long a call takes.
+const OUTSIDE: [(&str, &str); 6] = [
+    ("Utc::now", "src/run.rs src/run/ src/clock.rs src/store/cluster/"),
+    ("Local::now", "src/run.rs src/run/"),
+    ("SystemTime::now", "src/run.rs src/run/"),
+    ("env::var", "src/main.rs src/run.rs src/run/"),
+    ("getrandom::", "src/run.rs src/run/ src/store/cluster/"),
+    ("Instant::now", "src/upstream/ src/mgrctl.rs src/mgrctl/ src/billdb/ src/store/file.rs"),
+];
+
+/// The simulator depends on this (CONTRIBUTING.md, the ninth habit).
+#[test]
+fn only_run_and_the_adapters_ask_for_the_time_for_random_bytes_or_for_a_variable() {
+    let mut found = Vec::new();
+    let mut used = BTreeSet::new();
+    for (name, text) in texts(&[".rs"]) {
+        if !name.starts_with("src/") || name.ends_with("tests.rs") {
+            continue;
+        }
+        let is_code = |line: &&str| !line.trim_start().starts_with("//");
+        let code: Vec<&str> = code(&text).lines().filter(is_code).collect();
+        for (call, places) in OUTSIDE.iter().filter(|(call, _)| code.iter().any(|line| line.contains(call))) {
+            if places.split(' ').any(|place| name.starts_with(place)) {
+                used.insert(call);
+            } else {
+                found.push(format!("{name}: {call}"));
+            }
+        }
+    }
+    assert_eq!(found, Vec::<String>::new());
+    assert_eq!(used.len(), 5, "the calls are found; nobody asks for SystemTime: {used:?}");
+}
+
 /// The type of an error is for people and scripts. What happens next depends on its `Halt`, or on the type of a result.
 #[test]
 fn no_decision_of_engine_or_plan_reads_the_type_of_an_error() {
