@@ -28,7 +28,7 @@ fn says(test: &Test, command: &str, item: u32, kind: &str, object: &str, value: 
 
 /// Faults of the service itself.
 #[test]
-fn what_is_wrong_with_a_service_is_told_in_exact_words() {
+fn errors_about_a_service_have_exact_words() {
     let test = Test::new();
     test.soft_item(1, "55227", 1).add();
     test.soft_item(2, "55227", 1).ip("192.0.2.1 192.0.2.2").add();
@@ -114,7 +114,7 @@ fn what_is_wrong_with_a_service_is_told_in_exact_words() {
 
 /// Refusals of the seller, in its own words with ours around them.
 #[test]
-fn a_refusal_is_told_in_the_sellers_words_and_ours() {
+fn a_refusal_is_reported_in_the_sellers_words_and_ours() {
     let test = Test::new();
     test.soft_item(1, "55227", 1).ip("192.0.2.1").add();
     test.upstream.fault(Fault::on("soft.order.param").refused("odd").always());
@@ -148,7 +148,7 @@ fn a_refusal_is_told_in_the_sellers_words_and_ours() {
 
 /// The fate of the license: gone, not paid, unreachable.
 #[test]
-fn what_became_of_a_license_is_told_in_exact_words() {
+fn errors_about_a_license_have_exact_words() {
     let test = Test::new();
     let id = opened(&test, 42, "55227", 1);
     let shown = id.to_string();
@@ -242,7 +242,7 @@ fn the_words_of_a_request_in_doubt_name_the_moment_or_the_command() {
 
 /// A module without an address, an HTML answer, a state that is not ours.
 #[test]
-fn what_is_wrong_around_a_service_is_told_in_exact_words() {
+fn errors_around_a_service_have_exact_words() {
     let test = Test::new();
     test.soft_item(42, "55227", 1).ip("192.0.2.10").add();
     test.upstream.fault(Fault::on("soft").html().always());

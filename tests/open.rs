@@ -180,7 +180,7 @@ fn a_license_stopped_while_open_waits_is_started_again() {
 
 /// A run that bought the license died before it said so: the next command says it, whichever that is.
 #[test]
-fn a_purchase_that_was_never_told_is_told_by_the_next_command() {
+fn a_purchase_that_the_panel_never_learned_of_is_reported_by_the_next_command() {
     for command in ["prolong", "resume"] {
         let test = Test::new();
         test.soft_item(42, "55227", 1).ip("192.0.2.42").add();

@@ -41,7 +41,7 @@ fn a_command_that_means_nothing_here_has_a_valid_answer() {
     assert_eq!(funcs(&test), Vec::<String>::new());
 }
 
-/// The login is tried with what stands on stdin, and with nothing else.
+/// The login is tried with the values on stdin, and with no others.
 #[test]
 fn check_connection_tries_the_login_from_stdin_only() {
     let test = Test::new();

@@ -140,7 +140,7 @@ fn bad_values_of_the_client_change_nothing() {
 
 /// The seller refuses an address that is in use, and no post-call is made.
 #[test]
-fn a_busy_address_is_refused_and_nothing_is_told() {
+fn a_busy_address_is_refused_and_the_panel_learns_nothing() {
     let test = Test::new();
     opened(&test, 42, "55227", 1);
     test.upstream.add_foreign(55227, 1, "192.0.2.77", "somebody's");
@@ -311,7 +311,7 @@ fn nothing_else_is_changed_while_a_tariff_is_in_doubt() {
 /// Somebody else changes the license at the same time: no post-call is made before the license is what the client
 /// wants. setparam does not decide whether it runs.
 #[test]
-fn nothing_is_told_before_the_license_is_as_the_client_wants() {
+fn the_panel_learns_nothing_before_the_license_is_as_the_client_wants() {
     let test = Test::new();
     let id = opened(&test, 42, "55227", 1);
     test.set_param(42, "ip", "192.0.2.77");
@@ -395,7 +395,7 @@ fn a_change_away_from_an_ended_product_is_not_refused() {
 
 /// The seller away: `client`, nothing told.
 #[test]
-fn nothing_is_told_while_the_seller_is_away() {
+fn the_panel_learns_nothing_while_the_seller_is_away() {
     let test = Test::new();
     opened(&test, 42, "55227", 1);
     test.set_param(42, "licname", "x");

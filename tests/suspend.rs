@@ -4,7 +4,7 @@ use crate::support::{Fault, MgrctlFault, MgrctlFaultKind, Test};
 
 /// The license is stopped, looked at, and the panel told; a second run reads only.
 #[test]
-fn a_suspended_license_is_stopped_once_and_the_panel_told() {
+fn a_suspended_license_is_stopped_once_and_reported_to_the_panel() {
     let test = Test::new();
     let id = opened(&test, 42, "55227", 1);
     test.cmd("suspend", 42).ok().stdout("");
@@ -59,7 +59,7 @@ fn a_lost_answer_is_seen_by_the_look_and_a_refusal_fails() {
 
 /// The seller away: `client`, a registered problem, nothing told; the repeated run succeeds.
 #[test]
-fn a_seller_that_is_away_is_a_problem_and_nothing_is_told() {
+fn a_seller_that_is_away_is_a_problem_and_the_panel_learns_nothing() {
     let test = Test::new();
     opened(&test, 42, "55227", 1);
     test.upstream.stop_listening();
@@ -130,7 +130,7 @@ fn do_nothing_leaves_an_open_service_untouched() {
 /// The seller says "done": a license that still runs is not reported as gone, and one that is gone is not reported as
 /// running.
 #[test]
-fn what_the_seller_calls_done_is_told_only_when_it_is_seen() {
+fn a_stop_that_the_seller_calls_done_is_reported_only_when_it_is_seen() {
     for (status, kind) in [(2, "upstream"), (4, "license_gone")] {
         let test = Test::new();
         let id = opened(&test, 42, "55227", 1);

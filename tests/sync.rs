@@ -138,7 +138,7 @@ fn a_late_key_is_a_problem_though_the_clock_was_ahead_when_its_license_was_bound
 
 /// A license that is deleted under an active service: told, never ordered by sync.
 #[test]
-fn a_deleted_license_is_told_and_never_ordered_by_sync() {
+fn a_deleted_license_is_reported_and_never_ordered_by_sync() {
     let test = Test::new();
     let id = opened(&test, 42, "55227", 1);
     test.upstream.edit_license(id, |l| l.status = 4);
@@ -256,7 +256,7 @@ fn a_look_at_a_service_frees_what_waits_in_its_time() {
 /// The panel is told once that a service is open: not for a service that is in processing later, nor for one without an
 /// end, whose end is never settled.
 #[test]
-fn open_is_told_once() {
+fn open_is_reported_to_the_panel_once() {
     let test = Test::new();
     opened(&test, 42, "55227", 1);
     opened(&test, 43, "55227", 0);

@@ -280,7 +280,7 @@ fn every_test_file_is_part_of_the_test_binary() {
 }
 
 /// A debug form is for developers, and an error of ours has a text in each language: neither a debug form nor an
-/// English error stands in what people read.
+/// English error is in a message.
 #[test]
 fn no_message_shows_a_debug_form_or_an_english_error_in_a_russian_sentence() {
     let names = ["error", "answer", "failure", "refusal", "result", "silence", "event", "cause"];

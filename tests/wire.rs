@@ -44,7 +44,7 @@ fn an_order_answered_with_two_numbers_is_found_by_its_mark() {
 /// A field that is there twice with different values is not known: nothing that depends on it costs money. It is
 /// reported once, not at every look.
 #[test]
-fn a_field_that_says_two_things_is_not_known_and_told_once() {
+fn a_field_that_says_two_things_is_not_known_and_reported_once() {
     let test = Test::new();
     let id = opened(&test, 42, "55227", 1);
     ends_in(&test, id, 1);
@@ -101,7 +101,7 @@ fn of_two_days_of_a_change_the_later_one_counts() {
 /// Two names of a day are no reason to pass a license over for ever: the later day counts, and the journal says once
 /// that they contradict each other.
 #[test]
-fn days_of_a_change_that_contradict_each_other_make_a_license_wait_and_are_told_once() {
+fn days_of_a_change_that_contradict_each_other_make_a_license_wait_and_are_reported_once() {
     let test = Test::new();
     let id = opened(&test, 42, "55227", 12);
     test.cmd("close", 42).ok();

@@ -107,7 +107,7 @@ fn history_and_dry_run_use_the_width_of_the_terminal() {
     assert!(shown.contains(name) && !shown.contains("shop that…"), "{shown}");
 }
 
-/// An error is wrapped for the person in front of a terminal, and is one line for a file.
+/// On a terminal the lines of an error are folded. In a file it is one line.
 #[test]
 fn errors_are_wrapped_on_a_terminal_and_never_for_a_file() {
     let t = opened();
@@ -169,7 +169,7 @@ fn doctor_without_a_database_names_a_next_step() {
     assert!(!what.contains("Next:") && !what.contains("not in the journal") && !what.contains(" { "), "{what}");
 }
 
-/// What the seller or the network said stands in a Russian sentence as a quotation, and the sentence is Russian.
+/// The words of the seller or the network are a quotation in a Russian sentence.
 #[test]
 fn russian_sentences_hold_no_english_ones() {
     let t = opened();

@@ -359,7 +359,7 @@ fn prune_removes_only_old_lines_about_closed_services() {
     assert_eq!(operator(&t, "prune --older-than 3").code, Some(2), "too young");
 }
 
-/// The one remedy that spends money says how much, and the sum and the balance stand below.
+/// The one remedy that spends money says how much, and the sum and the balance are below.
 #[test]
 fn reconcile_says_what_missing_licenses_cost_before_it_buys() {
     let t = opened();

@@ -5,7 +5,7 @@ use crate::support::{MgrctlFault, MgrctlFaultKind, Test, modes, replay};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-/// Things that are somebody's. Each would stand out in the file.
+/// Private data. Each value would be noticed in the file.
 const NAMES: [&str; 5] = ["Quuxcorp", "quuxlogin", "Ёлкин", "O'Quux-Brandt", "Jürgen Quux"];
 const HOSTS: [&str; 3] = ["quux-host.example.net", "billing.quux.example", "quux@mail.example"];
 const ADDRESSES: [&str; 4] = ["198.18.77.201", "198.18.78.0/24", "2001:db8:77:88::99", "[2001:db8:77::5]:1500"];
@@ -17,7 +17,7 @@ fn planted() -> Vec<&'static str> {
     [&NAMES[..], &HOSTS, &ADDRESSES, &KEYS, &NUMBERS, &SECRETS].concat()
 }
 
-/// A document in which each of them stands wherever a seller or a panel could put one.
+/// A document that has each of them wherever a seller or a panel could put one.
 fn poisoned() -> String {
     let mut fields = String::new();
     for (number, text) in planted().into_iter().enumerate() {

@@ -262,7 +262,7 @@ fn a_refusal_of_a_module_is_believed_and_leaves_nothing_in_doubt() {
     assert_eq!(test.upstream.billed("addition.order.param"), 1);
 }
 
-/// A refusal that was none, and an answer that was lost: the module stands at one of the next numbers, and its mark
+/// A refusal that was none, and an answer that was lost: the module has one of the next numbers, and its mark
 /// says whose it is.
 #[test]
 fn a_module_is_found_by_its_mark_at_the_next_numbers() {

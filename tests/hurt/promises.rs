@@ -113,7 +113,7 @@ fn nothing_lost(
 }
 
 /// 3 and 8: what an item shows is its own bound license, under its mark, with the key that is valid at the seller; no
-/// license stands on two items.
+/// license is on two items.
 fn keys_agree(test: &Test, licenses: &[License], state_rows: &[Row], found: &mut Vec<String>) {
     let sql = "SELECT i.id, i.status, p.intname, p.value FROM item i JOIN itemparam p ON p.item = i.id \
                WHERE p.intname IN ('licid', 'lickey') AND i.status <> 4";
@@ -175,7 +175,7 @@ pub fn covered(test: &Test, item: u32) -> Result<(), String> {
 
 /// The checks work: each promise, broken by hand, is reported.
 #[test]
-fn each_broken_promise_is_told_by_the_checks() {
+fn each_broken_promise_is_reported_by_the_checks() {
     let mut office = Office::new();
     let items = [office.item("55227"), office.item("55227")];
     for item in items {

@@ -21,7 +21,7 @@ fn is_killed_at(test: &Test, command: &str, skip: usize, is_after: bool) -> bool
         if passed == skip {
             break;
         }
-        // The next gate stands before this one opens: no request slips through.
+        // The next gate is there before this one opens: no request slips through.
         held = hold();
     }
     running.kill();

@@ -49,7 +49,7 @@ fn a_repeated_open_and_two_at_once_buy_once() {
     served(&test);
 }
 
-/// However answers are shaped, wherever the key stands: the same result.
+/// However answers are shaped, wherever the key is: the same result.
 #[test]
 fn answers_in_every_shape_give_the_same_license() {
     let places = [KeyPlace::Order, KeyPlace::OrderIfAny, KeyPlace::Addons, KeyPlace::AddonsCamel];

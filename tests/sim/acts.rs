@@ -52,7 +52,7 @@ pub struct Begun {
     pub faults: Vec<Wrong>,
 }
 
-/// A fault in a recorded run: at the `nth` time that it stands at `step`.
+/// A fault in a recorded run: at the `nth` time that it is at `step`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wrong {
     pub step: Cow<'static, str>,

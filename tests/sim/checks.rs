@@ -85,7 +85,7 @@ fn tells_its_payment(world: &World, tag: Tag) -> bool {
     };
     // What a payment paid for before is in the state alone; the license's expiry is the witness.
     let lost = world.state_lost_ms.is_some_and(|lost| tag.sent_ms <= lost);
-    // An operation stands for its payment for 20 days.
+    // An operation is known as that of its payment for 20 days.
     let made = world.panel.ops.iter().find(|op| Some(op.payment) == tag.payment).map_or(0, |op| op.made_ms);
     let stands = tag.sent_ms - made < 19 * 86_400_000 && !world.clock_moved;
     // A run that was shown the past saw the payment before.
@@ -299,9 +299,10 @@ fn ends(world: &mut World) {
         match &op.last_error {
             // A clock that was set back leaves waits that end in what was the future.
             Some((kind, _)) if world.clock_moved && *kind == pmisplicense::error::ErrorKind::Client => {}
-            // A number that another panel's service used meanwhile is an operator's to sort out.
+            // A number that another panel's service used since then must be sorted out by an operator.
             Some((pmisplicense::error::ErrorKind::State, _)) if world.database_was_swapped => {}
-            // Where no mark is returned, and for modules, which no list shows, an operator binds what a service names.
+            // Where no mark is returned, and for modules, which no list shows, an operator binds what the service
+            // names.
             Some((pmisplicense::error::ErrorKind::State, _))
                 if world.state_lost_ms.is_some() && !(says_reconcile(op) && is_findable(world, op.item)) => {}
             // A license that does not run refuses a new key for as long as it does not run.
@@ -381,7 +382,7 @@ pub fn repeatable(world: &World) -> Vec<usize> {
             }
             ItemCommand::Suspend => status == Some(ItemStatus::Suspended),
             ItemCommand::Close => status == Some(ItemStatus::Deleted),
-            // A running operation stands for its payment for 20 days.
+            // A running operation is known as that of its payment for 20 days.
             ItemCommand::Prolong => {
                 status == Some(ItemStatus::Active) && world.now_ms - op.made_ms < 19 * 86_400_000 && !world.clock_moved
             }

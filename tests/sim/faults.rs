@@ -38,7 +38,7 @@ pub enum Class {
 pub enum Fault {
     /// The process dies here.
     Death,
-    /// sync begins while the run stands here, and runs to its end.
+    /// sync begins while the run is here, and runs to its end.
     SyncMeanwhile,
     /// The same run begins a second time.
     TwinMeanwhile,
@@ -267,7 +267,7 @@ impl Class {
     }
 }
 
-/// A fault and its place in a run: the how-many-eth time that the run stands at a step of that name. Steps that the
+/// A fault and its place in a run: the how-many-eth time that the run is at a step of that name. Steps that the
 /// engine gains or loses elsewhere do not move it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Planned {
@@ -397,7 +397,7 @@ impl Faults {
 
 /// A world whose runs write into the program's state.
 pub trait Commits {
-    /// What goes wrong with the COMMIT at which a run stands.
+    /// What goes wrong with the COMMIT that a run is at.
     fn ask_of_commit(&mut self, run: usize) -> Option<Fault>;
 
     /// Whether the disk of a run is full. If so, it stays full.

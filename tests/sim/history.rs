@@ -191,7 +191,7 @@ pub fn begin_operation(world: &mut World, item: u32, command: ItemCommand, payme
     let old = payment.and_then(|payment| world.panel.ops.iter().find(|op| op.payment == payment).cloned());
     let op = world.panel.begin(item, command, payment);
     match old {
-        // What a payment stands for is told by its first operation.
+        // The first operation of a payment says what it is for.
         Some(old) => {
             world.panel.ops[op].expires_before = old.expires_before;
             world.panel.ops[op].license_before = old.license_before;

@@ -1,5 +1,5 @@
-//! The operator: does what the program's messages ask, as somebody does who knows the truth. He reads the reconcile
-//! plan, and gives the command that stands there, where it is the right one.
+//! The operator: does what the program's messages ask for, as somebody does who knows the truth. He reads the
+//! reconcile plan, and gives the command that is written there, where it is the right one.
 
 use pmisplicense::engine::{Consent, Engine, Verdict};
 use pmisplicense::error::{ErrorKind, ModuleError, Text};
@@ -175,13 +175,13 @@ async fn bind(
         };
         let words = &error.message.en;
         if error.kind == ErrorKind::OrderUnknown {
-            // An order in doubt stands in the way: the seller's accounts say what became of it.
+            // An order in doubt is in the way: the seller's accounts say what became of it.
             let known = in_doubt(&world.borrow(), &error).filter(|(_, intent, _)| !ended.contains(intent));
             let Some((of, intent, verdict)) = known else { return Err(error) };
             ended.push(intent);
             engine.resolve(of, Some(intent), verdict, &Consent::default()).await?;
         } else if words.contains("--other-product") && !consent.other_product {
-            // He knows that the client chose another product meanwhile.
+            // He knows that the client has chosen another product since then.
             consent.other_product = true;
         } else if words.contains("--replace") && !consent.replace {
             // He knows that the service works with this one.
@@ -202,7 +202,7 @@ fn in_doubt(world: &World, error: &ModuleError) -> Option<(ItemId, IntentId, Ver
     Some((item, intent, verdict(world, intent)?))
 }
 
-/// Reads the reconcile plan and decides what stands there, one after the other.
+/// Reads the reconcile plan and decides what is written there, one after the other.
 ///
 /// # Errors
 /// The plan cannot be made; the first decision that was not carried out.

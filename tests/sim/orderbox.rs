@@ -136,8 +136,8 @@ fn played(stage: &Stage<'_>, stats: &mut Stats) -> Played {
     }
 }
 
-/// Everything on its way arrives, causes go away, what is unfinished is repeated, an operator decides what is left;
-/// then sync, the checks, and everything finished once more (S7).
+/// Everything on its way arrives, causes go away, what is unfinished is repeated, an operator decides what is left to
+/// him; then sync, the checks, and everything finished once more (S7).
 fn quiet(stage: &mut Stage<'_>) {
     {
         let mut world = stage.world.borrow_mut();

@@ -170,7 +170,7 @@ impl Panel {
 }
 
 impl Panel {
-    /// A number of another service's operation that is over, and stands for nothing else now.
+    /// A number of another service's operation that is over, and belongs to nothing else now.
     fn spare_number(&self, item: u32) -> Option<u32> {
         let used = |number: u32| self.ops.iter().any(|op| op.number == number && (op.item == item || !op.done));
         let over = self.ops.iter().filter(|op| op.item != item && op.done && !used(op.number));
@@ -223,7 +223,7 @@ impl World {
         }
     }
 
-    /// No post-call while the outcome of what it stands for is unknown.
+    /// No post-call while the outcome of what it reports is unknown.
     fn check_post(&mut self, run: usize, func: &str, item: ItemId) {
         let matters = func.ends_with(".open")
             || func.ends_with("postopen")
@@ -369,7 +369,7 @@ impl World {
         }
     }
 
-    /// An operation stands for its payment for 20 days; and who reads the past cannot know that the end moved.
+    /// An operation is known as that of its payment for 20 days; and who reads the past cannot know that the end moved.
     fn stands_no_more(&self, run: usize) -> bool {
         let old = match self.runs[run].job {
             Job::Item { op: Some(op), .. } => self.now_ms - self.panel.ops[op].made_ms > 19 * 86_400_000,

@@ -384,7 +384,7 @@ impl<'a> Stage<'a> {
         self.world.borrow_mut().faults.mode = mode;
     }
 
-    /// A second process begins while a run stands at this step, and runs to its end.
+    /// A second process begins while a run is at this step, and runs to its end.
     fn meanwhile(&self, run: usize) -> Option<(Fault, Job)> {
         let mut world = self.world.borrow_mut();
         let world = &mut *world;

@@ -59,7 +59,7 @@ impl Record {
         self
     }
 
-    /// As it stands in the file: an act a line.
+    /// As it is in the file: an act a line.
     pub fn text(&self) -> String {
         let json = |value: &dyn erased::Json| value.json();
         let mut text = format!("{{\n\"broke\": {},\n\"found\": {},\n", json(&self.broke), json(&self.found));

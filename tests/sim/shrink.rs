@@ -1,5 +1,5 @@
 //! Makes a failing history small: first acts are taken out one by one, then single runs, then faults, as long as the
-//! same rule of the same check still breaks. What is left is what a person reads, and what is kept.
+//! same rule of the same check still breaks. What is left is short enough to be read, and is kept.
 
 use pmisplicense::model::rules::Rules;
 

@@ -15,11 +15,11 @@ pub fn told(world: &mut World, run: usize) {
     let info = &world.runs[run];
     let Job::Item { item, command, .. } = info.job else { return };
     if command == ItemCommand::Suspend && waits_for_operator(world, item) {
-        // Stopping is not held up by what an operator was asked about: whether there is a license at all is his to say.
+        // A question to an operator, whether there is a license at all, does not hold up the stopping.
         return;
     }
     if info.lagged {
-        // The database answered with what was before: the run cannot know what was asked of it meanwhile.
+        // The database answered with what was before: the run cannot know what was asked of it since then.
         return;
     }
     let Some(service) = world.panel.service(item) else { return };
@@ -69,7 +69,7 @@ pub fn told(world: &mut World, run: usize) {
             let own = world.store.licenses_of_item(ItemId(item)).unwrap_or_default();
             let waits = row.as_ref().is_none_or(|row| row.state == LicenseState::ToFree)
                 || (saved != Some(LicenseId(id)) && own.iter().any(|row| row.state == LicenseState::ToFree));
-            // What another installation took meanwhile runs for its client.
+            // A license that another installation took in that time runs for its client.
             let taken = world.seller.get(id).is_some_and(|lic| lic.foreign);
             // A run that the restored state knows nothing of started it in the pool, where it serves nobody.
             let is_pooled = row.as_ref().is_some_and(|row| row.state == LicenseState::Pool) && seen.looks_free();

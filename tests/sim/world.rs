@@ -60,7 +60,7 @@ pub enum Job {
     Survey,
     /// The same, carried out.
     Reconcile,
-    /// What the plan leaves to an operator, decided.
+    /// An operator decides what the plan leaves to him.
     Decide,
 }
 
@@ -153,7 +153,7 @@ pub struct World {
     pub username: &'static str,
     /// That other account is the same one under another name, as an operator will say.
     pub is_renamed: bool,
-    /// Something happened that leaves an operator something to decide: a change outside, an old state.
+    /// Something happened that an operator must decide about: a change outside, an old state.
     pub asks_an_operator: bool,
     /// Services that were copied, and the numbers of their copies.
     pub copies: BTreeMap<u32, u32>,
@@ -311,7 +311,7 @@ impl World {
         Arrival { tag, now_ms: self.now_ms, in_time, doubled, unpaid }
     }
 
-    /// The name of the step that a run stands at.
+    /// The name of the step that a run is at.
     pub fn step_of(&self, run: usize) -> &'static str {
         self.runs[run].at.get()
     }

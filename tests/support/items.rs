@@ -16,7 +16,7 @@ pub struct NewItem<'t> {
     itemtype: u32,
     module: u32,
     choice: String,
-    /// The internal name stands on the tariff itself; there is no enumeration.
+    /// The tariff itself has the internal name; there is no enumeration.
     on_tariff: bool,
     period: i32,
     status: i32,
@@ -139,7 +139,7 @@ impl<'t> NewItem<'t> {
         self
     }
 
-    /// The internal name stands on the tariff itself, without an enumeration.
+    /// The tariff itself has the internal name, without an enumeration.
     pub fn on_tariff(mut self) -> Self {
         self.on_tariff = true;
         self

@@ -135,7 +135,7 @@ fn installed(t: &Test) {
     t.db.exec("DELETE FROM enumerationitem WHERE id IN (7, 8)", ());
 }
 
-/// A line as a terminal shows it in the end: what follows a carriage return stands above what was there, and progress
+/// A line as a terminal shows it in the end: what follows a carriage return replaces what was there, and progress
 /// leaves blanks behind.
 fn on_screen(line: &str) -> String {
     let mut shown: Vec<char> = Vec::new();

@@ -34,7 +34,7 @@ pub fn read(root: &Path) -> Result<Known, Failure> {
     Ok(known)
 }
 
-/// Prints numbers by file, survivors that the table does not have, and rows that nothing stands behind any more.
+/// Prints numbers by file, survivors that the table does not have, and rows that name no mutant any more.
 pub fn compare(known: &Known, mutants: &[Mutant], outcomes: &Outcomes) -> bool {
     let mut counts: BTreeMap<&str, BTreeMap<&str, usize>> = BTreeMap::new();
     let (mut unknown, mut gone) = (Vec::new(), Vec::new());

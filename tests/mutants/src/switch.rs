@@ -26,7 +26,7 @@ struct Insert {
 /// A file as it is compiled.
 pub struct Switched {
     pub text: String,
-    /// For messages of the compiler: which mutants stand at which bytes of `text`.
+    /// For messages of the compiler: which mutants are at which bytes of `text`.
     ranges: Vec<(Range<usize>, Vec<usize>)>,
     /// Mutants for which a place was found.
     pub placed: BTreeSet<usize>,
@@ -135,7 +135,7 @@ impl<'a> Switcher<'a> {
         self.insert(range.start + 1, false, text, parts);
     }
 
-    /// Puts it all together, and finds where each part came to stand.
+    /// Puts it all together, and finds where each part is then.
     fn finish(mut self) -> Switched {
         self.inserts.sort_by_key(|insert| (insert.at, insert.order));
         let (mut text, mut ranges, mut from) = (String::new(), Vec::new(), 0);

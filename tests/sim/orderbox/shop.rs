@@ -330,7 +330,7 @@ impl Shop {
         }
     }
 
-    /// A person in the seller's panel takes the license away; what somebody else then buys is his own.
+    /// Somebody takes the license away in the seller's panel; what somebody else then buys is his own.
     pub fn remove_by_hand(&mut self, id: u32, buys_his_own: bool) {
         let own = buys_his_own.then(|| self.fresh_license(None));
         let now_ms = self.now_ms;

@@ -368,7 +368,7 @@ impl<'a> Stage<'a> {
         self.world.borrow_mut().faults.mode = mode;
     }
 
-    /// A second process begins while a run stands at this step: sync, what waits for another service, or the same.
+    /// A second process begins while a run is at this step: sync, what waits for another service, or the same.
     fn meanwhile(&self, run: usize) -> Option<Job> {
         let mut world = self.world.borrow_mut();
         let world = &mut *world;

@@ -15,7 +15,7 @@ struct Desk<'a> {
     conn: Conn,
 }
 
-/// One call on the panel's tables; what stands inside `<doc>`.
+/// One call on the panel's tables; what is inside `<doc>`.
 pub fn perform(panel: &Panel, call: &Call) -> Done {
     // paramlist comes from the panel's own settings: it answers even when the database is down.
     if call.func == "paramlist" {

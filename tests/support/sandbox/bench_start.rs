@@ -18,7 +18,7 @@ struct Other {
     /// The program that starts it, and the packages that have to be installed.
     tool: &'static str,
     needs: &'static str,
-    /// Makes it print the interpreter itself, which may stand behind a wrapper; fails when something is missing.
+    /// Makes it print the interpreter itself, which may be behind a wrapper; fails when something is missing.
     itself: [&'static str; 2],
     file: &'static str,
     text: &'static str,

@@ -8,7 +8,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 #[derive(Default)]
 struct Gate {
-    /// Somebody stands before it; it is open.
+    /// Somebody waits before it; it is open.
     state: Mutex<(bool, bool)>,
     changed: Condvar,
 }
