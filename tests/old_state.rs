@@ -187,7 +187,7 @@ fn a_duplicate_is_known_by_its_mark_whatever_was_changed_since() {
     test.upstream.edit_license(late, |l| l.ip = "192.0.2.99".into());
     test.cmd("setparam", 42).ok();
     assert_eq!((licid(&test, 42), state_of(&test, late)), (id, "to_free".into()), "{}", test.story());
-    assert_eq!(state(&test, "SELECT status FROM wish WHERE id = 1"), "done");
+    assert_eq!(state(&test, "SELECT status FROM intent WHERE id = 1"), "done");
     sync(&test).ok();
     let (served, freed) = (test.upstream.license(id), test.upstream.license(late));
     assert_eq!((served.status, served.ip.as_str(), freed.status), (2, "192.0.2.10", 3), "{}", test.story());

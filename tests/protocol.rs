@@ -323,8 +323,8 @@ fn a_panel_that_takes_no_report_does_not_hide_the_error() {
     assert!(test.log().contains("runningoperation.edit failed while reporting"), "{}", test.log());
 }
 
-/// DoNothing: no output, no call, no state, exit 0. The event handler answers, because the panel's own operation needs a
-/// document, and notes nothing.
+/// DoNothing: no output, no call, no state, exit 0. The event handler answers, because the panel's own operation needs
+/// a document, and notes nothing.
 #[test]
 fn do_nothing_stops_every_command_without_a_word() {
     let test = Test::new();

@@ -97,8 +97,11 @@ fn the_advice_of_a_move_that_its_own_old_license_prevents_leads_out() {
     fine(&t, "doctor --accept-account 7 --other --yes");
     elsewhere.fault(Fault::on("soft.order.param").refused("ip_busy").always());
     let told = joined(&refused(&t, "move 42 --yes"));
-    for part in ["pmisplicense unbind 42.", "delete it in the seller's panel", "Then: pmisplicense reconcile --apply."]
-    {
+    for part in [
+        "pmisplicense unbind 42.",
+        "delete it in the seller's panel",
+        "Then obtain the new one: pmisplicense reconcile --apply.",
+    ] {
         assert!(told.contains(part), "{part}: {told}");
     }
     fine(&t, "unbind 42 --yes");
