@@ -148,6 +148,23 @@ impl fmt::Display for IdempotencyKey {
     }
 }
 
+impl IdempotencyKey {
+    /// The text of a key after its account got another number. The keys of orders hold no account.
+    pub fn in_account(key: &str, account: AccountId) -> String {
+        let mut fields: Vec<String> = key.split(':').map(str::to_owned).collect();
+        let place = match fields.first().map(String::as_str) {
+            Some("order") => None,
+            // The moment in an incarnation has colons of its own, so the fields are counted from the end.
+            Some("add") => fields.len().checked_sub(3),
+            Some(_) | None => Some(1),
+        };
+        if let Some(field) = place.and_then(|place| fields.get_mut(place)) {
+            *field = account.to_string();
+        }
+        fields.join(":")
+    }
+}
+
 /// The events in the history of an intent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::{Store, StoreError, Tx, WaitsFor, cell, read_number};
 use crate::model::address::normal_address;
 use crate::model::ids::{AccountId, LicenseId, ModuleId};
+use crate::model::journal::IdempotencyKey;
 use crate::model::license_row::LicenseRow;
 
 /// An account at the seller as our state knows it.
@@ -270,13 +271,7 @@ impl Tx<'_> {
         )?;
         self.run("UPDATE OR IGNORE license SET account = ?2 WHERE account = ?1", both)?;
         self.run("DELETE FROM license WHERE account = ?1", params![from.0])?;
-        // Idempotency keys hold the account, except those of orders. A key that the other account has used too stays
-        // unchanged: its intent has ended.
-        self.run(
-            "UPDATE OR IGNORE intent SET key = kind || ':' || ?2 || substr(key, length(kind || ':' || ?1) + 1)
-             WHERE account = ?1 AND kind != 'order'",
-            both,
-        )?;
+        self.rename_keys(from, into)?;
         for sql in [
             "UPDATE intent SET account = ?2 WHERE account = ?1",
             "UPDATE journal SET account = ?2 WHERE account = ?1",
@@ -308,6 +303,19 @@ impl Tx<'_> {
     pub fn raise_highest_license(&self, account: AccountId, license: LicenseId) -> Result<(), StoreError> {
         self.run(
             "UPDATE account SET highest_license = max(highest_license, ?2) WHERE id = ?1",
+    /// Writes the number of the other account into the idempotency keys of an account. A key that the other account
+    /// has used too stays unchanged: its intent has ended.
+    fn rename_keys(&self, from: AccountId, into: AccountId) -> Result<(), StoreError> {
+        let mut statement = self.conn.prepare_cached("SELECT id, key FROM intent WHERE account = ?1")?;
+        let rows = statement.query_map([from.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let keys: Vec<(i64, String)> = rows.collect::<Result<_, _>>()?;
+        for (id, key) in keys {
+            let renamed = IdempotencyKey::in_account(&key, into);
+            self.run("UPDATE OR IGNORE intent SET key = ?2 WHERE id = ?1", params![id, renamed])?;
+        }
+        Ok(())
+    }
+
             params![account.0, license.0],
         )
     }

@@ -90,6 +90,31 @@ fn every_request_has_its_word_and_names_its_license() {
     }
 }
 
+/// The account of a key is replaced, and nothing else. The moment in an incarnation has colons, as an account's number
+/// has none.
+#[test]
+fn a_key_names_its_account_alone() {
+    let incarnation = Incarnation { item: ItemId(1), created: "2027-01-01 10:11:12".into(), closes: 1 };
+    let (license, order, key) = (LicenseId(1), LicenseId(1), String::from("1"));
+    let keys = |account: AccountId| {
+        let (incarnation, key, before) = (incarnation.clone(), key.clone(), NaiveDate::MIN);
+        let (old, new, finished) = (UpstreamPricelistId(1), UpstreamPricelistId(1), 1);
+        [
+            IdempotencyKey::Order { incarnation: incarnation.clone(), replaces: Some(license) },
+            IdempotencyKey::Renewal { account, license, before },
+            IdempotencyKey::Tariff { account, license, from: old, to: new, finished },
+            IdempotencyKey::Nodes { account, license, from: 1, to: 1, finished },
+            IdempotencyKey::NewKey { account, license, before: key.clone() },
+            IdempotencyKey::AddLicense { incarnation, account, order, given_back: 1 },
+            IdempotencyKey::RemoveLicense { account, order, key },
+            IdempotencyKey::Delete { account, license },
+        ]
+        .map(|key| key.to_string())
+    };
+    let (former, present) = (keys(AccountId(1)), keys(AccountId(22)));
+    assert_eq!(former.map(|key| IdempotencyKey::in_account(&key, AccountId(22))), present);
+}
+
 /// The stored words can be read back.
 #[test]
 fn the_stored_words_of_a_status_can_be_read_back() {

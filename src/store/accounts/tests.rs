@@ -3,6 +3,7 @@
 use super::super::moment;
 use super::*;
 use crate::error::Text;
+use crate::model::hosting::{AddLicense, InvoiceOption, PRODUCT_LINES};
 use crate::model::ids::{ItemId, PanelId, UpstreamPricelistId};
 use crate::model::journal::{IdempotencyKey, Incarnation, OnceRequest};
 use crate::model::license::{Family, test_license};
@@ -25,15 +26,34 @@ fn put(tx: &Tx<'_>, account: AccountId, id: u32, item: Option<u32>) -> Result<()
     tx.put_license(&binding, &test_license(id), state, item.map(ItemId), incarnation.as_ref())
 }
 
-fn delete(store: &Store, account: AccountId, license: u32) -> Result<bool, StoreError> {
-    let (license, reason) = (LicenseId(license), Text::same("why"));
-    let key = IdempotencyKey::Delete { account, license };
-    let highest_license = Some(LicenseId(1));
-    let intent =
-        NewIntent { key: &key, item: None, account, highest_license, operation: None, reason: &reason, settle_s: 900 };
-    let recorded =
-        store.record_intent(moment(9), &intent, |_| Ok(OnceRequest::Delete { family: Family::Soft, license }))?;
+/// Whether a request may be sent: no other one has its key.
+fn is_new(store: &Store, account: AccountId, key: &IdempotencyKey, request: &OnceRequest) -> Result<bool, StoreError> {
+    let (reason, item, highest_license) = (Text::same("why"), None, Some(LicenseId(1)));
+    let intent = NewIntent { key, item, account, highest_license, operation: None, reason: &reason, settle_s: 900 };
+    let recorded = store.record_intent(moment(9), &intent, |_| Ok(request.clone()))?;
     Ok(matches!(recorded, Recorded::Intent(_)))
+}
+
+fn delete(store: &Store, account: AccountId, license: u32) -> Result<bool, StoreError> {
+    let license = LicenseId(license);
+    let request = OnceRequest::Delete { family: Family::Soft, license };
+    is_new(store, account, &IdempotencyKey::Delete { account, license }, &request)
+}
+
+fn add(store: &Store, account: AccountId, incarnation: &Incarnation) -> Result<bool, StoreError> {
+    let (order, incarnation) = (LicenseId(500), incarnation.clone());
+    let add = AddLicense {
+        order,
+        name: "whmcs".into(),
+        line: PRODUCT_LINES[0],
+        invoice: InvoiceOption::NoInvoice,
+        action_before: String::new(),
+        seller_time: None,
+        ended_before: Vec::new(),
+        months: 1,
+    };
+    let key = IdempotencyKey::AddLicense { incarnation, account, order, given_back: 0 };
+    is_new(store, account, &key, &OnceRequest::AddLicense(add))
 }
 
 #[test]
@@ -75,6 +95,8 @@ fn two_accounts_that_are_one_are_united() -> Result<(), StoreError> {
         Ok((from, into))
     })?;
     assert!(delete(&store, from, 5001)?);
+    let buyer = Incarnation { item: ItemId(42), created: "2027-01-01 10:00:00".into(), closes: 0 };
+    assert!(add(&store, from, &buyer)?);
     let former = store.account(from)?.expect("an account");
     assert_eq!(store.serving_in_both(from, into)?, []);
     store.write(moment(1), |tx| tx.rename_account(&former, Some(into), PRESENT, "reseller"))?;
@@ -82,6 +104,9 @@ fn two_accounts_that_are_one_are_united() -> Result<(), StoreError> {
     assert_eq!(store.in_use(into)?, [(ModuleId(7), 3)]);
     assert!(!delete(&store, into, 5001)?, "in doubt under the other number");
     assert_eq!(store.open_intents_of_license(into, LicenseId(5001))?.len(), 1);
+    let purchase = store.open_intents_of_license(into, LicenseId(500))?;
+    assert!(purchase.iter().all(|intent| intent.is_order_of(&buyer)) && purchase.len() == 1, "{purchase:?}");
+    assert!(!add(&store, into, &buyer)?, "in doubt under the other number");
     assert_eq!(store.account_of_module(ModuleId(7))?.map(|account| account.id), Some(into));
     assert_eq!(store.account_at(FORMER, "reseller")?, Some(into));
     // A run that began earlier wrote to the empty row once more.
