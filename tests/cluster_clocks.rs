@@ -1,6 +1,6 @@
 //! Two machines of a cluster whose clocks are ten minutes apart, with the real program.
 use crate::cluster::{A, B, Cluster};
-use crate::support::{Fault, Program};
+use crate::support::{Fault, Program, Test};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -10,8 +10,8 @@ const TIMES: &str = "lease_s = 90\n[upstream]\ntimeout_s = 3\nsettle_s = 20\n";
 const TEN_MINUTES: i32 = 600;
 
 /// A library that moves the wall clock of a program.
-fn moved_clock(cluster: &Cluster) -> PathBuf {
-    let (source, library) = ("tests/support/clock_ahead.c", cluster.test.root().join("clock_ahead.so"));
+pub fn moved_clock(test: &Test) -> PathBuf {
+    let (source, library) = ("tests/support/clock_ahead.c", test.root().join("clock_ahead.so"));
     let source = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(source);
     let built = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(source).arg("-ldl").output();
     let built = built.expect("a C compiler, which the build needs as well");
@@ -25,7 +25,7 @@ fn moved_clock(cluster: &Cluster) -> PathBuf {
 fn a_machine_whose_clock_is_ten_minutes_off_takes_nothing_over_and_settles_nothing() {
     let cluster = Cluster::begun();
     cluster.settings(TIMES);
-    let library = moved_clock(&cluster);
+    let library = moved_clock(&cluster.test);
     let on_b = |ahead: i32, args: &[&str]| -> Program<'_> {
         cluster.program(B, args).env("LD_PRELOAD", &library).env("CLOCK_AHEAD", ahead.to_string())
     };

@@ -106,10 +106,21 @@ impl Engine<'_> {
         event: IntentEvent,
         reason: &Text,
     ) -> Result<(), ModuleError> {
-        let (intent, reason) = (intent.clone(), reason.clone());
-        // Another machine measures from this look by its own clock.
-        let looked = matches!(event, IntentEvent::CleanLook).then(|| self.shared_now_at_latest());
-        let at = looked.unwrap_or_else(|| self.now());
-        self.commit_at("record outcome", at, move |tx| tx.event(&intent, &event, &reason)).await
+        self.write_events(intent, &[(event, reason.clone())]).await
+    }
+
+    /// Writes events about an intent in one transaction.
+    pub(super) async fn write_events(
+        &mut self,
+        intent: &Intent,
+        events: &[(IntentEvent, Text)],
+    ) -> Result<(), ModuleError> {
+        // The second look is measured from a clean look, perhaps by another machine's clock, or after ours was set.
+        let is_look = events.iter().any(|(event, _)| *event == IntentEvent::CleanLook);
+        let at = if is_look { self.now_at_latest() } else { self.now() };
+        self.commit_at("record outcome", at, |tx| {
+            events.iter().try_for_each(|(event, reason)| tx.event(intent, event, reason))
+        })
+        .await
     }
 }

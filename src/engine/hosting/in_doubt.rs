@@ -209,12 +209,14 @@ impl Engine<'_> {
         // events are written at once: in doubt, it would wait for a service that nobody opens.
         let gave_up = intent.status == IntentStatus::FreeWhenAppears;
         let is_wanted_again = is_adopted && matches!(verdict, Verdict::FirstCleanLook { .. });
-        let first = (gave_up && (is_wanted_again || matches!(verdict, Verdict::HandOver(_))))
-            .then_some((IntentEvent::WantedAgain, what.clone()));
+        let is_in_doubt_again = gave_up && (is_wanted_again || matches!(verdict, Verdict::HandOver(_)));
+        let mut events: Vec<(IntentEvent, Text)> = Vec::new();
+        events.extend(is_in_doubt_again.then(|| (IntentEvent::WantedAgain, what.clone())));
         match verdict {
             Verdict::Wait { until } => Err(errors::in_doubt(what, until, "licid", order_number(intent))),
             Verdict::FirstCleanLook { again } => {
-                self.write_events(intent, first, (IntentEvent::CleanLook, what.clone())).await?;
+                events.push((IntentEvent::CleanLook, what.clone()));
+                self.write_events(intent, &events).await?;
                 Err(errors::in_doubt(what, again, "licid", order_number(intent)))
             }
             Verdict::NeverHappened => {
@@ -223,28 +225,13 @@ impl Engine<'_> {
                 self.write_event(intent, IntentEvent::NotHappened { reason }, what).await
             }
             Verdict::HandOver(why) => {
-                let handed_over = IntentEvent::HandedOver { reason: why.en.clone() };
-                self.write_events(intent, first, (handed_over, why.clone())).await?;
+                events.push((IntentEvent::HandedOver { reason: why.en.clone() }, why.clone()));
+                self.write_events(intent, &events).await?;
                 Err(errors::order_unknown(what, &why, intent.item, intent.id.0))
             }
         }
     }
 
-    /// Writes an event about an intent, and the one that comes before it, if any, in one transaction.
-    async fn write_events(
-        &mut self,
-        intent: &Intent,
-        first: Option<(IntentEvent, Text)>,
-        last: (IntentEvent, Text),
-    ) -> Result<(), ModuleError> {
-        let intent = intent.clone();
-        self.commit("record outcome", move |tx| {
-            for (event, reason) in first.iter().chain([&last]) {
-                tx.event(&intent, event, reason)?;
-            }
-            Ok(())
-        })
-        .await
     }
 
     /// A refusal is believed after a look that shows neither a key nor an action that may be this purchase's.
