@@ -35,6 +35,27 @@ fn a_license_that_somebody_else_had_gets_a_new_key_first() {
     }
 }
 
+/// The license got a new key when it left the pool. That is the key of the client who has it now, so another client
+/// under the same number gets a new one.
+#[test]
+fn a_license_that_came_from_the_pool_gets_a_new_key_for_the_next_client_too() {
+    let test = Test::new();
+    let id = pooled(&test, 41, "55227", 40);
+    test.soft_item(42, "55227", 1).ip(&ip_of(42)).add();
+    test.cmd("open", 42).ok();
+    let key = test.upstream.license(id).key;
+    assert_eq!((licid(&test, 42), test.item(42).param("lickey")), (id, &*key));
+    test.upstream.age(id, 40);
+    test.set_item(42, "createdate", &format!("{} 10:45:00", day(0)));
+    test.set_item(42, "account", "77");
+    for param in ["licid", "lickey"] {
+        test.set_param(42, param, "");
+    }
+    operator(&test, &format!("bind 42 {id} --yes")).ok();
+    let now = test.upstream.license(id).key;
+    assert!(now != key && test.item(42).param("lickey") == now, "{}", test.story());
+}
+
 /// Refused: nothing is bound and nothing shown. A run that died after the new key asks for no second one.
 #[test]
 fn a_refused_new_key_binds_nothing_and_a_given_one_is_used() {

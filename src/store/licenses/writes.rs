@@ -40,7 +40,8 @@ impl Tx<'_> {
         Ok(statement.exists(params![account.0, id.0])?)
     }
 
-    /// Writes a license: bound to an incarnation, or to be freed when there is none.
+    /// Writes a license: bound to an incarnation, or to be freed when there is none. The key that was remembered for a
+    /// claim is forgotten, because the claim is over: whoever gets the license next must not see the present key either.
     ///
     /// # Errors
     /// The schema refuses a second license for the incarnation.
@@ -65,7 +66,7 @@ impl Tx<'_> {
                  lickey = coalesce(?15, lickey), created = coalesce(?16, created), expires = coalesce(?17, expires),
                  ip_changed = coalesce(?18, CASE WHEN ip <> ?13 AND ?13 <> ?22 THEN ?23 END, ip_changed),
                  key_changed = coalesce(?19, CASE WHEN lickey <> ?15 THEN ?23 END, key_changed), since = ?20,
-                 not_before = NULL, reason = NULL, domains = ?21",
+                 key_before = NULL, not_before = NULL, reason = NULL, domains = ?21",
             params![
                 binding.account.0,
                 seen.id.0,
