@@ -167,13 +167,30 @@ impl Engine<'_> {
 
     /// Ends a removal that happened. A license that serves again is another one and stays.
     pub(super) async fn removed(&mut self, row: &LicenseRow, intent: &Intent) -> Result<(), ModuleError> {
-        let (what, row, intent) = (describe(intent), row.clone(), intent.clone());
-        self.note(&what);
+        self.forget_with(row, intent, IntentEvent::Adopted { license: row.id }, &describe(intent)).await
+    }
+
+    /// Ends a removal that is not needed, because the license is somebody else's. It was not removed. So if an operator
+    /// binds it to a service, and the service gives it back, its removal is a new one.
+    async fn left_to_its_buyer(&mut self, row: &LicenseRow, intent: &Intent, done: &Text) -> Result<(), ModuleError> {
+        let reason = "an operator said that the license is somebody else's (resolve --bought)".to_owned();
+        self.forget_with(row, intent, IntentEvent::NotHappened { reason }, done).await
+    }
+
+    /// Ends a removal, and forgets the license if no service has it.
+    async fn forget_with(
+        &mut self,
+        row: &LicenseRow,
+        intent: &Intent,
+        event: IntentEvent,
+        what: &Text,
+    ) -> Result<(), ModuleError> {
+        self.note(what);
         let is_given_back = matches!(row.state, LicenseState::ToFree | LicenseState::Stopped);
-        self.commit("removed", move |tx| {
-            tx.event(&intent, &IntentEvent::Adopted { license: row.id }, &what)?;
+        self.commit("removed", |tx| {
+            tx.event(intent, &event, what)?;
             if is_given_back {
-                tx.release_license(&row, LicenseState::Deleted, None, Some(&Reason::Deleted))?;
+                tx.release_license(row, LicenseState::Deleted, None, Some(&Reason::Deleted))?;
             }
             Ok(())
         })
@@ -214,9 +231,13 @@ impl Engine<'_> {
         let order = removal.order;
         self.lock_license(order).await?;
         let seen = self.order_for_answer(intent, answer).await?;
-        let done = plan(intent, answer, seen.as_ref().map(|(key, _)| *key));
         let row = self.store.license(intent.account, order).map_err(errors::state)?;
+        let key = seen.as_ref().map(|(key, _)| *key);
+        let done = plan(intent, answer, key);
         match (answer, row) {
+            (Answer::Bought(_), Some(row)) if key == Some(KeyNow::Same) => {
+                self.left_to_its_buyer(&row, intent, &done).await?;
+            }
             (Answer::Bought(_), Some(row)) => self.removed(&row, intent).await?,
             (Answer::Bought(license), None) => {
                 self.write_event(intent, IntentEvent::Adopted { license }, &done).await?;
