@@ -66,6 +66,7 @@ impl Engine<'_> {
     /// suspend and resume: the seller cannot stop the license alone, and we must not stop the hosting.
     async fn leave_running(&mut self, item: &Item, post: &str) -> Result<(), ModuleError> {
         let incarnation = self.incarnation_of(item).await?;
+        self.check_shown(item, &incarnation).await?;
         if let Some(row) = self.bound_license(&incarnation)? {
             let order = row.id;
             self.try_look(&row).await?;
@@ -80,6 +81,7 @@ impl Engine<'_> {
     /// prolong: the license lives as long as the hosting order, which this program never renews.
     async fn prolong_addon(&mut self, item: &Item) -> Result<(), ModuleError> {
         let incarnation = self.incarnation_of(item).await?;
+        self.check_shown(item, &incarnation).await?;
         let payment = self.payment(item, &incarnation, None).await?;
         if let Some(row) = self.bound_license(&incarnation)?
             && let Some(seen) = self.try_look(&row).await?

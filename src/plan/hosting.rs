@@ -17,6 +17,7 @@ use crate::model::hosting::{AddLicense, HostingOrder, OrderAction};
 use crate::model::ids::{LicenseId, LicenseKey};
 use crate::model::item::{Item, ItemStatus};
 use crate::model::journal::{Intent, IntentEvent};
+use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::period::Period;
 use crate::text;
 
@@ -188,6 +189,13 @@ fn apart(settle_s: u32) -> Duration {
 /// Whether an order without a key may still be an old image of it, because its license was there at this moment.
 pub fn may_be_old(there: DateTime<Utc>, now: DateTime<Utc>, settle_s: u32) -> bool {
     now < there + apart(settle_s)
+}
+
+/// Whether a service that gave the license of an order back shows the key of a later license of that order. `row`: the
+/// license that it gave back. While that one waits for its key, any key may be its own.
+pub fn shows_later_key(item: &Item, row: &LicenseRow) -> bool {
+    let waits_for_key = row.key.is_none() && row.state != LicenseState::Deleted;
+    item.params.lickey.is_some() && item.params.lickey != row.key && !waits_for_key
 }
 
 /// Decides after a look that found neither an effect nor an action. Two such looks are needed, both after the settling

@@ -87,6 +87,58 @@ fn a_license_that_was_bought_since_the_copy_is_not_bought_again() {
     }
 }
 
+/// Every run names such a license until an operator has bound it: none ends with success, and nothing is removed.
+fn is_named(test: &Test) {
+    for command in ["suspend", "resume", "prolong", "sync_item", "close"] {
+        let output = test.cmd(command, ITEM);
+        assert!(
+            output.fails("state").message().contains("pmisplicense bind 42 4001"),
+            "{command}: {}",
+            output.message()
+        );
+    }
+    assert!(sync(test).fails("state").stdout.contains("pmisplicense bind 42 4001"), "{}", test.story());
+    nothing_sent(test);
+    assert_eq!(test.item(ITEM).status, 2, "{}", test.story());
+    assert_eq!(operator(test, "bind 42 4001 --yes").code, Some(0));
+    served(test);
+    for command in ["suspend", "resume", "sync_item"] {
+        test.cmd(command, ITEM).ok();
+    }
+    sync(test).ok();
+    nothing_sent(test);
+    test.cmd("close", ITEM).ok();
+    assert_eq!((test.orderbox().removals(ORDER), key(test)), (1, String::new()), "{}", test.story());
+}
+
+#[test]
+fn no_run_succeeds_while_a_service_shows_a_license_that_was_bought_since_the_copy() {
+    let test = alone(|_| {});
+    test.settings(REMOVING);
+    let copy = backed_up(&test);
+    test.cmd("open", ITEM).ok();
+    restored(&test, &copy);
+    compared(&test);
+    is_named(&test);
+}
+
+/// The state knows an earlier license of the order, which was removed. Its number is the same, its key is not.
+#[test]
+fn no_run_succeeds_while_a_service_shows_a_later_license_of_its_order() {
+    let test = alone(|_| {});
+    test.settings(REMOVING);
+    test.cmd("open", ITEM).ok();
+    test.choose(ITEM, "nopanel");
+    test.cmd("setparam", ITEM).ok();
+    let copy = backed_up(&test);
+    test.choose(ITEM, "whmcs");
+    test.cmd("setparam", ITEM).ok();
+    restored(&test, &copy);
+    compared(&test);
+    test.orderbox().with(|world| world.ledger.clear());
+    is_named(&test);
+}
+
 /// Neither the order nor the panel shows a purchase since the copy, only an action that ended. It is not bought again
 /// before the key comes, or before an operator says that there is none.
 #[test]

@@ -232,8 +232,6 @@ impl Engine<'_> {
         }
     }
 
-    }
-
     /// A refusal is believed after a look that shows neither a key nor an action that may be this purchase's.
     pub(super) async fn after_refusal(
         &mut self,

@@ -4,8 +4,11 @@ use crate::error::ModuleError;
 use crate::model::hosting::{HostingOrder, OrderAction, ProductLine, order_number};
 use crate::model::ids::LicenseId;
 use crate::model::item::Item;
-use crate::model::license::License;
+use crate::model::journal::Incarnation;
+use crate::model::license::{Family, License};
 use crate::model::license_row::LicenseRow;
+use crate::plan::hosting::shows_later_key;
+use crate::plan::identity::Shown;
 use crate::ports::{CallError, RefusalKind, Upstream as _};
 use crate::text;
 
@@ -79,6 +82,40 @@ impl Engine<'_> {
             }
         }
         Ok(None)
+    }
+
+    /// Checks that our state holds the license that a service shows. If its order has a license, that license is in use,
+    /// whatever our state says: the state may be old, or the panel may have copied the service under this number. A
+    /// later license of an order has the number of the earlier one, so the key counts too.
+    ///
+    /// # Errors
+    /// `state`, with the commands for an operator; the order cannot be read.
+    pub(super) async fn check_shown(&mut self, item: &Item, incarnation: &Incarnation) -> Result<(), ModuleError> {
+        let (order, is_former) = match self.shown_by(item, incarnation)? {
+            Shown::Nothing | Shown::Own => return Ok(()),
+            Shown::Elsewhere(order, Some(_)) => return Err(wording::shows_unknown(item.id, order)),
+            Shown::Elsewhere(order, None) | Shown::Unknown(order) => (order, false),
+            Shown::Former => match self.shown_later(item)? {
+                Some(order) => (order, true),
+                None => return Ok(()),
+            },
+        };
+        let Some(line) = self.line_of(order).await? else { return Ok(()) };
+        let seen = match self.try_order(line, order).await? {
+            Ok(seen) => seen,
+            Err(CallError::Refused(refusal)) if refusal.kind == RefusalKind::NotFound => return Ok(()),
+            Err(error) => return Err(unreadable(&error, order)),
+        };
+        let is_in_use = seen.key.is_some() && (!is_former || seen.key == item.params.lickey);
+        if is_in_use { Err(wording::shows_unknown(item.id, order)) } else { Ok(()) }
+    }
+
+    /// The hosting order of a license that a service gave back, if the service shows the key of a later one.
+    pub(in crate::engine) fn shown_later(&self, item: &Item) -> Result<Option<LicenseId>, ModuleError> {
+        let Some(order) = item.params.licid else { return Ok(None) };
+        let row = self.store.license(self.account, order).map_err(errors::state)?;
+        let is_later = |row: &LicenseRow| row.family == Family::Orderbox && shows_later_key(item, row);
+        Ok(row.filter(is_later).map(|row| row.id))
     }
 
     /// Makes sure that the order belongs to the client, because anybody can type a number, and the key of its license

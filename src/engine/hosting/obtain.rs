@@ -44,6 +44,7 @@ impl Engine<'_> {
             if row.id != order {
                 return Err(wording::another_order(item.id, row.id, order));
             }
+            self.check_shown(item, incarnation).await?;
             self.lock_license(order).await?;
             return self.hand_out_bound(item, &row).await;
         }

@@ -30,9 +30,11 @@ const KEPT: &str = "kept until its hosting order ends";
 
 impl Engine<'_> {
     /// close: a purchase in doubt becomes "remove it when it appears", and the license of the service is removed or
-    /// kept, as `on_close` says. The service closes anyway; sync finishes the rest.
+    /// kept, as `on_close` says. The service closes anyway; sync finishes the rest. Only a service that shows a license
+    /// which our state does not hold for it stays open.
     pub(super) async fn close_addon(&mut self, item: &Item) -> Result<(), ModuleError> {
         let incarnation = self.incarnation_to_settle(item)?;
+        self.check_shown(item, &incarnation).await?;
         self.give_up_additions(item).await?;
         self.look_for_given_up(item).await?;
         let left = self.give_up_licenses(item, &incarnation).await?;
@@ -49,6 +51,7 @@ impl Engine<'_> {
 
     /// The client does not want a license any more: does the same as close, and the service goes on.
     pub(super) async fn drop_addon(&mut self, item: &Item, incarnation: &Incarnation) -> Result<(), ModuleError> {
+        self.check_shown(item, incarnation).await?;
         self.give_up_additions(item).await?;
         if let Some(shown_elsewhere) = self.give_up_licenses(item, incarnation).await? {
             return Err(shown_elsewhere);

@@ -13,10 +13,9 @@ use crate::model::reason::Reason;
 use crate::plan::choice::{Choice, choice_of};
 use crate::plan::guard::{Allow, Kind};
 use crate::plan::hosting::is_renewed_soon;
-use crate::plan::identity::Shown;
 use crate::plan::renew::is_paid;
 use crate::ports::LockName;
-use crate::run_report::{RunReport, Scope, named};
+use crate::run_report::{RunReport, Scope, Why, named};
 use crate::text;
 
 use super::wording;
@@ -33,7 +32,12 @@ impl Engine<'_> {
         allow: Allow,
         summary: &mut Summary,
     ) -> Result<(), ModuleError> {
-        let (items, mut removals) = self.addons_to_look_at(summary)?;
+        let (mut items, mut removals) = self.addons_to_look_at(summary)?;
+        let suspects = self.suspects().await?;
+        if let Some(left) = suspects.left_over() {
+            summary.report.left(self.module, Scope::Account, Why::UnknownLicense, left);
+        }
+        items.extend(suspects.items);
         removals.extend(self.closed_without_us(&items).await?);
         self.withheld.frees = self.holds_back(
             (By::Sync, Kind::Frees),
@@ -93,7 +97,7 @@ impl Engine<'_> {
         self.begin_one();
         if !self.locked_elsewhere([LockName::Item(id)])?.is_empty() {
             let error = errors::left_to_other_run(LockName::Item(id));
-            report.left(self.module, Scope::Item(id), crate::run_report::Why::OtherRun, error);
+            report.left(self.module, Scope::Item(id), Why::OtherRun, error);
             return Ok(());
         }
         self.lock(LockName::Item(id)).await?;
@@ -127,17 +131,16 @@ impl Engine<'_> {
             };
             result = result.and(looked);
         }
-        let bound = self.bound_license(&incarnation)?;
-        let synced = match bound {
-            Some(row) => self.sync_bound_addon(item, &incarnation, &row).await,
-            None => match self.shown_by(item, &incarnation)? {
-                Shown::Elsewhere(license, Some(_)) => Err(wording::shows_unknown(item.id, license)),
-                Shown::Elsewhere(_, None) | Shown::Unknown(_) | Shown::Nothing | Shown::Own | Shown::Former => {
-                    self.without_license(item)
-                }
-            },
-        };
-        result.and(synced)
+        result.and(self.sync_held_addon(item, &incarnation).await)
+    }
+
+    /// The license that a service holds, or that it should have.
+    async fn sync_held_addon(&mut self, item: &Item, incarnation: &Incarnation) -> Result<(), ModuleError> {
+        self.check_shown(item, incarnation).await?;
+        match self.bound_license(incarnation)? {
+            Some(row) => self.sync_bound_addon(item, incarnation, &row).await,
+            None => self.without_license(item),
+        }
     }
 
     /// Removes a license only if its service is closed, asks for no license, or has that of another order now, whatever

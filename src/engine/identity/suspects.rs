@@ -150,7 +150,8 @@ impl Engine<'_> {
             for item in items.iter().filter(|item| self.is_buyer(item)) {
                 let incarnation = self.store.incarnation(item).map_err(errors::state)?;
                 let is_strange = strange.contains(&item.id) && self.shows_strange(item, &incarnation)?;
-                if is_strange || (bereft.contains(&item.id) && self.needs_license(item)) {
+                let is_later = bereft.contains(&item.id) && self.shown_later(item)?.is_some();
+                if is_strange || is_later || (bereft.contains(&item.id) && self.needs_license(item)) {
                     suspects.add(item.id);
                 }
             }

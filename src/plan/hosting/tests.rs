@@ -5,6 +5,7 @@ use crate::model::hosting::{InvoiceOption, PRODUCT_LINES};
 use crate::model::ids::{AccountId, IntentId, ItemId};
 use crate::model::item::{ItemParams, test_item};
 use crate::model::journal::{IntentStatus, OnceRequest};
+use crate::model::license_row::test_row;
 use crate::model::period::MonthCount;
 
 fn at(text: &str) -> DateTime<Utc> {
@@ -260,4 +261,28 @@ fn only_an_order_that_soon_renews_itself_is_told() {
     assert!(is_renewed_soon(true, soon, now));
     assert!(!is_renewed_soon(false, soon, now) && !is_renewed_soon(true, None, now));
     assert!(!is_renewed_soon(true, Some(at("2027-01-24T12:00:01Z")), now));
+}
+
+/// The key of a later license of the order, shown by the service that gave an earlier one back. A license that waits for
+/// its key may have any.
+#[test]
+fn a_later_license_of_an_order_is_known_by_its_key() {
+    let key = |text: &str| LicenseKey::parse(text);
+    let shows = |shown: Option<&str>| {
+        let item = test_item(42);
+        let lickey = shown.and_then(key);
+        Item { params: ItemParams { licid: Some(LicenseId(12)), lickey, ..item.params.clone() }, ..item }
+    };
+    let (to_free, deleted) = (LicenseState::ToFree, LicenseState::Deleted);
+    for (shown, held, state, is_later) in [
+        (Some("K-2"), Some("K-1"), deleted, true),
+        (Some("K-2"), Some("K-1"), to_free, true),
+        (Some("K-1"), Some("K-1"), deleted, false),
+        (None, Some("K-1"), deleted, false),
+        (Some("K-2"), None, deleted, true),
+        (Some("K-2"), None, to_free, false),
+    ] {
+        let row = LicenseRow { key: held.and_then(key), state, ..test_row(12) };
+        assert_eq!(shows_later_key(&shows(shown), &row), is_later, "{shown:?} {held:?} {state:?}");
+    }
 }

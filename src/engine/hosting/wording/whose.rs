@@ -141,7 +141,10 @@ pub(in crate::engine::hosting) fn shows_unknown(item: ItemId, license: LicenseId
     )
     .halted(Halt::Unrecognized)
     .changed(text!("Nothing was sent", "Ничего не отправлено"))
-    .next(text!("pmisplicense bind {item} {license}", "pmisplicense bind {item} {license}"))
+    .next(text!(
+        "pmisplicense bind {item} {license} (if it is this service's), or pmisplicense unbind {item} (if it is not)",
+        "pmisplicense bind {item} {license} (если она этой услуги) или pmisplicense unbind {item} (если нет)"
+    ))
 }
 
 /// Somebody else bought the license, perhaps the client. We must not show its key.
