@@ -55,12 +55,12 @@ fn has_licenses(ctx: &Context, module: ModuleId) -> Result<bool, ModuleError> {
     }
     let store = open_state(ctx)?;
     let Some(account) = store.account_of_module(module).map_err(crate::engine::state_error)? else { return Ok(false) };
-    let in_use = store.in_use(account.id).map_err(crate::engine::state_error)?;
+    let in_use = store.in_use(account.id, None).map_err(crate::engine::state_error)?;
     // An intent that cannot be read may be an order of this module. The pass over the module reports it.
     let is_ordering =
         || store.open_intents().map_or(true, |open| open.iter().any(|intent| intent.account == account.id));
     let mut depends = is_ordering();
-    for (id, _) in in_use {
+    for crate::store::InUse { module: id, .. } in in_use {
         // Licenses that another module bound in this account, and cannot handle since it buys elsewhere, are left to
         // this module.
         let its = store.account_of_module(id).map_err(crate::engine::state_error)?;

@@ -128,7 +128,7 @@ fn case(
         true => Some(seen_with.id),
         false => store.account_at(&access.url, &access.username).map_err(state_error)?,
     };
-    let former = former_accounts(store, modules)?;
+    let former = former_accounts(store, modules, desk.ctx.clock.today())?;
     let mut former: Vec<_> =
         former.into_iter().filter(|one| one.module == access.module && Some(one.account.id) != known).collect();
     // A decision that was made before is only asked again if there is nothing else to decide.

@@ -284,7 +284,7 @@ fn former_accounts(
         return Ok(Vec::new());
     }
     let modules = desk.ctx.data.billdb()?.modules().map_err(crate::context::database_error)?;
-    let former = engine::former_accounts(&open_state(desk.ctx)?, &modules)?;
+    let former = engine::former_accounts(&open_state(desk.ctx)?, &modules, desk.ctx.clock.today())?;
     let named = former.into_iter().filter(|one| only.is_none_or(|only| only == one.module)).map(|one| {
         let (what, remedy) = (one.words().0, Remedy::Operator(one.command()));
         let finding = Finding {

@@ -67,9 +67,9 @@ pub(super) fn passed_over(
     report: &mut RunReport,
 ) -> Result<(), ModuleError> {
     let store = open_state(ctx)?;
-    for former in former_accounts(&store, modules)? {
+    for former in former_accounts(&store, modules, ctx.clock.today())? {
         let others = only.filter(|only| *only != former.module);
-        if former.stays {
+        if former.is_left() {
             running_out(ctx, &store, &former, others, report)?;
             if others.is_none() {
                 unused(ctx, &store, &former, report)?;

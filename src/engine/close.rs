@@ -139,11 +139,8 @@ impl Engine<'_> {
         let row = self.store.license(row.account, row.id).map_err(errors::state)?.unwrap_or(row);
         if row.account != self.account {
             // A license stays with the account that it was bound with.
-            self.warn(&text!(
-                "license {} belongs to another account: a sync of the module that buys there frees it",
-                "лицензия {} принадлежит другой учётной записи: её освободит sync модуля, который покупает там",
-                row.id
-            ));
+            let then = self.freed_elsewhere(&row)?;
+            self.warn(&then);
             return Ok(());
         }
         if row.not_before.is_some_and(|until| until > self.now()) {

@@ -1,7 +1,7 @@
 //! The accounts at the seller that this state knows, which module buys from which, and what an operator said about two
 //! of them: the same account under another name, or a different account.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{Store, StoreError, Tx, WaitsFor, cell, read_number};
@@ -25,6 +25,17 @@ pub struct Account {
     pub highest_license: Option<LicenseId>,
     /// The last purchase was refused for lack of money or because the account is blocked.
     pub refused: Option<PurchaseRefused>,
+}
+
+/// The licenses in an account that one module bound and that are in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InUse {
+    /// The module.
+    pub module: ModuleId,
+    /// How many serve a service or are being taken for one.
+    pub serving: u32,
+    /// How many there are with those that wait to be freed.
+    pub licenses: u32,
 }
 
 /// A refusal of a purchase that says something about the whole account.
@@ -133,17 +144,21 @@ impl Store {
         Ok(statement.exists([account.0])?)
     }
 
-    /// For each module, the number of its licenses in an account that serve a service, are being taken for one, or wait
-    /// to be freed.
+    /// For each module, its licenses in an account that are in use. `today`: a license that waits to be freed counts
+    /// only if it has not run out by that day.
     ///
     /// # Errors
     /// An error of SQLite.
-    pub fn in_use(&self, account: AccountId) -> Result<Vec<(ModuleId, u32)>, StoreError> {
+    pub fn in_use(&self, account: AccountId, today: Option<NaiveDate>) -> Result<Vec<InUse>, StoreError> {
         let mut statement = self.conn.prepare_cached(
-            "SELECT module, count(*) FROM license WHERE account = ?1 AND state IN ('bound', 'claimed', 'to_free')
+            "SELECT module, sum(state != 'to_free'), count(*) FROM license
+             WHERE account = ?1 AND (state IN ('bound', 'claimed')
+                 OR (state = 'to_free' AND NOT coalesce(expires LIKE '____-__-__' AND expires <= ?2, FALSE)))
              GROUP BY module ORDER BY module",
         )?;
-        let rows = statement.query_map([account.0], |row| Ok((ModuleId(row.get(0)?), row.get(1)?)))?;
+        let rows = statement.query_map(params![account.0, today.map(|today| today.to_string())], |row| {
+            Ok(InUse { module: ModuleId(row.get(0)?), serving: row.get(1)?, licenses: row.get(2)? })
+        })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
@@ -288,6 +303,19 @@ impl Tx<'_> {
         self.unite_ages(from, into)
     }
 
+    /// Writes the number of the other account into the idempotency keys of an account. A key that the other account
+    /// has used too stays unchanged: its intent has ended.
+    fn rename_keys(&self, from: AccountId, into: AccountId) -> Result<(), StoreError> {
+        let mut statement = self.conn.prepare_cached("SELECT id, key FROM wish WHERE account = ?1")?;
+        let rows = statement.query_map([from.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let keys: Vec<(i64, String)> = rows.collect::<Result<_, _>>()?;
+        for (id, key) in keys {
+            let renamed = IdempotencyKey::in_account(&key, into);
+            self.run("UPDATE OR IGNORE wish SET key = ?2 WHERE id = ?1", params![id, renamed])?;
+        }
+        Ok(())
+    }
+
     /// Remembers whether `soft.edit` of an account returns remoteid.
     ///
     /// # Errors
@@ -303,19 +331,6 @@ impl Tx<'_> {
     pub fn raise_highest_license(&self, account: AccountId, license: LicenseId) -> Result<(), StoreError> {
         self.run(
             "UPDATE account SET highest_license = max(highest_license, ?2) WHERE id = ?1",
-    /// Writes the number of the other account into the idempotency keys of an account. A key that the other account
-    /// has used too stays unchanged: its intent has ended.
-    fn rename_keys(&self, from: AccountId, into: AccountId) -> Result<(), StoreError> {
-        let mut statement = self.conn.prepare_cached("SELECT id, key FROM intent WHERE account = ?1")?;
-        let rows = statement.query_map([from.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let keys: Vec<(i64, String)> = rows.collect::<Result<_, _>>()?;
-        for (id, key) in keys {
-            let renamed = IdempotencyKey::in_account(&key, into);
-            self.run("UPDATE OR IGNORE intent SET key = ?2 WHERE id = ?1", params![id, renamed])?;
-        }
-        Ok(())
-    }
-
             params![account.0, license.0],
         )
     }

@@ -35,7 +35,7 @@ use crate::durable::FileError;
 use crate::error::Text;
 use crate::model::ids::{AccountId, ItemId, LicenseId, Mark, PanelId};
 use crate::model::journal::Note;
-pub use accounts::{Account, PurchaseRefused};
+pub use accounts::{Account, InUse, PurchaseRefused};
 pub use cluster::{
     COMPARED, Chain, Clocks, Cluster, ClusterError, ClusterLog, ClusterRules, Deadline, Entry, Freshness, Head,
     HostFacts, HostReport, LastLook, Lease, LeaseGuard, LogError, Machine, Position, Progress, Token, places,

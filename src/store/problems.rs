@@ -158,10 +158,10 @@ impl Store {
     ///
     /// # Errors
     /// An error of SQLite.
-    pub fn unused_accounts(&self) -> Result<Vec<AccountId>, StoreError> {
+    pub fn unused_accounts(&self, today: NaiveDate) -> Result<Vec<AccountId>, StoreError> {
         let mut found = Vec::new();
         for account in self.accounts()? {
-            if !self.is_bought_from(account.id)? && !self.in_use(account.id)?.is_empty() {
+            if !self.is_bought_from(account.id)? && !self.in_use(account.id, Some(today))?.is_empty() {
                 found.push(account.id);
             }
         }

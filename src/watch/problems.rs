@@ -160,10 +160,10 @@ impl Problems {
             }
         }
         refused.into_values().for_each(|problem| all.add(problem));
-        for account in store.unused_accounts().map_err(state_error)? {
+        for account in store.unused_accounts(now.date_naive()).map_err(state_error)? {
             all.former.insert(account);
-            for (module, licenses) in store.in_use(account).map_err(state_error)? {
-                all.add(former(account, module.0, licenses));
+            for one in store.in_use(account, Some(now.date_naive())).map_err(state_error)? {
+                all.add(former(account, one.module.0, one.licenses));
             }
         }
         all.list.sort_by_key(|problem| (problem.kind, problem.since, problem.item, problem.license));

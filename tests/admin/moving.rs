@@ -47,6 +47,33 @@ fn has_moved(t: &Test, elsewhere: &Upstream, orders: usize) {
     assert!(fine(t, "reconcile").contains("agree"));
 }
 
+/// The panel has the former module no more: nobody frees the license that the service leaves, and every message says
+/// so. It is named until it has run out. No command is advised that would be refused.
+#[test]
+fn a_license_of_a_deleted_module_is_left_to_an_operator_until_it_has_run_out() {
+    let (t, elsewhere) = between_two();
+    t.db.exec("DELETE FROM processingmodule WHERE id = 7", ());
+    let asked = joined(&refused(&t, "move 42"));
+    for told in [asked, joined(&fine(&t, "move 42 --yes"))] {
+        assert!(told.contains("no module buys there") && !told.contains("sync of its module"), "{told}");
+    }
+    assert_eq!(t.item(42).param("lickey"), elsewhere.license(9001).key);
+    let told = json(&t, "sync");
+    assert_eq!(
+        (&told["failures"], &told["passed_over"][0]["license"]),
+        (&serde_json::json!([]), &5001.into()),
+        "{told:#}"
+    );
+    for line in ["sync", "doctor", "reconcile"] {
+        let told = joined(&person(&t, line).stdout);
+        assert!(!told.contains("pmisplicense move"), "{line}: {told}");
+    }
+    in_state(&t, &format!("UPDATE license SET expires = '{}' WHERE id = 5001", super::day_in(0)));
+    fine(&t, "sync");
+    assert_eq!(json(&t, "sync")["passed_over"], serde_json::json!([]));
+    assert!(fine(&t, "reconcile").contains("agree"));
+}
+
 #[test]
 fn a_move_that_the_seller_refuses_leaves_the_service_its_license() {
     let (t, elsewhere) = between_two();

@@ -1,5 +1,7 @@
 //! Checks of doctor: the panel's database, the settings of each module, and the account that it buys from.
 
+use chrono::NaiveDate;
+
 use super::Checks;
 use crate::admin::Desk;
 use crate::admin::forecast::{Bought, Outlook, outlook};
@@ -70,17 +72,22 @@ pub(super) fn database_and_modules(desk: &mut Desk<'_>, store: Option<&Store>, c
         }
     }
     if let Some(store) = store
-        && let Err(error) = former_accounts(store, &modules, checks)
+        && let Err(error) = former_accounts(store, &modules, desk.ctx.clock.today(), checks)
     {
         checks.failed("account", &error);
     }
 }
 
 /// A line for licenses that are bound with accounts that no module buys from any more.
-fn former_accounts(store: &Store, modules: &[Module], checks: &mut Checks) -> Result<(), ModuleError> {
-    for former in engine::former_accounts(store, modules)? {
+fn former_accounts(
+    store: &Store,
+    modules: &[Module],
+    today: NaiveDate,
+    checks: &mut Checks,
+) -> Result<(), ModuleError> {
+    for former in engine::former_accounts(store, modules, today)? {
         let (what, next) = former.words();
-        if former.stays {
+        if former.is_left() {
             checks.warning("account", what, next);
         } else {
             checks.problem("account", what, next);

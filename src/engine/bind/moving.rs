@@ -80,7 +80,12 @@ impl<'p> Engine<'p> {
     }
 
     /// Adds to an error that the service still has its license, and how its address becomes free.
-    pub(super) fn keeps(&self, error: ModuleError, item: ItemId, old: &LicenseRow) -> Result<ModuleError, ModuleError> {
+    pub(super) fn keeps(
+        &mut self,
+        error: ModuleError,
+        item: ItemId,
+        old: &LicenseRow,
+    ) -> Result<ModuleError, ModuleError> {
         let license = old.id;
         let way = if error.halt == Halt::AddressBusy {
             let then = self.left_to_operator(old)?;
@@ -105,8 +110,8 @@ impl<'p> Engine<'p> {
     }
 
     /// What an operator has to do at the seller with a license of an account that no module buys from.
-    fn left_to_operator(&self, old: &LicenseRow) -> Result<Text, ModuleError> {
-        if self.store.is_bought_from(old.account).map_err(errors::state)? {
+    fn left_to_operator(&mut self, old: &LicenseRow) -> Result<Text, ModuleError> {
+        if self.is_bought_from(old.account)? {
             return Ok(text!("", ""));
         }
         let then = self.freed_elsewhere(old)?;

@@ -7,10 +7,10 @@ use crate::error::{ErrorKind, ModuleError, Text, counted};
 use crate::model::ids::{AccountId, ItemId, LicenseId, ModuleId};
 use crate::model::item::MODULE_PROGRAM;
 use crate::ports::{Module, ModuleAccess};
-use crate::store::{Account, Store, StoreError};
+use crate::store::{Account, InUse, Store, StoreError};
 use crate::text;
 
-use crate::engine::errors;
+use crate::engine::{Engine, errors};
 
 /// Whether the settings of a module name this account, in any spelling or under a name that an operator declared to be
 /// the same.
@@ -83,7 +83,9 @@ pub struct Former {
     pub module: ModuleId,
     /// Whether the panel has that module still.
     pub in_panel: bool,
-    /// The number of licenses that serve a service, are being taken for one, or wait to be freed.
+    /// The number of licenses that serve a service or are being taken for one.
+    pub serving: u32,
+    /// The number of licenses with those that wait to be freed and have not run out.
     pub licenses: u32,
     /// An operator said that they stay there.
     pub stays: bool,
@@ -93,28 +95,46 @@ pub struct Former {
 ///
 /// # Errors
 /// `state`
-pub fn former_accounts(store: &Store, modules: &[Module]) -> Result<Vec<Former>, ModuleError> {
-    former(store, modules).map_err(errors::state)
+pub fn former_accounts(store: &Store, modules: &[Module], today: NaiveDate) -> Result<Vec<Former>, ModuleError> {
+    former(store, modules, today).map_err(errors::state)
 }
 
-fn former(store: &Store, modules: &[Module]) -> Result<Vec<Former>, StoreError> {
-    let ours: Vec<ModuleId> =
-        modules.iter().filter(|module| module.program == MODULE_PROGRAM).map(|module| module.id).collect();
-    let mut served = Vec::new();
-    for module in &ours {
-        served.extend(store.account_of_module(*module)?.map(|account| account.id));
-    }
+fn former(store: &Store, modules: &[Module], today: NaiveDate) -> Result<Vec<Former>, StoreError> {
+    let (ours, served) = (of_ours(modules), bought_from(store, modules)?);
     let mut found = Vec::new();
     for account in store.accounts()?.into_iter().filter(|account| !served.contains(&account.id)) {
-        for (module, licenses) in store.in_use(account.id)? {
+        for InUse { module, serving, licenses } in store.in_use(account.id, Some(today))? {
             let (in_panel, stays) = (ours.contains(&module), store.stays(module, account.id)?);
-            found.push(Former { account: account.clone(), module, in_panel, licenses, stays });
+            found.push(Former { account: account.clone(), module, in_panel, serving, licenses, stays });
         }
     }
     Ok(found)
 }
 
 impl Former {
+/// The modules of ours among those of the panel.
+fn of_ours(modules: &[Module]) -> Vec<ModuleId> {
+    modules.iter().filter(|module| module.program == MODULE_PROGRAM).map(|module| module.id).collect()
+}
+
+/// The accounts that the modules of ours in the panel buy from. Our state also remembers modules that the panel has no
+/// more; they buy nothing.
+fn bought_from(store: &Store, modules: &[Module]) -> Result<Vec<AccountId>, StoreError> {
+    let mut accounts = Vec::new();
+    for module in of_ours(modules) {
+        accounts.extend(store.account_of_module(module)?.map(|account| account.id));
+    }
+    Ok(accounts)
+}
+
+impl Engine<'_> {
+    /// Whether a module of ours that the panel has buys from an account.
+    pub(in crate::engine) fn is_bought_from(&mut self, account: AccountId) -> Result<bool, ModuleError> {
+        let modules = self.ports.billdb.modules().map_err(|error| errors::database(&error))?;
+        Ok(bought_from(&self.store, &modules).map_err(errors::state)?.contains(&account))
+    }
+}
+
     /// The situation and the next step, in words.
     pub fn words(&self) -> (Text, Text) {
         let (licenses, module) = (self.licenses, self.module);
@@ -130,6 +150,10 @@ impl Former {
         );
         let next = match (self.in_panel, self.stays) {
             (false, _) => text!(
+            _ if self.serves_nobody() => text!(
+                "no service uses them, and they are named until they have run out. To use them again, add a processing module with that account to the panel; if nobody needs them, delete them in the seller's panel. Which they are: pmisplicense list --module {module}",
+                "ими не пользуется ни одна услуга, и сообщения о них идут до конца срока. Чтобы использовать их снова, добавьте в панель модуль обработки с этой учётной записью; ненужные удалите в панели продавца. Какие это лицензии: pmisplicense list --module {module}"
+            ),
                 "add a processing module with that account to the panel, or give each service a license of its present module: pmisplicense move ITEM; the services: pmisplicense list --module {module}",
                 "добавьте в панель модуль обработки с этой учётной записью или дайте каждой услуге лицензию её нынешнего модуля: pmisplicense move УСЛУГА; список услуг: pmisplicense list --module {module}"
             ),
@@ -146,9 +170,23 @@ impl Former {
     }
 
     /// The command with which an operator can resolve it.
+    /// Whether all that is left waits to be freed, and nothing is to be decided about the account: an operator said that
+    /// it is another one, or the panel has its module no more.
+    fn serves_nobody(&self) -> bool {
+        self.serving == 0 && (self.stays || !self.in_panel)
+    }
+
+    /// Whether the licenses stay where they are, so that a pass names only those that somebody misses or pays for.
+    pub fn is_left(&self) -> bool {
+        self.stays || self.serves_nobody()
+    }
+
     pub fn command(&self) -> String {
         let module = self.module;
         match self.in_panel && !self.stays {
+        if self.serves_nobody() {
+            return format!("pmisplicense list --module {module}");
+        }
             true => format!("pmisplicense doctor --accept-account {module}"),
             false => "pmisplicense move ITEM".to_owned(),
         }

@@ -105,8 +105,8 @@ impl Engine<'_> {
     }
 
     /// Who frees a license of another account, in words.
-    pub(in crate::engine) fn freed_elsewhere(&self, row: &LicenseRow) -> Result<Text, ModuleError> {
-        let is_bought_from = self.store.is_bought_from(row.account).map_err(errors::state)?;
+    pub(in crate::engine) fn freed_elsewhere(&mut self, row: &LicenseRow) -> Result<Text, ModuleError> {
+        let is_bought_from = self.is_bought_from(row.account)?;
         let missing = || StoreError::Unusable("the account of a license is missing".to_owned());
         let account = self.store.account(row.account).and_then(|found| found.ok_or_else(missing));
         Ok(freed_in(row.id, &account.map_err(errors::state)?, is_bought_from))

@@ -101,7 +101,7 @@ fn two_accounts_that_are_one_are_united() -> Result<(), StoreError> {
     assert_eq!(store.serving_in_both(from, into)?, []);
     store.write(moment(1), |tx| tx.rename_account(&former, Some(into), PRESENT, "reseller"))?;
     assert_eq!((store.count_licenses(from)?, store.count_licenses(into)?), ((0, 0), (3, 3)));
-    assert_eq!(store.in_use(into)?, [(ModuleId(7), 3)]);
+    assert_eq!(store.in_use(into, None)?, [InUse { module: ModuleId(7), serving: 3, licenses: 3 }]);
     assert!(!delete(&store, into, 5001)?, "in doubt under the other number");
     assert_eq!(store.open_intents_of_license(into, LicenseId(5001))?.len(), 1);
     let purchase = store.open_intents_of_license(into, LicenseId(500))?;

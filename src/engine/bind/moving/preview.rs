@@ -14,9 +14,9 @@ use crate::plan::order::{check_nodes, order_terms};
 use crate::ports::LockName;
 use crate::text;
 
+use crate::engine::Engine;
 use crate::engine::bind::preview::{Face, Preview, ShownKey};
 use crate::engine::order::{OrderFields, order_in_words};
-use crate::engine::{Engine, errors};
 
 /// The license that would take the place of the present one, and how it is obtained.
 struct Obtained {
@@ -53,7 +53,7 @@ impl<'p> Engine<'p> {
     }
 
     /// An earlier run bound the license: the service only has to show it.
-    fn end_preview(&self, item: &Item, holds: &LicenseRow) -> Result<Preview, ModuleError> {
+    fn end_preview(&mut self, item: &Item, holds: &LicenseRow) -> Result<Preview, ModuleError> {
         let old = self.moved_from(item)?;
         let shows = text!(
             "license {} was obtained before; the service shows it now, and nothing is bought",
@@ -66,9 +66,8 @@ impl<'p> Engine<'p> {
     }
 
     /// What happens to the license that the service has now.
-    fn freed_later(&self, old: &LicenseRow) -> Result<Text, ModuleError> {
-        let is_bought_from = self.store.is_bought_from(old.account).map_err(errors::state)?;
-        if is_bought_from { Ok(freed_later(old)) } else { self.freed_elsewhere(old) }
+    fn freed_later(&mut self, old: &LicenseRow) -> Result<Text, ModuleError> {
+        if self.is_bought_from(old.account)? { Ok(freed_later(old)) } else { self.freed_elsewhere(old) }
     }
 
     fn preview_of(&self, item: &Item, faces: [Face; 2], changes: Vec<Change>) -> Preview {
