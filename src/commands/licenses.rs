@@ -7,6 +7,7 @@ use crate::error::ModuleError;
 use crate::model::ids::{ItemId, ModuleId};
 use crate::model::item::Item;
 use crate::model::license_row::{LicenseRow, LicenseState};
+use crate::model::sellers::SellerKind;
 use crate::plan::renew::is_paid;
 use crate::ports::Module;
 use crate::run_report::{RunReport, Scope, Why};
@@ -143,7 +144,12 @@ fn running_out(
         let item = ctx.data.billdb()?.item(id).map_err(database_error)?;
         let is_meant = |item: &Item| is_paid(item, today) && (buyer.is_none() || item.module == buyer);
         if item.as_ref().is_some_and(is_meant) {
-            let error = other_account(id, row.id, (&former.account, former.module), false);
+            let present = match item.and_then(|item| item.module) {
+                Some(module) => store.account_of_module(module).map_err(state_error)?,
+                None => None,
+            };
+            let sells = present.map_or(SellerKind::Billmanager, |account| SellerKind::of(&account.url));
+            let error = other_account(id, row.id, (&former.account, former.module), false, sells);
             ctx.log.warning(&error.to_string());
             report.left(former.module, Scope::Item(id), Why::FormerAccount, error);
         }

@@ -12,6 +12,7 @@ use crate::model::journal::{Incarnation, Note};
 use crate::model::license::{Family, License, LicenseStatus};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
+use crate::model::sellers::SellerKind;
 use crate::plan::choice::{Choice, choice_of};
 use crate::plan::in_doubt::has_run_out;
 use crate::plan::order::{OrderTerms, check_nodes, order_terms};
@@ -73,7 +74,9 @@ impl Engine<'_> {
     pub(super) fn other_account(&self, item: ItemId, row: &LicenseRow) -> Result<ModuleError, ModuleError> {
         let missing = || errors::state(StoreError::Unusable("the account of a license is missing".to_owned()));
         let bought_as = self.store.account(row.account).map_err(errors::state)?.ok_or_else(missing)?;
-        Ok(other_account(item, row.id, (&bought_as, row.module), row.module == self.module))
+        let present = self.store.account(self.account).map_err(errors::state)?.ok_or_else(missing)?;
+        let (is_own, sells) = (row.module == self.module, SellerKind::of(&present.url));
+        Ok(other_account(item, row.id, (&bought_as, row.module), is_own, sells))
     }
 
     /// Makes sure that the incarnation has a license of that product, buying one only when there is no other way.

@@ -306,12 +306,12 @@ impl Tx<'_> {
     /// Writes the number of the other account into the idempotency keys of an account. A key that the other account
     /// has used too stays unchanged: its intent has ended.
     fn rename_keys(&self, from: AccountId, into: AccountId) -> Result<(), StoreError> {
-        let mut statement = self.conn.prepare_cached("SELECT id, key FROM wish WHERE account = ?1")?;
+        let mut statement = self.conn.prepare_cached("SELECT id, key FROM intent WHERE account = ?1")?;
         let rows = statement.query_map([from.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let keys: Vec<(i64, String)> = rows.collect::<Result<_, _>>()?;
         for (id, key) in keys {
             let renamed = IdempotencyKey::in_account(&key, into);
-            self.run("UPDATE OR IGNORE wish SET key = ?2 WHERE id = ?1", params![id, renamed])?;
+            self.run("UPDATE OR IGNORE intent SET key = ?2 WHERE id = ?1", params![id, renamed])?;
         }
         Ok(())
     }

@@ -123,3 +123,28 @@ fn a_license_that_a_copy_of_its_service_shows_is_not_removed() {
     assert_eq!(test.orderbox().removals(ORDER), 1);
     test.assert_clean();
 }
+
+/// The module buys from another account now: `move` cannot obtain a license of a hosting order beside the present one.
+/// Each message names the commands that can.
+#[test]
+fn a_service_of_another_account_gets_a_license_by_the_commands_that_are_named() {
+    let test = opened();
+    let elsewhere = crate::support::orderbox::OrderBox::start();
+    elsewhere.add(Order::new(ORDER));
+    test.module_param(8, "url", &elsewhere.url());
+    operator(&test, "doctor --accept-account 8 --other --yes").ok();
+    let way = "pmisplicense unbind 42, then pmisplicense reconcile --apply --only 42";
+    let message = test.cmd("sync_item", ITEM).fails("config").message().to_owned();
+    assert!(message.contains(way) && !message.contains("pmisplicense move"), "{message}");
+    for line in ["move 42 --yes", "move 42 --dry-run"] {
+        let refused = operator(&test, line);
+        assert!(refused.code == Some(1) && refused.stderr.contains(way), "{line}: {refused:?}");
+        assert!(refused.stderr.contains("not_supported"), "{line}: {refused:?}");
+    }
+    assert_eq!((test.orderbox().posts(), elsewhere.posts()), (Vec::new(), Vec::new()), "{}", test.story());
+    operator(&test, "unbind 42 --yes").ok();
+    operator(&test, "reconcile --apply --only 42 --yes").ok();
+    assert_eq!((elsewhere.charges(ORDER), test.orderbox().charges(ORDER)), (1, 1), "{}", test.story());
+    assert_eq!(test.item(ITEM).param("lickey"), elsewhere.order(ORDER).key);
+    test.cmd("sync_item", ITEM).ok();
+}

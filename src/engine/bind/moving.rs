@@ -20,6 +20,7 @@ use crate::ports::LockName;
 use crate::store::{StoreError, Tx};
 use crate::text;
 
+use crate::engine::identity::account::no_move;
 use crate::engine::reconcile::wording::{not_elsewhere, wants_nothing};
 use crate::engine::{Engine, errors};
 
@@ -54,7 +55,16 @@ impl<'p> Engine<'p> {
     /// # Errors
     /// `missed`: it holds no license of another account; any failure to obtain one. Then the service keeps its license.
     pub async fn move_here(&mut self, item: ItemId) -> Result<Text, ModuleError> {
-        self.changing(async |engine: &mut Self| engine.move_locked(item).await).await
+        self.changing(async |engine: &mut Self| {
+            engine.check_movable(item)?;
+            engine.move_locked(item).await
+        })
+        .await
+    }
+
+    /// Checks that this module can obtain a license beside the present one of the service.
+    fn check_movable(&mut self, item: ItemId) -> Result<(), ModuleError> {
+        if self.sells_addons() { Err(no_move(item, self.module)) } else { Ok(()) }
     }
 
     async fn move_locked(&mut self, id: ItemId) -> Result<Text, ModuleError> {

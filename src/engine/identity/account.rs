@@ -6,6 +6,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use crate::error::{ErrorKind, ModuleError, Text, counted};
 use crate::model::ids::{AccountId, ItemId, LicenseId, ModuleId};
 use crate::model::item::MODULE_PROGRAM;
+use crate::model::sellers::SellerKind;
 use crate::ports::{Module, ModuleAccess};
 use crate::store::{Account, InUse, Store, StoreError};
 use crate::text;
@@ -111,7 +112,6 @@ fn former(store: &Store, modules: &[Module], today: NaiveDate) -> Result<Vec<For
     Ok(found)
 }
 
-impl Former {
 /// The modules of ours among those of the panel.
 fn of_ours(modules: &[Module]) -> Vec<ModuleId> {
     modules.iter().filter(|module| module.program == MODULE_PROGRAM).map(|module| module.id).collect()
@@ -135,6 +135,7 @@ impl Engine<'_> {
     }
 }
 
+impl Former {
     /// The situation and the next step, in words.
     pub fn words(&self) -> (Text, Text) {
         let (licenses, module) = (self.licenses, self.module);
@@ -149,11 +150,11 @@ impl Engine<'_> {
             ]
         );
         let next = match (self.in_panel, self.stays) {
-            (false, _) => text!(
             _ if self.serves_nobody() => text!(
                 "no service uses them, and they are named until they have run out. To use them again, add a processing module with that account to the panel; if nobody needs them, delete them in the seller's panel. Which they are: pmisplicense list --module {module}",
                 "ими не пользуется ни одна услуга, и сообщения о них идут до конца срока. Чтобы использовать их снова, добавьте в панель модуль обработки с этой учётной записью; ненужные удалите в панели продавца. Какие это лицензии: pmisplicense list --module {module}"
             ),
+            (false, _) => text!(
                 "add a processing module with that account to the panel, or give each service a license of its present module: pmisplicense move ITEM; the services: pmisplicense list --module {module}",
                 "добавьте в панель модуль обработки с этой учётной записью или дайте каждой услуге лицензию её нынешнего модуля: pmisplicense move УСЛУГА; список услуг: pmisplicense list --module {module}"
             ),
@@ -169,7 +170,6 @@ impl Engine<'_> {
         (what, next)
     }
 
-    /// The command with which an operator can resolve it.
     /// Whether all that is left waits to be freed, and nothing is to be decided about the account: an operator said that
     /// it is another one, or the panel has its module no more.
     fn serves_nobody(&self) -> bool {
@@ -181,12 +181,13 @@ impl Engine<'_> {
         self.stays || self.serves_nobody()
     }
 
+    /// The command with which an operator can resolve it.
     pub fn command(&self) -> String {
         let module = self.module;
-        match self.in_panel && !self.stays {
         if self.serves_nobody() {
             return format!("pmisplicense list --module {module}");
         }
+        match self.in_panel && !self.stays {
             true => format!("pmisplicense doctor --accept-account {module}"),
             false => "pmisplicense move ITEM".to_owned(),
         }
@@ -240,14 +241,47 @@ pub(in crate::engine) fn freed_in(license: LicenseId, account: &Account, is_boug
     )
 }
 
+/// The commands that give a service a license of its present module in place of one of another account.
+fn to_present(item: ItemId, sells: SellerKind) -> Text {
+    match sells {
+        SellerKind::Billmanager => Text::same(format!("pmisplicense move {item}")),
+        // There is no list of licenses from which one could be taken beside the present one.
+        SellerKind::Orderbox => text!(
+            "pmisplicense unbind {item}, then pmisplicense reconcile --apply --only {item}",
+            "pmisplicense unbind {item}, затем pmisplicense reconcile --apply --only {item}"
+        ),
+    }
+}
+
+/// `move` to a module whose licenses belong to hosting orders.
+pub(in crate::engine) fn no_move(item: ItemId, module: ModuleId) -> ModuleError {
+    let way = to_present(item, SellerKind::Orderbox);
+    ModuleError::new(
+        ErrorKind::NotSupported,
+        "command",
+        "move",
+        text!(
+            "Module {module} sells licenses of hosting orders: it cannot obtain one beside the license that service {item} has now",
+            "Модуль {module} продаёт лицензии заказов хостинга: получить новую рядом с нынешней лицензией услуги {item} нельзя"
+        ),
+    )
+    .changed(text!("Service {item} keeps its license", "Услуга {item} сохраняет свою лицензию"))
+    .next(text!(
+        ["give up the present license, then obtain the new one (in between the service is without a license): {}", way.en],
+        ["откажитесь от нынешней лицензии и получите новую (между этим услуга без лицензии): {}", way.ru]
+    ))
+}
+
 /// A license of an account that the module does not buy from now. `is_own`: the module itself bound it, so that the
-/// account may only have another name.
+/// account may only have another name. `sells`: what the service's module sells now.
 pub fn other_account(
     item: ItemId,
     license: LicenseId,
     (bought_as, module): (&Account, ModuleId),
     is_own: bool,
+    sells: SellerKind,
 ) -> ModuleError {
+    let way = to_present(item, sells);
     let Account { url, username, .. } = bought_as;
     let same = if is_own {
         text!(
@@ -267,5 +301,5 @@ pub fn other_account(
         text!("License {license} of service {item} was bound with module {module} as {username} at {url}. The service's module buys from another account now", "Лицензия {license} услуги {item} привязана через модуль {module} как {username} на {url}. Модуль услуги теперь покупает через другую учётную запись"),
     )
         .changed(text!("Nothing was changed", "Ничего не изменено"))
-        .next(text!(["{}pmisplicense move {item}", same.en], ["{}pmisplicense move {item}", same.ru]))
+        .next(text!(["{}{}", same.en, way.en], ["{}{}", same.ru, way.ru]))
 }

@@ -30,7 +30,11 @@ impl<'p> Engine<'p> {
     /// # Errors
     /// As [`Engine::move_here`]: every obstacle that can be seen before is reported before the operator is asked.
     pub async fn move_preview(&mut self, item: ItemId) -> Result<Preview, ModuleError> {
-        let preview = self.changing(async |engine: &mut Self| engine.move_preview_locked(item).await).await?;
+        let preview = self.changing(async |engine: &mut Self| {
+            engine.check_movable(item)?;
+            engine.move_preview_locked(item).await
+        });
+        let preview = preview.await?;
         self.with_balance(preview).await
     }
 
