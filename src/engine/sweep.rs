@@ -68,6 +68,9 @@ impl Swept {
 /// The steps that the comparison found, by item.
 type Steps = BTreeMap<ItemId, (Step, Text)>;
 
+/// The servers whose internal name is not in the catalogue, by that name.
+type Unknown = BTreeMap<String, Vec<String>>;
+
 /// Nothing says which hosting order belongs to a server.
 fn no_servers() -> ModuleError {
     ModuleError::new(
@@ -121,16 +124,50 @@ impl Engine<'_> {
             }
         }
         self.guard_steps(&mut steps, allow, swept)?;
+        let (mut later, mut unknown) = (Steps::new(), Unknown::new());
         for (id, (step, _)) in steps {
             let is_noted = noted.contains(&id);
-            let result = self
+            let carried_out = self
                 .with_locks(async |engine: &mut Self| engine.carry_out_step(server, id, step, is_noted).await)
                 .await;
-            if result.is_ok() {
-                swept.carried_out += 1;
-                swept.settled.insert(id);
-            }
+            let result = match carried_out {
+                Ok(None) => {
+                    swept.carried_out += 1;
+                    swept.settled.insert(id);
+                    Ok(())
+                }
+                // Something changed since the comparison. Another step is left to the next sweep, and so is the note.
+                Ok(Some(plan)) => self.take_down(id, plan, &mut later, &mut unknown, swept).await,
+                Err(error) => Err(error),
+            };
             self.collected(&mut swept.report, Scope::Item(id), result).await?;
+        }
+        report_unknown(unknown, swept);
+        Ok(())
+    }
+
+    /// Takes down what a comparison found: a step, or a report.
+    async fn take_down(
+        &mut self,
+        id: ItemId,
+        plan: Plan,
+        steps: &mut Steps,
+        unknown: &mut Unknown,
+        swept: &mut Swept,
+    ) -> Result<(), ModuleError> {
+        match plan {
+            Plan::Nothing => drop(swept.settled.insert(id)),
+            Plan::Do(step, reason) => drop(steps.insert(id, (step, reason))),
+            Plan::Report(text) => {
+                swept.settled.insert(id);
+                swept.reports.push(text.into());
+            }
+            // A server that an event named keeps its note: what it lacks now may come a moment later.
+            Plan::Fail(error) => self.collect(&mut swept.report, Scope::Item(id), error).await?,
+            Plan::UnknownName(name) => {
+                swept.settled.insert(id);
+                unknown.entry(name).or_default().push(id.to_string());
+            }
         }
         Ok(())
     }
@@ -181,7 +218,7 @@ impl Engine<'_> {
         swept: &mut Swept,
     ) -> Result<Steps, ModuleError> {
         let mut steps = Steps::new();
-        let mut unknown: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut unknown = Unknown::new();
         let mut suspects = Suspects::default();
         for &id in items {
             self.begin_one();
@@ -204,38 +241,14 @@ impl Engine<'_> {
                 continue;
             }
             match self.plan_server(&item, noted.contains(&id)) {
-                Ok(Plan::Nothing) => drop(swept.settled.insert(id)),
-                Ok(Plan::Do(step, reason)) => drop(steps.insert(id, (step, reason))),
-                Ok(Plan::Report(text)) => {
-                    swept.settled.insert(id);
-                    swept.reports.push(text.into());
-                }
-                // A server that an event named keeps its note: what it lacks now may come a moment later.
-                Ok(Plan::Fail(error)) => self.collect(&mut swept.report, Scope::Item(id), error).await?,
-                Ok(Plan::UnknownName(name)) => {
-                    swept.settled.insert(id);
-                    unknown.entry(name).or_default().push(id.to_string());
-                }
+                Ok(plan) => self.take_down(id, plan, &mut steps, &mut unknown, swept).await?,
                 Err(error) => self.collect(&mut swept.report, Scope::Item(id), error).await?,
             }
         }
         if let Some(left) = suspects.left_over() {
             swept.report.left(self.module, Scope::Account, Why::UnknownLicense, left);
         }
-        for (name, ids) in unknown {
-            let list = ids.join(", ");
-            swept.reports.push(
-                text!(
-                    "the internal name \"{name}\" is not in the catalogue",
-                    "внутреннего имени «{name}» нет в каталоге"
-                )
-                .changed(text!("These servers were skipped: {list}", "Пропущены серверы: {list}"))
-                .next(text!(
-                    "add the product as [[product]] in the settings file",
-                    "добавьте продукт как [[product]] в файле настроек"
-                )),
-            );
-        }
+        report_unknown(unknown, swept);
         Ok(steps)
     }
 
@@ -285,20 +298,33 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// Carries out one step, after comparing again under the item's lock. If something changed in between, the next
-    /// sweep handles it.
-    async fn carry_out_step(&mut self, server: Server, id: ItemId, step: Step, noted: bool) -> Result<(), ModuleError> {
+    /// Carries out one step, after comparing again under the item's lock. If something changed in between, nothing is
+    /// done. Then this returns what the comparison finds now.
+    async fn carry_out_step(
+        &mut self,
+        server: Server,
+        id: ItemId,
+        step: Step,
+        noted: bool,
+    ) -> Result<Option<Plan>, ModuleError> {
         self.begin_one();
         self.lock(LockName::Item(id)).await?;
         self.locked_step(server, id, step, noted).await
     }
 
-    async fn locked_step(&mut self, server: Server, id: ItemId, step: Step, noted: bool) -> Result<(), ModuleError> {
+    async fn locked_step(
+        &mut self,
+        server: Server,
+        id: ItemId,
+        step: Step,
+        noted: bool,
+    ) -> Result<Option<Plan>, ModuleError> {
         let item = self.item(id).await?;
-        let again = self.plan_server(&item, noted)?;
-        let reason = match again {
+        let reason = match self.plan_server(&item, noted)? {
             Plan::Do(now, reason) if now == step && item.module == Some(server.module) => reason,
-            Plan::Do(..) | Plan::Nothing | Plan::Report(_) | Plan::Fail(_) | Plan::UnknownName(_) => return Ok(()),
+            plan @ (Plan::Do(..) | Plan::Nothing | Plan::Report(_) | Plan::Fail(_) | Plan::UnknownName(_)) => {
+                return Ok(Some(plan));
+            }
         };
         self.note(&reason);
         self.commit("sweep", |tx| tx.note(Some(id), None, Note::Sweep, &reason)).await?;
@@ -312,7 +338,7 @@ impl Engine<'_> {
         self.withheld.orders = !step.obtains();
         let done = self.locked_item_command(command, id).await;
         self.withheld.orders = false;
-        done
+        done.map(|()| None)
     }
 
     /// Whether a service whose license is gone may get another one in this run. In a step of the sweep that was neither
@@ -325,6 +351,21 @@ impl Engine<'_> {
             return Ok(());
         }
         Err(self.last_license(item)?.map_or_else(|| errors::no_license(item.id), |license| gone(item.id, license)))
+    }
+}
+
+/// Reports the servers that were skipped because the catalogue does not have their internal name.
+fn report_unknown(unknown: Unknown, swept: &mut Swept) {
+    for (name, ids) in unknown {
+        let list = ids.join(", ");
+        swept.reports.push(
+            text!("the internal name \"{name}\" is not in the catalogue", "внутреннего имени «{name}» нет в каталоге")
+                .changed(text!("These servers were skipped: {list}", "Пропущены серверы: {list}"))
+                .next(text!(
+                    "add the product as [[product]] in the settings file",
+                    "добавьте продукт как [[product]] в файле настроек"
+                )),
+        );
     }
 }
 
