@@ -50,6 +50,25 @@ fn a_license_that_its_former_service_wants_again_is_not_removed() {
     assert_eq!(ledger(&test), (1, 0), "{}", test.story());
 }
 
+/// The same where the customer of an order is not compared with the client: the service shows the very key of the
+/// license, and had it before. A service that shows no key gets none.
+#[test]
+fn a_service_that_shows_the_key_gets_its_license_again_whoever_the_customer_is() {
+    let test = wanted_again();
+    test.settings(&format!("{REMOVING}any_customer = true\n"));
+    let message = sync(&test).fails("state").message().to_owned();
+    assert!(message.contains("it gets the license without a purchase"), "{message}");
+    let third = OTHER + 1;
+    test.whmcs_item(third, 1, ORDER).add();
+    test.cmd("open", third).fails("bad_value");
+    assert_eq!(test.item(third).param("lickey"), "", "{}", test.story());
+    nothing_sent(&test);
+    test.cmd("setparam", ITEM).ok();
+    served(&test);
+    sync(&test);
+    assert_eq!(ledger(&test), (1, 0), "{}", test.story());
+}
+
 /// The same by the operator's command, if the panel has lost the change.
 #[test]
 fn a_license_that_is_wanted_again_can_be_bound_by_hand() {

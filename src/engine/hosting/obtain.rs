@@ -11,7 +11,7 @@ use crate::model::ids::{ItemId, LicenseId, LicenseKey};
 use crate::model::item::Item;
 use crate::model::journal::{IdempotencyKey, Incarnation, Intent, IntentEvent, IntentStatus, OnceRequest};
 use crate::model::license_row::{LicenseRow, LicenseState};
-use crate::plan::hosting::{is_too_long, may_have_missed, missed, mistakable, months_left};
+use crate::plan::hosting::{is_too_long, may_have_missed, missed, mistakable, months_left, wants_again};
 use crate::plan::identity::Shown;
 use crate::ports::Upstream as _;
 use crate::store::{Recorded, RecordedIntent};
@@ -150,7 +150,9 @@ impl Engine<'_> {
     }
 
     /// Decides about a license that exists although nothing was bought now. It is handed out again only if this
-    /// installation bought it, it serves no service, and the same service gave it back.
+    /// installation bought it, it serves no service, and the same service gave it back. Another service of the client
+    /// may have had it since: the service that shows its number and key, and had it according to our journal, gave it
+    /// back too.
     async fn take_back(
         &mut self,
         item: &Item,
@@ -165,10 +167,14 @@ impl Engine<'_> {
             Some(row) if row.key.is_none() => !self.has_failed(row).await?,
             Some(_) | None => false,
         };
+        let shows_it = wants_again(item, Some(seen.id), (seen.id, key));
+        let gave_it_back = shows_it && self.store.was_of_item(item.id, seen.id).map_err(errors::state)?;
         let is_ours = |row: &LicenseRow| {
             let waits = matches!(row.state, LicenseState::ToFree | LicenseState::Stopped);
             let same_key = row.key.as_ref().map_or(came, |ours| ours.fingerprint() == key.fingerprint());
-            waits && same_key && (row.item == Some(item.id) || !self.rules.hosting.any_customer)
+            let is_its = row.item == Some(item.id) || gave_it_back;
+            // The customer of the order was checked, and is this client.
+            waits && same_key && (is_its || !self.rules.hosting.any_customer)
         };
         if !known.as_ref().is_some_and(is_ours) {
             return Err(wording::foreign_key(item.id, seen.id));
