@@ -157,11 +157,7 @@ impl Engine<'_> {
             // An import of ours whose answer was lost.
             ([one], Some(_)) => *one,
             (owners, _) => {
-                let list = owners.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-                done.left.push(text!(
-                    "service {list} already shows license {id}. To bind it: pmisplicense bind {list} {id}",
-                    "услуга {list} уже показывает лицензию {id}. Привязать её: pmisplicense bind {list} {id}"
-                ));
+                done.left.push(self.already_shown(owners, id).await?);
                 return Ok(None);
             }
         };
@@ -198,6 +194,32 @@ impl Engine<'_> {
     async fn owners(&mut self, id: LicenseId) -> Result<Vec<ItemId>, ModuleError> {
         self.step("look for importing items").await?;
         self.ports.billdb.items_with_license(id).map_err(|error| errors::database(&error))
+    }
+
+    /// Why a license that services show already is not imported, with the command that leads on.
+    async fn already_shown(&mut self, owners: &[ItemId], id: LicenseId) -> Result<Text, ModuleError> {
+        let (mut open, mut closed) = (Vec::new(), Vec::new());
+        for owner in owners {
+            if self.is_open_in_panel(*owner).await? { open.push(*owner) } else { closed.push(*owner) }
+        }
+        Ok(match (open.as_slice(), closed.as_slice()) {
+            ([item], _) => text!(
+                "service {item} already shows license {id}. To bind it: pmisplicense bind {item} {id}",
+                "услуга {item} уже показывает лицензию {id}. Привязать её: pmisplicense bind {item} {id}"
+            ),
+            // A closed service cannot have a license.
+            ([], [item, ..]) => text!(
+                "the closed service {item} still shows license {id}. To import it: pmisplicense unbind {item}, then repeat this command",
+                "закрытая услуга {item} ещё показывает лицензию {id}. Импортировать её: pmisplicense unbind {item}, затем повторите эту команду"
+            ),
+            (several, _) => {
+                let list = several.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                text!(
+                    "services {list} already show license {id}. To bind it to the right one: pmisplicense bind ITEM {id}",
+                    "услуги {list} уже показывают лицензию {id}. Привязать её к нужной: pmisplicense bind УСЛУГА {id}"
+                )
+            }
+        })
     }
 
     /// Asks the panel to make a service, after writing the call down. `sent`: an earlier call whose outcome is not

@@ -54,6 +54,23 @@ fn a_foreign_license_is_imported_only_when_named() {
     test.assert_clean();
 }
 
+/// A closed service still shows the number of a license. The advice leads to the import.
+#[test]
+fn the_advice_about_a_license_that_a_closed_service_shows_leads_to_its_import() {
+    let test = Test::new();
+    test.tariff("55227", 1);
+    let license = test.upstream.add_foreign(55227, 1, "192.0.2.77", "shop");
+    test.soft_item(42, "55227", 1).ip("192.0.2.42").param("licid", &license.to_string()).add();
+    test.set_item(42, "status", "4");
+    import(&test, &license.to_string());
+    assert_eq!(imports(&test), Vec::<String>::new());
+    let (command, log) = ("unbind 42", test.log());
+    assert!(log.contains(&format!("To import it: pmisplicense {command}, then repeat this command")), "{log}");
+    test.run(command.split(' ').chain(["--yes"])).ok();
+    import(&test, &license.to_string()).ok();
+    assert_eq!(services(&test, license).len(), 1, "{}", test.story());
+}
+
 /// Ours are known by the mark; the search narrows by name and address; what serves an item stays.
 #[test]
 fn an_import_knows_our_licenses_by_their_mark() {
