@@ -307,6 +307,24 @@ fn a_paid_service_whose_trial_ended_without_a_paid_license_is_named_by_each_sync
     test.run(["--command", "sync"]).ok();
 }
 
+/// The product of the license has left the catalogue: the payment is not taken for one that buys nothing.
+#[test]
+fn a_payment_for_a_product_that_left_the_catalogue_fails_until_it_is_back() {
+    let test = Test::new();
+    opened(&test, 42, "55227", 1);
+    let operation = test.prolong_paid(42);
+    test.settings("catalogue = \"replace\"\n");
+    forget(&test);
+    for _ in 0..2 {
+        let message = test.cmd_op("prolong", 42, operation).fails("unknown_internal_name").message().to_owned();
+        assert!(message.contains("its product 55227 is not in the catalogue"), "{message}");
+    }
+    assert!(renewed(&test) == 0 && !told(&test).contains(&"service.postprolong".to_owned()), "{}", test.story());
+    test.settings("");
+    test.cmd_op("prolong", 42, operation).ok();
+    assert_eq!((renewed(&test), test.item(42).expiredate), (1, Some(end(&license(&test, 42)))));
+}
+
 /// `nopanel` and a service without an end cost nothing and succeed.
 #[test]
 fn a_service_without_an_end_or_panel_costs_nothing() {

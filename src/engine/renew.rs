@@ -221,7 +221,9 @@ impl Engine<'_> {
                 let reason = text!(["{}; {}", reason.en, why.en], ["{}; {}", reason.ru, why.ru]);
                 self.renew(row, &seen, months, &reason).await?
             }
-            (None, _) | (_, None) => seen,
+            // A payment that is owed is not taken for one that buys nothing.
+            (Some(_), None) => return Err(product_unknown(item, row, &seen)),
+            (None, _) => seen,
         };
         if seen.status == LicenseStatus::Stopped
             && item.status == ItemStatus::Active
