@@ -17,10 +17,11 @@ fn stopped(test: &Test) -> usize {
     test.upstream.licenses().iter().filter(|l| l.status == 3).count()
 }
 
-/// Services 1 to `count`, open.
+/// Services 1 to `count`, open. The reads of many licenses follow each other without a pause: waiting is tested in
+/// `seller`.
 fn many(settings: &str, count: u32) -> Test {
     let test = Test::new();
-    test.settings(settings);
+    test.settings(&format!("{settings}[upstream]\npause_ms = 0\n"));
     for item in 1..=count {
         test.soft_item(item, "55227", 1).ip(&ip_of(item)).add();
         test.cmd("open", item).ok();
