@@ -65,7 +65,7 @@ fn a_seller_that_is_away_keeps_its_own_module_old_and_no_other() {
     }
     assert_eq!(other.billed("soft.order.param"), 1, "{}", test.story());
     let found = doctor(&test).stdout;
-    assert!(found.contains(&format!("not compared since: {}", other.with(|w| w.options.user.clone()))), "{found}");
+    assert!(found.contains(&format!("not been compared since: {}", other.with(|w| w.options.user.clone()))), "{found}");
     reconcile(&test).ok();
     bought_once(&test, &other);
     assert!(!doctor(&test).stdout.contains("restored"));

@@ -154,7 +154,12 @@ pub fn restore(desk: &mut Desk<'_>, file: &Path, yes: bool) -> Result<Answer, Mo
     replace(desk, &copy, &kept, Aside::Unusable, now)?;
     let done = match check_machine(&copy, &desk.ctx.machine) {
         Ok(()) => {
-            text!("The state was restored from {from}", "Состояние восстановлено из {from}").next(compare_later(desk))
+            let wait = sent_last(desk);
+            text!(
+                ["The state was restored from {from}. {}", wait.en],
+                ["Состояние восстановлено из {from}. {}", wait.ru]
+            )
+            .next(compare())
         }
         // Until the state is this machine's, each of these would be refused.
         Err(_) => text!(
@@ -211,14 +216,12 @@ pub(super) fn refuse_in_cluster(desk: &Desk<'_>) -> Result<(), ModuleError> {
     Err(ModuleError::new(ErrorKind::Config, "cluster", "", words))
 }
 
-/// The next step after a lost state was replaced: a request that it sent last may still be under way, and nothing knows
-/// of it now.
-fn compare_later(desk: &Desk<'_>) -> Text {
+/// What nothing knows of after a lost state was replaced: a request that it sent last may still be under way.
+fn sent_last(desk: &Desk<'_>) -> Text {
     let minutes = desk.ctx.settings.rules(desk.ctx.module).upstream.settle_s.div_ceil(60);
-    let then = compare();
     text!(
-        ["when the last run with the former state is {minutes} minutes ago: {}", then.en],
-        ["когда после последнего запуска с прежним состоянием пройдёт {minutes} мин: {}", then.ru]
+        "The seller may still carry out what the former state sent last: wait until its last run is {minutes} minutes ago",
+        "Продавец ещё может выполнить то, что прежнее состояние отправило последним: подождите, пока с его последнего запуска не пройдёт {minutes} мин"
     )
 }
 
@@ -232,11 +235,12 @@ pub(super) fn compare() -> Text {
 
 fn begun(desk: &Desk<'_>, panel: &str, is_known: bool) -> Message {
     if is_known {
+        let wait = sent_last(desk);
         return text!(
-            "The state begins anew for installation {panel}",
-            "Состояние начато заново для установки {panel}"
+            ["The state begins anew for installation {panel}. {}", wait.en],
+            ["Состояние начато заново для установки {panel}. {}", wait.ru]
         )
-        .next(compare_later(desk));
+        .next(compare());
     }
     text!(
         "The state begins anew. The id of this installation could not be read, so its marks are not known as ours",

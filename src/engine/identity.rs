@@ -174,8 +174,8 @@ impl Engine<'_> {
         })
     }
 
-    /// Checks a service that changed its module and shows a license of the new account, while our state holds one of the
-    /// former account for it: our state is older than the change, or somebody ended the change by hand.
+    /// Checks a service that changed its module and shows a license of the new account, while our state holds one of
+    /// the former account for it: our state is older than the change, or somebody ended the change by hand.
     ///
     /// # Errors
     /// `state`, with the commands that leave the service the license that it shows.

@@ -268,12 +268,6 @@ impl<'g> Comparison<'g> {
                 )
             };
             self.add(Kind::OldState, None, None, what, Remedy::CompleteState(number));
-            if let Some(finding) = self.list.last_mut() {
-                finding.step = Some(text!(
-                    "continue after number {number}. The seller may still carry out what was sent shortly before the state was lost: apply this only when settle_s is over since then",
-                    "продолжить после номера {number}. Продавец ещё может выполнить то, что отправлено незадолго до потери состояния: применяйте это, только когда с тех пор прошло settle_s"
-                ));
-            }
         }
     }
 

@@ -65,7 +65,7 @@ fn a_license_of_a_deleted_module_is_left_to_an_operator_until_it_has_run_out() {
         "{told:#}"
     );
     for line in ["sync", "doctor", "reconcile"] {
-        let told = joined(&person(&t, line).stdout);
+        let told = joined(&operator(&t, line).stdout);
         assert!(!told.contains("pmisplicense move"), "{line}: {told}");
     }
     in_state(&t, &format!("UPDATE license SET expires = '{}' WHERE id = 5001", super::day_in(0)));

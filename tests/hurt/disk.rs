@@ -204,7 +204,7 @@ fn a_newer_state_is_refused_with_both_versions() {
     let conn = Connection::open(office.test.state_path()).unwrap();
     conn.execute_batch("PRAGMA user_version = 77; PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
     conn.close().unwrap();
-    refused_untouched(&mut office, item, "newer", &["77", "knows 5"]);
+    refused_untouched(&mut office, item, "newer", &["77", "knows 6"]);
 }
 
 /// The state of another machine: nothing is changed until an operator claims it.

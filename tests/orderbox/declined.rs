@@ -153,7 +153,7 @@ fn a_declined_purchase_that_is_bound_again_is_the_services_own() {
     assert_eq!((row(&test).as_str(), test.orderbox().removals(ORDER)), ("deleted", 1), "{}", test.story());
 }
 
-/// An operator who left the license to its buyer binds it after all: it is the service's own, and goes with the service.
+/// An operator who left the license to its buyer binds it after all. It is the service's own and goes with the service.
 #[test]
 fn a_license_that_was_left_to_its_buyer_and_then_bound_is_removed_at_the_next_close() {
     let test = client_was_faster(REMOVING);

@@ -130,9 +130,9 @@ fn a_license_that_a_copy_of_its_service_shows_is_not_removed() {
 fn a_service_of_another_account_gets_a_license_by_the_commands_that_are_named() {
     let test = opened();
     let elsewhere = crate::support::orderbox::OrderBox::start();
-    elsewhere.add(Order::new(ORDER));
     test.module_param(8, "url", &elsewhere.url());
     operator(&test, "doctor --accept-account 8 --other --yes").ok();
+    elsewhere.add(Order::new(ORDER));
     let way = "pmisplicense unbind 42, then pmisplicense reconcile --apply --only 42";
     let message = test.cmd("sync_item", ITEM).fails("config").message().to_owned();
     assert!(message.contains(way) && !message.contains("pmisplicense move"), "{message}");
@@ -143,8 +143,28 @@ fn a_service_of_another_account_gets_a_license_by_the_commands_that_are_named() 
     }
     assert_eq!((test.orderbox().posts(), elsewhere.posts()), (Vec::new(), Vec::new()), "{}", test.story());
     operator(&test, "unbind 42 --yes").ok();
-    operator(&test, "reconcile --apply --only 42 --yes").ok();
+    operator(&test, "reconcile --apply --only 42 --yes");
     assert_eq!((elsewhere.charges(ORDER), test.orderbox().charges(ORDER)), (1, 1), "{}", test.story());
     assert_eq!(test.item(ITEM).param("lickey"), elsewhere.order(ORDER).key);
     test.cmd("sync_item", ITEM).ok();
+}
+
+/// Our clock was slow at the first look and was set right since: the two looks are as close together as they are.
+#[test]
+fn a_clock_that_was_set_right_between_two_looks_ends_no_doubt() {
+    let test = shop();
+    let library = crate::cluster_clocks::moved_clock(&test);
+    test.orderbox().fault(Fault::on("generate-license-key").drop_before());
+    test.cmd("open", ITEM).fails("client");
+    crate::service::pass(&test, 2000);
+    let slow =
+        test.program(["--command", "open", "--item", "42"]).env("LD_PRELOAD", &library).env("CLOCK_AHEAD", "-600");
+    slow.run().fails("client");
+    assert_eq!(crate::service::state(&test, "SELECT count(clean_look_at) FROM intent"), "1", "{}", test.story());
+    test.cmd("open", ITEM).fails("client");
+    assert_eq!(test.orderbox().requests_of("generate-license-key").len(), 1, "{}", test.story());
+    crate::service::settle(&test);
+    test.cmd("open", ITEM).ok();
+    served(&test);
+    assert_eq!(test.orderbox().charges(ORDER), 1, "{}", test.story());
 }

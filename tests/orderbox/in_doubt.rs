@@ -491,23 +491,3 @@ fn sync_settles_a_request_in_doubt() {
     once(&test);
     served(&test);
 }
-
-/// Our clock was slow at the first look and was set right since: the two looks are as close together as they are.
-#[test]
-fn a_clock_that_was_set_right_between_two_looks_ends_no_doubt() {
-    let test = shop();
-    let library = crate::cluster_clocks::moved_clock(&test);
-    test.orderbox().fault(Fault::on("generate-license-key").drop_before());
-    test.cmd("open", ITEM).fails("client");
-    crate::service::pass(&test, 2000);
-    let slow =
-        test.program(["--command", "open", "--item", "42"]).env("LD_PRELOAD", &library).env("CLOCK_AHEAD", "-600");
-    slow.run().fails("client");
-    assert_eq!(state(&test, "SELECT count(clean_look_at) FROM wish"), "1", "{}", test.story());
-    test.cmd("open", ITEM).fails("client");
-    assert_eq!(test.orderbox().requests_of("generate-license-key").len(), 1, "{}", test.story());
-    settle(&test);
-    test.cmd("open", ITEM).ok();
-    served(&test);
-    assert_eq!(test.orderbox().charges(ORDER), 1, "{}", test.story());
-}

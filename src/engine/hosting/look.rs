@@ -84,7 +84,7 @@ impl Engine<'_> {
         Ok(None)
     }
 
-    /// Checks that our state holds the license that a service shows. If its order has a license, that license is in use,
+    /// Checks that our state holds the license that a service shows. If its order has a license, that one is in use,
     /// whatever our state says: the state may be old, or the panel may have copied the service under this number. A
     /// later license of an order has the number of the earlier one, so the key counts too.
     ///

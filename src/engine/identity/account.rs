@@ -170,8 +170,8 @@ impl Former {
         (what, next)
     }
 
-    /// Whether all that is left waits to be freed, and nothing is to be decided about the account: an operator said that
-    /// it is another one, or the panel has its module no more.
+    /// Whether all that is left waits to be freed, and nothing is to be decided about the account: an operator said
+    /// that it is another one, or the panel has its module no more.
     fn serves_nobody(&self) -> bool {
         self.serving == 0 && (self.stays || !self.in_panel)
     }

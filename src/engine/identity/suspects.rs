@@ -118,6 +118,8 @@ impl Engine<'_> {
     /// Services of the module that show a license which our state does not hold for them, and paid services for which
     /// it holds none at all.
     async fn strange_shows(&mut self, suspects: &mut Suspects) -> Result<(), ModuleError> {
+        // At hosting orders a service without a license is named by the look at its order.
+        let names_bereft = !self.sells_addons();
         let mut after = ItemId::BEFORE_ALL;
         loop {
             self.step("read parameters").await?;
@@ -151,7 +153,7 @@ impl Engine<'_> {
                 let incarnation = self.store.incarnation(item).map_err(errors::state)?;
                 let is_strange = strange.contains(&item.id) && self.shows_strange(item, &incarnation)?;
                 let is_later = bereft.contains(&item.id) && self.shown_later(item)?.is_some();
-                if is_strange || is_later || (bereft.contains(&item.id) && self.needs_license(item)) {
+                if is_strange || is_later || (names_bereft && bereft.contains(&item.id) && self.needs_license(item)) {
                     suspects.add(item.id);
                 }
             }

@@ -37,8 +37,8 @@ impl Engine<'_> {
     /// longer shows it. A license of another account is written down as to be freed there, as by a close.
     ///
     /// # Errors
-    /// `missed`: the service holds and shows no license; `state`: another service shows its license too, or the state is
-    /// old for the account of one of its licenses.
+    /// `missed`: the service holds and shows no license; `state`: another service shows its license too, or the state
+    /// is old for the account of one of its licenses.
     pub async fn unbind(&mut self, item: ItemId) -> Result<Text, ModuleError> {
         self.changing(async |engine: &mut Self| engine.unbind_locked(item).await).await
     }

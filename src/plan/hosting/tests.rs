@@ -263,8 +263,8 @@ fn only_an_order_that_soon_renews_itself_is_told() {
     assert!(!is_renewed_soon(true, Some(at("2027-01-24T12:00:01Z")), now));
 }
 
-/// The key of a later license of the order, shown by the service that gave an earlier one back. A license that waits for
-/// its key may have any.
+/// The key of a later license of the order, shown by the service that gave an earlier one back. A license that waits
+/// for its key may have any.
 #[test]
 fn a_later_license_of_an_order_is_known_by_its_key() {
     let key = |text: &str| LicenseKey::parse(text);

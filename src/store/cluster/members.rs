@@ -265,7 +265,12 @@ fn write_first(
 }
 
 /// Notes the first machine of a cluster, and the identity of its log.
-fn first_members(conn: &Connection, machine: &str, identity: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
+pub(super) fn first_members(
+    conn: &Connection,
+    machine: &str,
+    identity: &str,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
     let sql = "INSERT INTO cluster_machine (name, joined_at) VALUES (?1, ?2)";
     conn.execute(sql, params![machine, now.timestamp()])?;
     let sql = "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = ?2";

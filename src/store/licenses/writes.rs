@@ -41,7 +41,7 @@ impl Tx<'_> {
     }
 
     /// Writes a license: bound to an incarnation, or to be freed when there is none. The key that was remembered for a
-    /// claim is forgotten, because the claim is over: whoever gets the license next must not see the present key either.
+    /// claim is forgotten, because the claim is over. Whoever gets the license next must not see the present key.
     ///
     /// # Errors
     /// The schema refuses a second license for the incarnation.
