@@ -136,6 +136,15 @@ fn no_run_succeeds_while_a_service_shows_a_later_license_of_its_order() {
     restored(&test, &copy);
     compared(&test);
     test.orderbox().with(|world| world.ledger.clear());
+    // No license is bought on another order either.
+    test.orderbox().add(Order::new(4002));
+    test.set_param(ITEM, "orderid", "4002");
+    for command in ["open", "setparam"] {
+        let output = test.cmd(command, ITEM);
+        assert!(output.fails("state").message().contains("pmisplicense bind 42 4001"), "{command}: {}", test.story());
+    }
+    nothing_sent(&test);
+    test.set_param(ITEM, "orderid", "4001");
     is_named(&test);
 }
 

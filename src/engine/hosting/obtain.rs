@@ -51,6 +51,7 @@ impl Engine<'_> {
         self.lock_license(order).await?;
         self.settle_given_up(order).await?;
         self.check_not_taken(item, incarnation, order)?;
+        self.check_shown(item, incarnation).await?;
         self.settle_removals(order).await?;
         let line = self.line_of(order).await?.ok_or_else(|| wording::no_such_order(order))?;
         let seen = self.order_now(line, order).await?;
