@@ -179,17 +179,8 @@ impl Store {
         order: Order,
         mut each: impl FnMut(LicenseRow) -> bool,
     ) -> Result<(), StoreError> {
-        self.each_row(filter, order.words(), &mut each)
-    }
-
-    fn each_row(
-        &self,
-        filter: LicenseFilter<'_>,
-        order: &str,
-        each: &mut dyn FnMut(LicenseRow) -> bool,
-    ) -> Result<(), StoreError> {
-        let mut statement =
-            self.conn.prepare_cached(&[SELECT, LicenseFilter::CONDITION, " ORDER BY ", order].concat())?;
+        let sql = [SELECT, LicenseFilter::CONDITION, " ORDER BY ", order.words()].concat();
+        let mut statement = self.conn.prepare_cached(&sql)?;
         let rows = statement.query_map(params_from_iter(filter.params()), cell::of("license", read_row))?;
         for row in rows {
             if !each(row?) {
@@ -221,13 +212,16 @@ impl Store {
         passed_over: u32,
         rows: u32,
     ) -> Result<Vec<LicenseRow>, StoreError> {
-        let mut page = Vec::new();
         let order = if is_descending { order.backwards() } else { order.words().to_owned() };
-        self.each_row(filter, &format!("{order} LIMIT {rows} OFFSET {passed_over}"), &mut |row| {
-            page.push(row);
-            true
-        })?;
-        Ok(page)
+        // Sorting whole rows of a long list, to show fifty of them, takes twice the time.
+        let numbers = format!(
+            "SELECT account, id FROM license WHERE {} ORDER BY {order} LIMIT {rows} OFFSET {passed_over}",
+            LicenseFilter::CONDITION
+        );
+        let sql = format!("{SELECT}(account, id) IN ({numbers}) ORDER BY {order}");
+        let mut statement = self.conn.prepare_cached(&sql)?;
+        let page = statement.query_map(params_from_iter(filter.params()), cell::of("license", read_row))?;
+        Ok(page.collect::<Result<_, _>>()?)
     }
 
     /// Lets several reads see the same state, whatever is written in between.
