@@ -216,7 +216,8 @@ pub(super) fn refuse_in_cluster(desk: &Desk<'_>) -> Result<(), ModuleError> {
     Err(ModuleError::new(ErrorKind::Config, "cluster", "", words))
 }
 
-/// What nothing knows of after a lost state was replaced: a request that it sent last may still be under way.
+/// Warns about the last requests of a state that was replaced. The seller may still carry them out, and the state in
+/// its place does not know of them.
 fn sent_last(desk: &Desk<'_>) -> Text {
     let minutes = desk.ctx.settings.rules(desk.ctx.module).upstream.settle_s.div_ceil(60);
     text!(
