@@ -23,7 +23,7 @@ use crate::plan::check::{check_ip, check_licname, clean_licname};
 use crate::plan::in_doubt::{Match, compare, mismatch};
 use crate::plan::order::OrderTerms;
 use crate::plan::resolution::give_again;
-use crate::ports::{CallError, RefusalKind, Upstream as _};
+use crate::ports::{CallError, PAGE_ROWS, Page, RefusalKind, Upstream as _};
 use crate::store::{NewIntent, Recorded, RecordedIntent, StoreError, Tx};
 use crate::text;
 
@@ -158,7 +158,7 @@ impl Engine<'_> {
         let family = if family == Family::Addition { Family::Soft } else { family };
         let page = match self.newest_page.take() {
             Some((listed, page)) if listed == family => page,
-            _ => self.page(family, 1).await?,
+            _ => self.newest_licenses(family).await?,
         };
         self.check_marks(&page.rows).await?;
         self.refresh_free(&page.rows).await?;
@@ -166,6 +166,15 @@ impl Engine<'_> {
         let known = known.and_then(|account| account.highest_license);
         let highest = page.rows.iter().map(|row| row.id).max().max(known);
         Ok(Known { highest, newest: page.rows.iter().filter_map(|row| row.created).max() })
+    }
+
+    /// The first page of the list. If it shows fewer licenses than it counts, it is read once more: a license that it
+    /// leaves out may bear a mark that proves that this state is old. A seller that always shows fewer keeps selling.
+    async fn newest_licenses(&mut self, family: Family) -> Result<Page, ModuleError> {
+        let page = self.page(family, 1).await?;
+        let shown = u32::try_from(page.rows.len()).unwrap_or(u32::MAX);
+        let is_short = page.total.is_some_and(|total| shown < total.min(PAGE_ROWS));
+        if is_short { self.page(family, 1).await } else { Ok(page) }
     }
 
     async fn refresh_free(&mut self, rows: &[License]) -> Result<(), ModuleError> {

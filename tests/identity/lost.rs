@@ -57,6 +57,28 @@ fn nothing_is_bought_beside_a_mark_that_a_lost_state_does_not_know() {
     assert_eq!((licid(&test, 42), test.upstream.billed("soft.order.param")), (id, 1));
 }
 
+/// The list counts a license that it leaves out once. It is read again before an order, and the mark is seen.
+#[test]
+fn a_list_that_leaves_a_license_out_is_read_again_before_a_lost_state_buys() {
+    let test = Test::new();
+    test.settings("panel_id = \"abcdefgh\"\n");
+    opened(&test, 42, "55227", 1);
+    lose_state(&test);
+    test.soft_item(43, "55227", 1).ip("192.0.2.43").add();
+    let without_rows = |right: &str| {
+        let (head, rest) = right.split_once("<elem>").expect("a list with a license");
+        format!("{head}{}", rest.rsplit_once("</elem>").expect("its end").1)
+    };
+    test.upstream.fault(Fault::on("soft").reworded(without_rows));
+    test.cmd("open", 43).fails("state");
+    assert_eq!(test.upstream.billed("soft.order.param"), 1, "{}", test.story());
+    // A seller that always counts more than it shows keeps selling: its list proves nothing.
+    lose_state(&test);
+    test.upstream.fault(Fault::on("soft").reworded(without_rows).always());
+    test.cmd("open", 43).ok();
+    assert_eq!(test.upstream.billed("soft.order.param"), 2, "{}", test.story());
+}
+
 /// A license that the service gave back, and still shows, is no witness: it belongs to somebody else now.
 #[test]
 fn a_number_that_the_panel_still_shows_after_a_close_stands_in_nobodys_way() {
