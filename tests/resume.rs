@@ -27,6 +27,33 @@ fn a_license_with_time_left_is_started_and_not_renewed() {
     );
 }
 
+/// A seller may show the past for a while: its stop of the license cannot be seen yet. The license is started although
+/// it seems to run. A license that looked the same before proves nothing about a start without an answer.
+#[test]
+fn a_license_that_seems_to_run_is_started_although_its_stop_is_not_shown_yet() {
+    let test = Test::new();
+    let id = suspended(&test);
+    let show_the_past = || {
+        let past = |right: &str| right.replace("<status>3</status>", "<status>2</status>");
+        test.upstream.fault(Fault::on("soft.edit?read").reworded(past).always());
+    };
+    show_the_past();
+    test.upstream.fault(Fault::on("soft.resume").drop_before().always());
+    test.cmd("resume", 42).fails("client");
+    assert!(!told(&test).contains(&"service.postresume".to_owned()), "{}", test.story());
+    test.upstream.clear_faults();
+    show_the_past();
+    test.cmd("resume", 42).ok();
+    assert_eq!((license(&test, 42).status, test.item(42).status), (2, 2), "{}", test.story());
+    // The panel did not hear of the first run: the seller refuses to start what runs, and the look decides.
+    test.set_item(42, "status", "3");
+    test.upstream.clear_faults();
+    test.upstream.fault(Fault::on("soft.resume").refused("something_odd"));
+    forget(&test);
+    test.cmd("resume", 42).ok();
+    assert_eq!(changes(&test), [format!("soft.resume elid={id}")]);
+}
+
 /// A license that ran out is renewed for a period of the service, once, from today; the service's end lies ahead.
 #[test]
 fn a_license_that_ran_out_is_renewed_once_from_today() {

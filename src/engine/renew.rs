@@ -298,7 +298,9 @@ impl Engine<'_> {
         }
         let before = seen.status;
         if !has_run_out(&seen, today) {
-            seen = self.start(row, seen).await?;
+            // The service is suspended, so its license was stopped. If it seems to run, the answer may show the past.
+            let is_stopped = item.status == ItemStatus::Suspended;
+            seen = if is_stopped { self.start_anyway(row, seen).await? } else { self.start(row, seen).await? };
         }
         seen = self.renew_if_due(&running(item), row, seen).await?;
         if has_run_out(&seen, today) && self.product_of(row).is_some_and(Product::is_only_trial) {

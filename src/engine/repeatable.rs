@@ -55,7 +55,7 @@ impl Engine<'_> {
             LicenseStatus::Ordered | LicenseStatus::Stopped | LicenseStatus::Deleted => Ok(seen),
             // An unknown status does not count as "stopped"; the look afterwards decides.
             LicenseStatus::Active | LicenseStatus::Processing | LicenseStatus::Absent | LicenseStatus::Unknown(_) => {
-                self.switch(row, &Repeatable::Suspend, LicenseStatus::Stopped).await
+                self.switch(row, &Repeatable::Suspend, (seen.status, LicenseStatus::Stopped)).await
             }
         }
     }
@@ -65,14 +65,20 @@ impl Engine<'_> {
         if seen.status == LicenseStatus::Active {
             return Ok(seen);
         }
-        self.switch(row, &Repeatable::Resume, LicenseStatus::Active).await
+        self.start_anyway(row, seen).await
+    }
+
+    /// As [`Engine::start`], but also for a license that seems to run. A seller may not show yet that it stopped the
+    /// license.
+    pub(super) async fn start_anyway(&mut self, row: &LicenseRow, seen: License) -> Result<License, ModuleError> {
+        self.switch(row, &Repeatable::Resume, (seen.status, LicenseStatus::Active)).await
     }
 
     async fn switch(
         &mut self,
         row: &LicenseRow,
         change: &Repeatable,
-        want: LicenseStatus,
+        (before, want): (LicenseStatus, LicenseStatus),
     ) -> Result<License, ModuleError> {
         let id = row.id;
         let what = match change {
@@ -82,6 +88,10 @@ impl Engine<'_> {
         let answer = self.try_change(row, change).await?;
         let after = self.read(row.family, row.id).await?;
         match (after, answer) {
+            // A license that looked like this before proves nothing about a call that got no answer.
+            (_, Err(error)) if before == want && !matches!(error, CallError::Refused(_)) => {
+                Err(errors::call(&error, &what, id))
+            }
             (Some(after), _) if after.status == want => Ok(after),
             (_, Err(error)) => Err(errors::call(&error, &what, id)),
             (after, Ok(())) if is_gone(after.as_ref()) => Err(errors::license_gone(row.item, id)),
