@@ -2,6 +2,7 @@
 use crate::service::{
     changes, day, end, ends_in, forget, ip_of, license, licid, months, opened, sent, settle, state, told,
 };
+use crate::support::upstream::StoppedBy;
 use crate::support::{Fault, Test};
 
 fn sync(test: &Test) -> crate::support::Output {
@@ -381,6 +382,31 @@ fn an_accepted_account_buys_only_for_what_is_new() {
     test.upstream.age(former.2, 40);
     sync(&test).ok();
     assert_eq!(test.upstream.license(former.2).licname, "free.lic");
+}
+
+/// Once the seller can no longer carry a renewal out, an operator has to decide, which may take days. Until then a
+/// stopped license serves its service again, if that is active; the doubt is reported anyway.
+#[test]
+fn sync_starts_a_stopped_license_while_an_operator_decides_about_its_renewal() {
+    let test = Test::new();
+    let id = opened(&test, 42, "55227", 1);
+    let stop = || test.upstream.edit_license(id, |l| (l.status, l.stopped_by) = (3, StoppedBy::Hand));
+    test.upstream.fault(Fault::on("service.prolong").drop_before());
+    test.cmd("prolong", 42).fails("client");
+    stop();
+    sync(&test).fails("client");
+    assert_eq!(license(&test, 42).status, 3, "nothing is sent while it may still be renewed");
+    settle(&test);
+    for what in ["the operator is asked", "the operator has not answered yet"] {
+        sync(&test).fails("order_unknown");
+        assert_eq!(license(&test, 42).status, 2, "{what}: {}", test.story());
+        stop();
+    }
+    assert!(test.log().contains(&format!("license {id} is started")), "{}", test.log());
+    test.set_item(42, "status", "3");
+    sync(&test).fails("order_unknown");
+    assert_eq!(license(&test, 42).status, 3, "a suspended service needs none");
+    assert_eq!(test.upstream.requests_of("service.prolong").len(), 1);
 }
 
 /// An order that is in doubt with the former account is neither looked for nor sent in the new one: an operator must

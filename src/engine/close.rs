@@ -10,7 +10,7 @@ use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
 use crate::model::rules::a_month_after;
 use crate::plan::freeing::{Fate, fate, free_again_at, is_like_its_services, is_taken_by_another, is_untouched};
-use crate::plan::halt::{allows_stopping, may_arrive_late};
+use crate::plan::halt::{allows_switching, may_arrive_late};
 use crate::plan::identity::serves;
 use crate::plan::outward;
 use crate::plan::reason::words;
@@ -24,7 +24,7 @@ use super::{Engine, errors, is_gone};
 /// out, so stopping the license goes on.
 fn unless_handed_over(settled: Result<(), ModuleError>) -> Result<(), ModuleError> {
     match settled {
-        Err(error) if !allows_stopping(error.halt) => Err(error),
+        Err(error) if !allows_switching(error.halt) => Err(error),
         Err(_) | Ok(()) => Ok(()),
     }
 }

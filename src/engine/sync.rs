@@ -13,10 +13,12 @@ use crate::model::catalogue::{NOPANEL, Product};
 use crate::model::ids::ItemId;
 use crate::model::item::{Item, ItemStatus};
 use crate::model::journal::{Incarnation, Intent, IntentStatus};
-use crate::model::license::License;
+use crate::model::license::{License, LicenseStatus};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
+use crate::plan::change::{Switch, switch};
 use crate::plan::choice::{Choice, choice_of};
+use crate::plan::halt::allows_switching;
 use crate::plan::in_doubt::{Awaits, awaits_of};
 use crate::plan::renew::is_paid;
 use crate::text;
@@ -53,7 +55,17 @@ impl Engine<'_> {
         if item.status == ItemStatus::Deleted {
             return self.free_of_closed(item, incarnation).await;
         }
-        let present = match self.present_license(item, incarnation).await? {
+        let present = match self.present_license(item, incarnation).await {
+            Err(in_doubt) if allows_switching(in_doubt.halt) => {
+                // The client has paid, and nobody knows when an operator decides. The doubt is what is reported.
+                if let Err(error) = self.start_in_doubt(item, incarnation).await {
+                    self.warn(&error.words());
+                }
+                return Err(in_doubt);
+            }
+            found => found?,
+        };
+        let present = match present {
             None => match self.adopt_marked(item, incarnation).await? {
                 Some((row, seen)) => Some(usable(incarnation, row, seen)?),
                 None => None,
@@ -74,6 +86,23 @@ impl Engine<'_> {
                 Err(error)
             }
         }
+    }
+
+    /// Starts the stopped license of an active service about which an operator has to decide. The seller can no longer
+    /// carry out the request in doubt, and a start costs nothing.
+    async fn start_in_doubt(&mut self, item: &Item, incarnation: &Incarnation) -> Result<(), ModuleError> {
+        let row = self.bound_license(incarnation)?.filter(|row| row.state == LicenseState::Bound);
+        let Some(row) = row else { return Ok(()) };
+        self.lock_license(row.id).await?;
+        self.settle_pending(&row).await?;
+        let Some(seen) = self.read(row.family, row.id).await? else { return Ok(()) };
+        if switch(item, &seen, self.today()) != Some(Switch::Start) {
+            return Ok(());
+        }
+        self.check_marked_for(item, &row, &seen).await?;
+        let started = self.start(&row, seen).await?;
+        self.tell_switch(&row, LicenseStatus::Stopped, &started).await?;
+        self.refresh(&row, &started).await
     }
 
     /// Does everything that is due for a license that exists. Returns what is left for the next sync.

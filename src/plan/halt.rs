@@ -9,9 +9,9 @@ pub fn passes_over_license(halt: Halt) -> bool {
     matches!(halt, Halt::InDoubt | Halt::HandedOver | Halt::Unreachable)
 }
 
-/// Whether a license may be stopped although an intent in doubt could not be settled: the seller can no longer carry
-/// that request out, and only an operator can say what became of it.
-pub fn allows_stopping(halt: Halt) -> bool {
+/// Whether a license may be stopped or started although an intent in doubt could not be settled: the seller can no
+/// longer carry that request out, and only an operator can say what became of it.
+pub fn allows_switching(halt: Halt) -> bool {
     matches!(halt, Halt::HandedOver)
 }
 
@@ -50,7 +50,7 @@ mod tests {
     fn decisions(halt: Halt) -> String {
         let all = [
             ('o', passes_over_license(halt)),
-            ('s', allows_stopping(halt)),
+            ('s', allows_switching(halt)),
             ('l', may_arrive_late(halt)),
             ('e', ends_sync_pass(halt)),
             ('c', counts_as_failure(halt)),
