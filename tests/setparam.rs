@@ -56,6 +56,23 @@ fn a_panel_that_is_chosen_again_unheard_is_named_by_sync() {
     test.run(["--command", "sync", "--module", "7"]).ok();
 }
 
+/// The client chose something that nobody knows, and no run was started for it: the pass names the paid service, and
+/// says which names are known.
+#[test]
+fn an_unknown_choice_after_no_panel_is_named_by_sync() {
+    let test = Test::new();
+    opened(&test, 42, "55227", 1);
+    test.set_item(42, "expiredate", &crate::service::day(20));
+    test.choose(42, "nopanel");
+    test.cmd("setparam", 42).ok();
+    test.choose(42, "unheard");
+    for _ in 0..2 {
+        let output = test.run(["--command", "sync", "--module", "7"]);
+        let message = output.fails("unknown_internal_name").message().to_owned();
+        assert!(message.contains("unheard") && message.contains("55227"), "{message}");
+    }
+}
+
 /// One address a month: told with the day from which it will work; the intent is kept and sync carries it out.
 #[test]
 fn an_address_refused_within_the_month_is_set_by_sync_later() {

@@ -17,7 +17,7 @@ use crate::model::license::{License, LicenseStatus};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
 use crate::plan::change::{Switch, switch};
-use crate::plan::choice::{Choice, choice_of};
+use crate::plan::choice::{Choice, NoChoice, choice_of};
 use crate::plan::halt::allows_switching;
 use crate::plan::in_doubt::{Awaits, awaits_of};
 use crate::plan::renew::is_paid;
@@ -185,9 +185,11 @@ impl Engine<'_> {
         if had_no_panel {
             // A service that gave its license back, because its client chose no panel, misses nothing until the client
             // chooses a panel again.
-            let choice = choice_of(item, &self.rules.panel_addons, &self.rules.catalogue);
-            let is_missing = matches!(choice, Ok(Choice::Product(_)));
-            return if is_missing { Err(errors::wants_panel(item.id)) } else { Ok(()) };
+            return match choice_of(item, &self.rules.panel_addons, &self.rules.catalogue) {
+                Ok(Choice::Nopanel) | Err(NoChoice::NotOurs(_)) => Ok(()),
+                Ok(Choice::Product(_)) => Err(errors::wants_panel(item.id)),
+                Err(why @ (NoChoice::UnknownName(..) | NoChoice::Unclear(_))) => Err(why.into()),
+            };
         }
         match (known.and_then(|known| known.last_license), item.params.licid) {
             (Some(last), _) => Err(errors::license_gone(Some(item.id), last)),

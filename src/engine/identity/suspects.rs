@@ -10,7 +10,7 @@ use crate::model::item::{Item, ItemStatus};
 use crate::model::journal::Incarnation;
 use crate::model::license::Family;
 use crate::model::license_row::LicenseRow;
-use crate::plan::choice::{Choice, choice_of};
+use crate::plan::choice::{Choice, NoChoice, choice_of};
 use crate::plan::identity::{Shown, is_other_owner};
 use crate::plan::renew::is_paid;
 use crate::run_report::{RunReport, Scope};
@@ -160,10 +160,10 @@ impl Engine<'_> {
         }
     }
 
-    /// True for a service that is paid for and asks for a license.
+    /// True for a service that is paid for and asks for a license, or for something that nobody knows.
     fn needs_license(&self, item: &Item) -> bool {
         let choice = choice_of(item, &self.rules.panel_addons, &self.rules.catalogue);
-        is_paid(item, self.today()) && matches!(choice, Ok(Choice::Product(_)))
+        is_paid(item, self.today()) && !matches!(choice, Ok(Choice::Nopanel) | Err(NoChoice::NotOurs(_)))
     }
 
     /// Whether a service shows a license that our state does not hold for it.
