@@ -24,6 +24,8 @@ use crate::model::item::ItemStatus;
 use crate::model::journal::IntentStatus;
 use crate::model::license::License;
 use crate::model::license_row::{LicenseRow, LicenseState};
+use crate::plan::change::DesiredLicense;
+use crate::plan::identity::Shown;
 use crate::plan::old_state::missed_order;
 use crate::plan::reason::{Decision, asked, decision};
 use crate::plan::renew::is_paid;
@@ -38,6 +40,10 @@ const DEFAULT_NAME: &str = "Item #";
 /// Whether a service is open and asks for a license.
 fn is_open(view: &ItemView) -> bool {
     view.item.status != ItemStatus::Deleted && matches!(view.desired, Desired::License(_))
+}
+
+fn lacks(item: ItemId) -> Text {
+    text!("service {item} is active and has no license", "услуга {item} активна, а лицензии нет")
 }
 
 fn is_alive(seen: &License) -> bool {
@@ -103,6 +109,8 @@ pub struct Comparison<'g> {
     unclaimed: BTreeMap<Option<ItemId>, Vec<Unclaimed>>,
     /// Services whose license no list shows any more.
     gone: BTreeSet<ItemId>,
+    /// Paid services without a license whose number has one of a former service.
+    blocked: BTreeSet<ItemId>,
     /// Services that unknown licenses with our mark will serve.
     served: BTreeSet<ItemId>,
     /// What the seller says each license costs: few texts, many licenses.
@@ -140,6 +148,7 @@ impl<'g> Comparison<'g> {
             unknown_named: BTreeMap::new(),
             unclaimed: BTreeMap::new(),
             gone: BTreeSet::new(),
+            blocked: BTreeSet::new(),
             served: BTreeSet::new(),
             costs: BTreeMap::new(),
             words: BTreeSet::new(),
@@ -229,6 +238,7 @@ impl<'g> Comparison<'g> {
         }
         self.old_state();
         self.open_intents();
+        self.blocked_by_former();
         self.two_items();
         self.shown_unbound();
         let mut list = self.list;
@@ -295,15 +305,48 @@ impl<'g> Comparison<'g> {
         }
     }
 
+    /// What a service of the module asks for, if a client pays for it.
+    fn paid_for<'v>(&self, view: &'v ItemView) -> Option<&'v DesiredLicense> {
+        let ours = view.item.module == Some(self.ground.module) && view.item.is_ours();
+        match &view.desired {
+            Desired::License(desired) if ours && is_paid(&view.item, self.ground.today) => Some(desired),
+            Desired::License(_) | Desired::Nothing | Desired::Unclear(_) => None,
+        }
+    }
+
+    /// Whether a service gets a license by another remedy, or has an order whose outcome is not known.
+    fn is_provided(&self, item: ItemId) -> bool {
+        self.served.contains(&item) || self.ordering.contains(&item)
+    }
+
+    /// Nothing is obtained for a service while our state holds the license of a former service of its number. An
+    /// operator says first that it is another service.
+    fn blocked_by_former(&mut self) {
+        for item in std::mem::take(&mut self.blocked) {
+            if self.is_provided(item) {
+                continue;
+            }
+            let step = text!(
+                "free the license of the former service: pmisplicense unbind {item}. Then: pmisplicense reconcile --apply",
+                "освободить лицензию прежней услуги: pmisplicense unbind {item}. Затем: pmisplicense reconcile --apply"
+            );
+            let unbind = command(format_args!("unbind {item}"));
+            self.add_with_step(Kind::NoLicense, (item, None), lacks(item), (unbind, step));
+        }
+    }
+
     /// A service of the module that was not compared yet. It is a finding if it is paid and has no license.
     pub fn service(&mut self, view: &ItemView) {
         self.visit(view);
-        let (ground, item) = (self.ground, view.item.id);
-        let ours = view.item.module == Some(ground.module) && view.item.is_ours();
-        let busy = view.holds != Holds::Nothing || self.served.contains(&item) || self.ordering.contains(&item);
-        let Desired::License(desired) = &view.desired else { return };
-        if !ours || busy || !is_paid(&view.item, ground.today) {
-            return;
+        let item = view.item.id;
+        let Some(desired) = self.paid_for(view) else { return };
+        match view.holds {
+            Holds::Nothing if !self.is_provided(item) => {}
+            Holds::Former if matches!(view.shown, Shown::Nothing | Shown::Former) => {
+                self.blocked.insert(item);
+                return;
+            }
+            Holds::Nothing | Holds::Former | Holds::Elsewhere | Holds::Present => return,
         }
         let at_its_place = desired.ip.and_then(|ip| self.unknown_at.get(&ip)).into_iter().flatten();
         let alike = |id: &&LicenseId| self.unknown.get(id).is_some_and(|known| known.may_be(desired.pricelist));
@@ -311,7 +354,7 @@ impl<'g> Comparison<'g> {
         // Ordered for this same service, for example by the vendor's own module.
         let by_name = self.unknown_named.get(&view.item.default_license_name()).copied();
         let foreign = at_its_place.filter(alike).copied().chain(shown).chain(by_name).min();
-        let what = text!("service {item} is active and has no license", "услуга {item} активна, а лицензии нет");
+        let what = lacks(item);
         let remedy = match foreign {
             Some(id) => command(format_args!("bind {item} {id}")),
             None => Remedy::Obtain(item),

@@ -34,3 +34,29 @@ fn another_time_of_the_day_is_another_incarnation() {
     test.cmd("suspend", 42).fails("state");
     assert_eq!((changes(&test), told(&test)), (Vec::new(), Vec::new()));
 }
+
+/// The other service is paid for, and has no license while the number's license is the former service's: reconcile
+/// names both, and the command after which it gets one.
+#[test]
+fn a_paid_service_whose_number_has_a_former_services_license_is_named_and_gets_its_own() {
+    let test = Test::new();
+    let former = opened(&test, 42, "55227", 1);
+    test.set_item(42, "createdate", &format!("{} 10:45:00", day(0)));
+    test.set_item(42, "account", "777");
+    for (name, value) in [("ip", "192.0.2.77"), ("licid", ""), ("lickey", "")] {
+        test.set_param(42, name, value);
+    }
+    let unbind = "pmisplicense unbind 42";
+    assert_eq!(
+        findings(&test),
+        [finding("no_license", 42, 0, unbind), finding("other_life", 42, former, unbind)],
+        "{}",
+        test.story()
+    );
+    assert!(operator(&test, "reconcile").stdout.contains("Then: pmisplicense reconcile --apply"));
+    operator(&test, "unbind 42 --yes").ok();
+    operator(&test, "reconcile --apply --yes").ok();
+    let own = test.upstream.license(licid(&test, 42));
+    assert_eq!((own.ip.as_str(), own.status), ("192.0.2.77", 2), "{}", test.story());
+    assert_eq!(findings(&test), []);
+}

@@ -101,6 +101,9 @@ impl Comparison<'_> {
                 "лицензия {id} привязана к другой услуге с номером {item}"
             );
             let is_shown = is_open && view.item.params.licid == Some(id);
+            if !is_shown && self.paid_for(view).is_some() {
+                self.blocked.insert(item);
+            }
             let remedy = if is_shown { bind() } else { unbind() };
             return self.add(Kind::OtherIncarnation, Some(item), Some(id), what, remedy);
         }

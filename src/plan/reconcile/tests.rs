@@ -195,6 +195,13 @@ fn each_difference_of_a_bound_license_has_its_kind_and_remedy() {
     ] {
         assert_eq!(got, [want], "{case}");
     }
+    let former = (Kind::OtherIncarnation, "person");
+    let another = item_with(|i| (i.created, i.params.licid) = ("2027-01-02 10:00:00".into(), None));
+    assert_eq!(another, [(Kind::NoLicense, "person"), former], "another service, which is paid for and has none");
+    let suspended = item_with(|i| {
+        (i.created, i.params.licid, i.status) = ("2027-01-02 10:00:00".into(), None, ItemStatus::Suspended);
+    });
+    assert_eq!(suspended, [former]);
     let another = crate::model::ids::LicenseKey::parse("5002-ABCDEF");
     let mut shows = item.clone();
     shows.item.params.lickey.clone_from(&another);
