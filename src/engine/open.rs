@@ -49,6 +49,9 @@ impl Engine<'_> {
             // The client went back to no panel before the license was opened: it is freed like any other.
             self.free(item, &row).await?;
         }
+        if let Some(row) = self.claimed_beside(incarnation)? {
+            self.free(item, &row).await?;
+        }
         self.note(&text!("nopanel: nothing is ordered", "nopanel: ничего не заказывается"));
         self.remember_choice(item, NOPANEL).await
     }
@@ -93,6 +96,10 @@ impl Engine<'_> {
         }
         self.settle_orders(item, incarnation, Some(product)).await?;
         if let Some(found) = self.present_license(item, incarnation).await? {
+            return Ok(found);
+        }
+        // The license of the former account is gone, and a move has claimed another one already.
+        if let Some(found) = self.taken_beside(item, incarnation).await? {
             return Ok(found);
         }
         if let Some((row, seen)) = self.adopt_marked(item, incarnation).await? {

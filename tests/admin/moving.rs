@@ -187,8 +187,8 @@ fn a_move_from_the_pool_takes_a_new_key_and_buys_nothing() {
     has_moved(&t, &elsewhere, 1);
 }
 
-#[test]
-fn what_was_claimed_for_a_move_is_given_up_when_the_service_goes_back() {
+/// As [`between_two`], after a move that was killed when it had claimed 9001 of the pool.
+fn killed_after_claiming() -> (Test, Upstream) {
     let (t, elsewhere) = between_two();
     with_pool(&t, &elsewhere);
     let held = elsewhere.hold_before("soft.edit?newkey");
@@ -197,6 +197,64 @@ fn what_was_claimed_for_a_move_is_given_up_when_the_service_goes_back() {
     run.kill();
     drop(held);
     assert_eq!(state(&t, "SELECT state FROM license WHERE id = 9001"), "claimed");
+    settle(&t);
+    (t, elsewhere)
+}
+
+/// The former account has license 5001 no more, and a pass has noticed that.
+fn lose_5001(t: &Test) {
+    t.upstream.with(|w| w.delete(5001));
+    t.set_item(42, "processingmodule", "7");
+    operator(t, "sync --module 7");
+    t.set_item(42, "processingmodule", "8");
+    assert_eq!(state(t, "SELECT state FROM license WHERE id = 5001"), "deleted", "{}", t.log());
+}
+
+/// License 9001 serves nobody any more, and is free again.
+fn gives_9001_back(t: &Test) {
+    let license = state(t, "SELECT state || ' ' || (incarnation IS NULL) FROM license WHERE id = 9001");
+    assert_eq!(license, "pool 1", "{}", t.log());
+}
+
+#[test]
+fn what_was_claimed_for_a_move_is_taken_and_nothing_is_bought_when_the_former_license_is_gone() {
+    let (t, elsewhere) = killed_after_claiming();
+    lose_5001(&t);
+    t.cmd("setparam", 42).ok();
+    assert_eq!(elsewhere.billed("soft.order.param"), 1, "only the order of service 50: {}", t.log());
+    assert_eq!(t.item(42).param("licid"), "9001");
+    assert_eq!(t.item(42).param("lickey"), elsewhere.license(9001).key);
+    fine(&t, "sync --module 8");
+    assert!(fine(&t, "reconcile").contains("agree"));
+}
+
+#[test]
+fn what_was_claimed_for_a_move_is_given_up_when_another_license_of_the_account_was_bound() {
+    let (t, elsewhere) = killed_after_claiming();
+    lose_5001(&t);
+    let other = elsewhere.add_foreign(55227, 1, "192.0.2.10", "shop");
+    fine(&t, &format!("bind 42 {other} --yes"));
+    assert_eq!(state(&t, "SELECT state FROM license WHERE id = 9001"), "claimed");
+    fine(&t, "sync --module 8");
+    gives_9001_back(&t);
+    assert_eq!(t.item(42).param("licid"), other.to_string());
+    assert!(fine(&t, "reconcile").contains("agree"));
+}
+
+#[test]
+fn what_was_claimed_for_a_move_is_given_up_when_the_client_chose_no_panel() {
+    for command in ["setparam", "sync_item"] {
+        let (t, elsewhere) = killed_after_claiming();
+        t.choose(42, "nopanel");
+        t.cmd(command, 42);
+        gives_9001_back(&t);
+        assert_eq!(elsewhere.license(9001).licname, "free.lic");
+    }
+}
+
+#[test]
+fn what_was_claimed_for_a_move_is_given_up_when_the_service_goes_back() {
+    let (t, elsewhere) = killed_after_claiming();
     t.set_item(42, "processingmodule", "7");
     for _ in 0..3 {
         settle(&t);

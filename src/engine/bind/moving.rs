@@ -206,16 +206,30 @@ impl<'p> Engine<'p> {
         product: &Product,
         old: LicenseId,
     ) -> Result<(LicenseRow, License), ModuleError> {
-        if let Some(row) = self.claimed_beside(incarnation)?
-            && let Some(taken) = self.take_claimed(item, incarnation, &row).await?
-        {
+        if let Some(taken) = self.taken_beside(item, incarnation).await? {
             return Ok(taken);
         }
         self.obtain_new(item, incarnation, product, Some(old)).await
     }
 
+    /// The license that was claimed to take the place of one in another account, after its taking was finished.
+    /// `None`: there is none, or it could not be taken and was given back.
+    pub(in crate::engine) async fn taken_beside(
+        &mut self,
+        item: &Item,
+        incarnation: &Incarnation,
+    ) -> Result<Option<(LicenseRow, License)>, ModuleError> {
+        match self.claimed_beside(incarnation)? {
+            Some(row) => self.take_claimed(item, incarnation, &row).await,
+            None => Ok(None),
+        }
+    }
+
     /// The license that was claimed to take the place of one in another account.
-    fn claimed_beside(&self, incarnation: &Incarnation) -> Result<Option<LicenseRow>, ModuleError> {
+    pub(in crate::engine) fn claimed_beside(
+        &self,
+        incarnation: &Incarnation,
+    ) -> Result<Option<LicenseRow>, ModuleError> {
         let row = self.store.license_of(&incarnation.beside()).map_err(errors::state)?;
         Ok(row.filter(|row| row.account == self.account))
     }
@@ -231,8 +245,8 @@ impl<'p> Engine<'p> {
         self.continue_taking(item, incarnation, row).await
     }
 
-    /// Continues a move that a run did not finish, while the service is open and belongs to this module. Otherwise
-    /// gives up the license that was claimed for it.
+    /// Continues a move that a run did not finish, while the service is open, belongs to this module, wants a license
+    /// and has none of this account. Otherwise gives up the license that was claimed for it.
     pub(in crate::engine) async fn carry_on_move(
         &mut self,
         item: &Item,
@@ -240,7 +254,12 @@ impl<'p> Engine<'p> {
     ) -> Result<(), ModuleError> {
         let Some(row) = self.claimed_beside(incarnation)? else { return Ok(()) };
         let is_elsewhere = item.is_ours() && item.module != Some(self.module);
-        if is_elsewhere || item.status == ItemStatus::Deleted {
+        let wants_none =
+            matches!(choice_of(item, &self.rules.panel_addons, &self.rules.catalogue), Ok(Choice::Nopanel));
+        // An operator may have bound another license of this account since.
+        let holds = self.store.license_of(incarnation).map_err(errors::state)?;
+        let is_served = holds.is_some_and(|holds| holds.account == row.account);
+        if is_elsewhere || wants_none || is_served || item.status == ItemStatus::Deleted {
             return self.free(item, &row).await;
         }
         self.take_claimed(item, incarnation, &row).await.map(drop)
