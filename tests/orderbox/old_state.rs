@@ -215,3 +215,47 @@ fn an_order_without_a_trace_is_bought_for_after_two_looks() {
     test.cmd("open", ITEM).ok();
     served(&test);
 }
+
+/// Service 43 got the license of service 42 since the copy. Our state holds it for 42 again, which shows nothing.
+fn given_to_another_since_the_copy() -> Test {
+    let test = alone(|_| {});
+    test.cmd("open", ITEM).ok();
+    let copy = backed_up(&test);
+    assert_eq!(operator(&test, "unbind 42 --yes").code, Some(0));
+    test.whmcs_item(43, 1, ORDER).add();
+    assert_eq!(operator(&test, "bind 43 4001 --yes").code, Some(0));
+    test.cmd("open", 43).ok();
+    restored(&test, &copy);
+    compared(&test);
+    test
+}
+
+#[test]
+fn a_license_that_another_open_service_held_at_the_copy_is_bound_to_the_service_that_shows_its_key() {
+    let test = given_to_another_since_the_copy();
+    let output = test.cmd("suspend", 43);
+    assert!(output.fails("state").message().contains("pmisplicense bind 43 4001"), "{}", output.message());
+    // The number alone does not prove that the license is its own.
+    test.set_param(43, "lickey", "WHMCS-of-before");
+    let output = operator(&test, "bind 43 4001 --yes");
+    assert!(output.code == Some(1) && output.stderr.contains("belongs to service 42"), "{output:?}");
+    test.set_param(43, "lickey", &key(&test));
+    let asked = operator(&test, "bind 43 4001");
+    assert!(asked.stderr.contains("service 42 loses license 4001"), "{asked:?}");
+    assert_eq!(operator(&test, "bind 43 4001 --yes").code, Some(0), "{}", test.story());
+    test.cmd("suspend", 43).ok();
+    assert_eq!(state(&test, "SELECT item FROM license WHERE id = 4001"), "43");
+    assert_eq!(state(&test, "SELECT count(*) FROM journal WHERE item = 42 AND event = 'given_to'"), "1");
+    // The order has one license, and another service has it.
+    test.cmd("open", ITEM).fails("bad_value");
+    nothing_sent(&test);
+}
+
+#[test]
+fn a_service_that_shows_another_ones_license_is_closed_when_its_order_has_no_license() {
+    let test = given_to_another_since_the_copy();
+    test.cmd("close", 43).fails("state");
+    test.orderbox().remove_key(ORDER);
+    test.cmd("close", 43).ok();
+    nothing_sent(&test);
+}

@@ -249,9 +249,7 @@ pub(in crate::engine) fn title(item: &Item, license: LicenseId) -> Text {
 fn told_first(found: &Found) -> Vec<Text> {
     let (id, license) = (found.item.id, found.seen.id);
     let mut lines: Vec<Text> = found.former_client.map(|known| accepted(&found.item, known)).into_iter().collect();
-    if let Some(from) = found.from {
-        lines.push(text!("service {from} loses license {license}", "услуга {from} лишается лицензии {license}"));
-    }
+    lines.extend(found.from.map(|from| loses(from, license)));
     lines.extend(found.replaced().map(|old| frees(id, old.id)));
     lines
 }
@@ -263,6 +261,11 @@ pub(in crate::engine) fn accepted(item: &Item, known: ClientId) -> Text {
         "client {client} of service {id} is accepted in place of client {known}",
         "клиент {client} услуги {id} принимается вместо клиента {known}"
     )
+}
+
+/// A license is taken from the service that our state holds it for.
+pub(in crate::engine) fn loses(from: ItemId, license: LicenseId) -> Text {
+    text!("service {from} loses license {license}", "услуга {from} лишается лицензии {license}")
 }
 
 /// The license that a service has is freed.

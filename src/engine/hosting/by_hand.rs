@@ -8,7 +8,7 @@ use crate::model::item::{Item, ItemStatus};
 use crate::model::journal::{Incarnation, Intent, IntentEvent, Note};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
-use crate::plan::bind::{BindOptions, Consent};
+use crate::plan::bind::{BindOptions, Consent, Source, holder, source};
 use crate::plan::choice::{Choice, choice_of};
 use crate::plan::cost::Change;
 use crate::ports::LockName;
@@ -31,6 +31,8 @@ struct Pair {
     former_client: Option<ClientId>,
     name: String,
     bound: Option<LicenseRow>,
+    /// The service that loses the license: our state holds the license for it, and this one shows it.
+    from: Option<ItemId>,
     /// A removal of the order's license that waits for an operator: binding the license ends it.
     removal: Option<Intent>,
     seen: HostingOrder,
@@ -53,12 +55,13 @@ impl Engine<'_> {
             ..now.clone()
         };
         let client = pair.former_client.map(|known| preview::accepted(&pair.item, known));
+        let lost = pair.from.map(|from| preview::loses(from, order));
         let freed = pair.bound.map(|row| row.id).filter(|id| *id != order).map(|old| preview::frees(item, old));
         Ok(Preview {
             title: preview::title(&pair.item, order),
             faces: Some(Box::new([now, then])),
             outward: [None, None],
-            changes: client.into_iter().chain(freed).map(Change::free).collect(),
+            changes: client.into_iter().chain(lost).chain(freed).map(Change::free).collect(),
             balance: None,
         })
     }
@@ -75,10 +78,13 @@ impl Engine<'_> {
             self.check_not_shown_elsewhere(row).await?;
             self.give_up_addon(&pair.item, row).await?;
         }
-        let done = text!(
+        let mut done = text!(
             "the license of hosting order {order} is bound to service {item} by hand; nothing was bought",
             "лицензия заказа хостинга {order} привязана к услуге {item} вручную; ничего не куплено"
         );
+        if let Some(from) = pair.from {
+            done = text!(["{}; taken from service {from}", done.en], ["{}; взята у услуги {from}", done.ru]);
+        }
         if pair.former_client.is_some() {
             let item = pair.item.clone();
             self.commit("new client", move |tx| tx.set_client(&item)).await?;
@@ -109,22 +115,41 @@ impl Engine<'_> {
             return Err(wants_nothing(id));
         };
         let name = product.internal_name.clone();
+        let from = self.addon_taken_from(&item, order).await?;
         self.lock_license(order).await?;
         let removal = self.removal_ended_by_bind(order).await?;
-        let row = self.store.license(self.account, order).map_err(errors::state)?;
-        let is_bound = |row: &LicenseRow| matches!(row.state, LicenseState::Bound | LicenseState::Claimed);
-        if let Some(other) = row.filter(is_bound).and_then(|row| row.item).filter(|other| *other != id)
-            && self.is_open_in_panel(other).await?
-        {
-            return Err(wording::taken(order, other));
-        }
         self.check_not_waited_for(id, &incarnation, order)?;
         let line = self.line_of(order).await?.ok_or_else(|| wording::no_such_order(order))?;
         let seen = self.order_now(line, order).await?;
         if seen.key.is_none() {
             return Err(wording::nothing_to_bind(order));
         }
-        Ok(Pair { item, incarnation, former_client, name, bound, removal, seen })
+        // A number alone proves nothing: a later license of the order has the number of the earlier one.
+        if let Some(from) = from.filter(|_| seen.key != item.params.lickey)
+            && self.is_open_in_panel(from).await?
+        {
+            return Err(wording::taken(order, from));
+        }
+        Ok(Pair { item, incarnation, former_client, name, bound, from, removal, seen })
+    }
+
+    /// The service that has the license of an order according to our state. An operator may take the license from it
+    /// for the service that shows it, because our state may be older than that, and from a closed service.
+    async fn addon_taken_from(&mut self, item: &Item, order: LicenseId) -> Result<Option<ItemId>, ModuleError> {
+        let row = self.store.license(self.account, order).map_err(errors::state)?;
+        let from = match source(item, order, row.as_ref(), true) {
+            Source::Nobody => return Ok(None),
+            Source::Service(from) => from,
+            Source::Stays(from) if self.is_open_in_panel(from).await? => return Err(wording::taken(order, from)),
+            Source::Stays(from) => from,
+        };
+        self.lock(LockName::Item(from)).await?;
+        let row = self.store.license(self.account, order).map_err(errors::state)?;
+        match holder(row.as_ref()) {
+            now if now == Some(from) => Ok(now),
+            Some(other) => Err(wording::taken(order, other)),
+            None => Err(changed_hands(order)),
+        }
     }
 
     /// Checks, before an operator's answer that nothing was bought is accepted, that the order shows no license.

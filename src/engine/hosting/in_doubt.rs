@@ -8,6 +8,7 @@ use crate::model::item::Item;
 use crate::model::journal::{Incarnation, Intent, IntentEvent, IntentStatus, Note};
 use crate::model::license::{Cost, Family, Money};
 use crate::model::license_row::{LicenseRow, LicenseState};
+use crate::plan::bind::holder;
 use crate::plan::cost::with_cost;
 use crate::plan::hosting::{Trace, after_empty_look, trace};
 use crate::plan::in_doubt::Verdict;
@@ -333,8 +334,13 @@ impl Engine<'_> {
     ) -> Result<LicenseRow, ModuleError> {
         let (account, module, order) = (self.account, self.module, seen.id);
         let (license, reason) = (seen.as_license(), reason.clone());
+        let before = self.store.license(account, order).map_err(errors::state)?;
+        let from = holder(before.as_ref()).filter(|from| *from != item.id);
         self.commit("bind", |tx| {
             tx.touch_item(item)?;
+            if let Some(from) = from {
+                tx.note(Some(from), Some((account, order)), Note::GivenTo, &reason)?;
+            }
             tx.set_choice(item, name)?;
             tx.put_license(
                 &binding(account, module, name),

@@ -93,8 +93,7 @@ impl Engine<'_> {
     pub(super) async fn check_shown(&mut self, item: &Item, incarnation: &Incarnation) -> Result<(), ModuleError> {
         let (order, is_former) = match self.shown_by(item, incarnation)? {
             Shown::Nothing | Shown::Own => return Ok(()),
-            Shown::Elsewhere(order, Some(_)) => return Err(wording::shows_unknown(item.id, order)),
-            Shown::Elsewhere(order, None) | Shown::Unknown(order) => (order, false),
+            Shown::Elsewhere(order, _) | Shown::Unknown(order) => (order, false),
             Shown::Former => match self.shown_later(item)? {
                 Some(order) => (order, true),
                 None => return Ok(()),
