@@ -326,6 +326,42 @@ fn unbind_leaves_the_license_on_its_order() {
     assert_eq!((key(&test), test.orderbox().charges(ORDER)), (before, 1));
 }
 
+/// No service has the license any more, and no run removes it: it goes on costing until somebody sees to it.
+#[test]
+fn unbind_says_that_a_license_which_the_service_only_shows_stays_on_its_order() {
+    type Step = fn(&Test);
+    let unknown: Step = |test| {
+        test.cmd("close", ITEM).ok();
+        test.orderbox().regenerate_key();
+        crate::service::alter_state(test, "DELETE FROM license");
+    };
+    let not_wanted: Step = |test| {
+        test.choose(ITEM, "nopanel");
+        test.cmd("setparam", ITEM).ok();
+    };
+    let gone: Step = |test| {
+        test.orderbox().remove_key(ORDER);
+        crate::service::alter_state(test, "DELETE FROM license");
+    };
+    let cases: [(&str, Step, &str, bool); 5] = [
+        ("nopanel", not_wanted, "", true),
+        ("nopanel, kept", not_wanted, "on_close = \"keep\"\n", true),
+        // The program has removed it.
+        ("nopanel, removed", not_wanted, REMOVING, false),
+        ("unknown", unknown, "on_close = \"keep\"\n", true),
+        ("unknown, gone", gone, "", false),
+    ];
+    for (case, step, settings, stays) in cases {
+        let test = opened_with(settings, |_| {});
+        step(&test);
+        test.set_param(ITEM, "licid", "4001");
+        let output = operator(&test, "unbind 42 --yes");
+        let says = output.stdout.contains("stays on its hosting order (4001), and each renewal");
+        assert_eq!((output.code, says), (Some(0), stays), "{case}: {output:?}");
+        assert_eq!(test.item(ITEM).param("licid"), "");
+    }
+}
+
 /// With --apply the license of a service that the panel closed alone is removed, and a paid service gets its own.
 #[test]
 fn reconcile_puts_right_what_it_can() {

@@ -11,6 +11,7 @@ use crate::model::reason::Reason;
 use crate::plan::bind::{BindOptions, Consent, Source, holder, source};
 use crate::plan::choice::{Choice, choice_of};
 use crate::plan::cost::Change;
+use crate::plan::hosting::survey::Sight;
 use crate::ports::LockName;
 use crate::text;
 
@@ -275,6 +276,27 @@ impl Engine<'_> {
             tx.note(row.item, Some((row.account, row.id)), Note::State(LicenseState::Stopped), &reason)
         })
         .await
+    }
+
+    /// The order whose license a service shows although our state holds it for no service and no run removes it. That
+    /// license stays on its order. An order that cannot be read counts as one that has it.
+    pub(in crate::engine) async fn shown_order(&mut self, item: &Item) -> Result<Option<LicenseId>, ModuleError> {
+        let Some(order) = item.params.licid.filter(|_| self.sells_addons()) else { return Ok(None) };
+        let row = self.store.license(self.account, order).map_err(errors::state)?;
+        let is_seen_to = row.is_some_and(|row| match row.state {
+            LicenseState::Bound | LicenseState::Claimed => true,
+            LicenseState::ToFree => !self.rules.hosting.remove_call.is_empty(),
+            LicenseState::Stopped | LicenseState::Pool | LicenseState::Deleted => false,
+        });
+        if is_seen_to {
+            return Ok(None);
+        }
+        let stays = match self.sight(order).await? {
+            Sight::Seen(seen) => seen.key.is_some(),
+            Sight::Missing => false,
+            Sight::Unreadable(_) => true,
+        };
+        Ok(stays.then_some(order))
     }
 }
 

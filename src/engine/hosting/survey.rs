@@ -6,7 +6,7 @@ use crate::error::{ModuleError, Text};
 use crate::model::ids::{ItemId, LicenseId};
 use crate::model::item::Item;
 use crate::model::journal::{Intent, IntentStatus};
-use crate::model::license_row::{LicenseRow, LicenseState};
+use crate::model::license_row::LicenseState;
 use crate::plan::choice::{Choice, choice_of};
 use crate::plan::finding::{Finding, ItemView, Kind};
 use crate::plan::hosting::explain::{Question, explain};
@@ -75,7 +75,7 @@ impl Engine<'_> {
             let views = self.views_of(rows.iter()).await?;
             for row in rows.iter().filter(|row| row.state != LicenseState::Deleted) {
                 self.begin_one();
-                let sight = self.sight(row).await?;
+                let sight = self.sight(row.id).await?;
                 found.extend(ground.row(row, row.item.and_then(|item| views.get(&item)), &sight));
                 done += 1;
                 progress(Headway { phase: Phase::State, done, total: None });
@@ -83,13 +83,14 @@ impl Engine<'_> {
         }
     }
 
-    async fn sight(&mut self, row: &LicenseRow) -> Result<Sight, ModuleError> {
-        let line = match self.line_of(row.id).await {
+    /// A look at an order, for a comparison that goes on when the order cannot be read.
+    pub(super) async fn sight(&mut self, order: LicenseId) -> Result<Sight, ModuleError> {
+        let line = match self.line_of(order).await {
             Ok(Some(line)) => line,
             Ok(None) => return Ok(Sight::Missing),
             Err(error) => return Ok(Sight::Unreadable(*error.message)),
         };
-        Ok(match self.try_order(line, row.id).await? {
+        Ok(match self.try_order(line, order).await? {
             Ok(seen) => Sight::Seen(seen),
             Err(CallError::Refused(refusal)) if refusal.kind == RefusalKind::NotFound => Sight::Missing,
             Err(error) => Sight::Unreadable(error.words()),
@@ -127,7 +128,7 @@ impl Engine<'_> {
         let open = self.store.open_intents_of_item(id).map_err(errors::state)?;
         let bound = match bound {
             Some(row) => {
-                let sight = self.sight(&row).await?;
+                let sight = self.sight(row.id).await?;
                 Some((row, sight))
             }
             None => None,

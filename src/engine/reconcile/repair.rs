@@ -65,19 +65,21 @@ impl Engine<'_> {
                 then.push(self.freed_elsewhere(row)?);
             }
         }
-        if !on_orders.is_empty() {
-            then.push(left_on_orders(&on_orders.join(", ")));
-        }
         self.step("read item").await?;
         let item = self.ports.billdb.item(id).map_err(|error| errors::database(&error))?;
         let shows = item.as_ref().is_some_and(|item| item.params.licid.is_some() || item.params.lickey.is_some());
         if let Some(item) = item.filter(|_| shows) {
+            let shown = self.shown_order(&item).await?.filter(|order| rows.iter().all(|row| row.id != *order));
+            on_orders.extend(shown.map(|order| order.to_string()));
             let values = vec![("lickey", String::new()), ("licid", String::new())];
             let call = PanelCall::SaveParams { item: item.id, values };
             self.panel_call(&call).await?.map_err(|error| errors::panel(&error, "service.saveparam", id))?;
         }
         if rows.is_empty() && !shows {
             return Err(errors::no_license(id));
+        }
+        if !on_orders.is_empty() {
+            then.push(left_on_orders(&on_orders.join(", ")));
         }
         let list = if freed.is_empty() { "-".to_owned() } else { freed.join(", ") };
         let done = text!(
