@@ -149,6 +149,32 @@ fn a_service_of_another_account_gets_a_license_by_the_commands_that_are_named() 
     test.cmd("sync_item", ITEM).ok();
 }
 
+/// No run of this module can remove it there, so the log and the passes say what becomes of it.
+#[test]
+fn a_license_of_a_former_account_is_not_left_in_silence_when_its_service_ends() {
+    for (is_close, removes) in [(true, true), (true, false), (false, true)] {
+        let test = opened_with(if removes { REMOVING } else { "" }, |_| {});
+        let elsewhere = crate::support::orderbox::OrderBox::start();
+        test.module_param(8, "url", &elsewhere.url());
+        operator(&test, "doctor --accept-account 8 --other --yes").ok();
+        forget(&test);
+        if is_close {
+            test.cmd("close", ITEM).ok();
+            assert_eq!(test.item(ITEM).status, 4);
+        } else {
+            test.choose(ITEM, "nopanel");
+            test.cmd("setparam", ITEM).ok();
+        }
+        let told = told_people(&test);
+        assert!(told.contains("The license of hosting order 4001 of the account"), "{told}");
+        assert!(told.contains("no module buys there. Remove it in the seller's panel"), "{told}");
+        assert_eq!(crate::service::state(&test, "SELECT state FROM license WHERE id = 4001"), "to_free");
+        assert!(operator(&test, "sync").stdout.contains("License 4001 serves nobody"), "{}", test.story());
+        nothing_sent(&test);
+        assert_eq!(elsewhere.posts(), Vec::<String>::new());
+    }
+}
+
 /// Our clock was slow at the first look and was set right since: the two looks are as close together as they are.
 #[test]
 fn a_clock_that_was_set_right_between_two_looks_ends_no_doubt() {

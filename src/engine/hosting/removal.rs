@@ -113,13 +113,17 @@ impl Engine<'_> {
         incarnation: &Incarnation,
     ) -> Result<Option<ModuleError>, ModuleError> {
         let rows = self.store.licenses_of_item(item.id).map_err(errors::state)?;
-        let waits = |row: &&LicenseRow| serves(row, incarnation) || row.state == LicenseState::ToFree;
         let account = self.account;
+        // What is to be freed in another account is written down already.
+        let waits = |row: &&LicenseRow| {
+            serves(row, incarnation) || (row.state == LicenseState::ToFree && row.account == account)
+        };
         let mut left = None;
-        for row in rows.iter().filter(|row| row.account == account).filter(waits) {
+        for row in rows.iter().filter(waits) {
             match self.shown_by_another(row).await? {
                 Some(shown_elsewhere) => left = Some(shown_elsewhere),
-                None => self.give_up_addon(item, row).await?,
+                None if row.account == account => self.give_up_addon(item, row).await?,
+                None => self.give_up(item, row).await?,
             }
         }
         Ok(left)

@@ -229,16 +229,24 @@ impl Former {
 /// account.
 pub(in crate::engine) fn freed_in(license: LicenseId, account: &Account, is_bought_from: bool) -> Text {
     let Account { url, username, .. } = account;
-    if is_bought_from {
-        return text!(
+    match (SellerKind::of(url), is_bought_from) {
+        (SellerKind::Billmanager, true) => text!(
             "License {license} of the account {username} at {url} is to be freed: the next sync of its module does that",
             "Лицензию {license} учётной записи {username} на {url} освободит следующий sync её модуля"
-        );
+        ),
+        (SellerKind::Billmanager, false) => text!(
+            "License {license} of the account {username} at {url} is to be freed, and no module buys there: delete it in the seller's panel, or clear its address there",
+            "Лицензию {license} учётной записи {username} на {url} нужно освободить, а через неё не покупает ни один модуль: удалите её в панели продавца или снимите там её IP"
+        ),
+        (SellerKind::Orderbox, true) => text!(
+            "The license of hosting order {license} of the account {username} at {url} is to be removed: the next sync of its module sees to it",
+            "Лицензию заказа хостинга {license} учётной записи {username} на {url} нужно снять: этим займётся следующий sync её модуля"
+        ),
+        (SellerKind::Orderbox, false) => text!(
+            "The license of hosting order {license} of the account {username} at {url} is to be removed, and no module buys there. Remove it in the seller's panel, or each renewal of the hosting charges it",
+            "Лицензию заказа хостинга {license} учётной записи {username} на {url} нужно снять, а через неё не покупает ни один модуль. Снимите её в панели продавца, иначе её оплачивает каждое продление хостинга"
+        ),
     }
-    text!(
-        "License {license} of the account {username} at {url} is to be freed, and no module buys there: delete it in the seller's panel, or clear its address there",
-        "Лицензию {license} учётной записи {username} на {url} нужно освободить, а через неё не покупает ни один модуль: удалите её в панели продавца или снимите там её IP"
-    )
 }
 
 /// The commands that give a service a license of its present module in place of one of another account.
