@@ -132,8 +132,8 @@ fn a_service_of_another_account_gets_a_license_by_the_commands_that_are_named() 
     let elsewhere = crate::support::orderbox::OrderBox::start();
     test.module_param(8, "url", &elsewhere.url());
     operator(&test, "doctor --accept-account 8 --other --yes").ok();
-    elsewhere.add(Order::new(ORDER));
-    let way = "pmisplicense unbind 42, then pmisplicense reconcile --apply --only 42";
+    elsewhere.add(Order::new(5001));
+    let way = "order in the present account as the order of service 42, then pmisplicense unbind 42, then pmisplicense reconcile --apply --only 42";
     let message = test.cmd("sync_item", ITEM).fails("config").message().to_owned();
     assert!(message.contains(way) && !message.contains("pmisplicense move"), "{message}");
     for line in ["move 42 --yes", "move 42 --dry-run"] {
@@ -141,11 +141,18 @@ fn a_service_of_another_account_gets_a_license_by_the_commands_that_are_named() 
         assert!(refused.code == Some(1) && refused.stderr.contains(way), "{line}: {refused:?}");
         assert!(refused.stderr.contains("not_supported"), "{line}: {refused:?}");
     }
+    // The advice for all services of the account is the same.
+    let doctor = operator(&test, "doctor").stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    let for_all = way.replace("42", "ITEM");
+    assert!(doctor.contains(&for_all) && !doctor.contains("pmisplicense move"), "{doctor}");
+    let found = operator(&test, "reconcile --json").stdout;
+    assert!(found.contains("pmisplicense unbind ITEM") && !found.contains("pmisplicense move"), "{found}");
     assert_eq!((test.orderbox().posts(), elsewhere.posts()), (Vec::new(), Vec::new()), "{}", test.story());
+    test.set_param(ITEM, "orderid", "5001");
     operator(&test, "unbind 42 --yes").ok();
     operator(&test, "reconcile --apply --only 42 --yes");
-    assert_eq!((elsewhere.charges(ORDER), test.orderbox().charges(ORDER)), (1, 1), "{}", test.story());
-    assert_eq!(test.item(ITEM).param("lickey"), elsewhere.order(ORDER).key);
+    assert_eq!((elsewhere.charges(5001), test.orderbox().charges(ORDER)), (1, 1), "{}", test.story());
+    assert_eq!(test.item(ITEM).param("lickey"), elsewhere.order(5001).key);
     test.cmd("sync_item", ITEM).ok();
 }
 

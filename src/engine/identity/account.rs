@@ -149,22 +149,38 @@ impl Former {
                 "Модуль {module} привязал лицензии ({licenses}) через учётную запись {username} на {url}, а сейчас через неё не покупает ни один модуль. Их никто не проверяет и не продлевает."
             ]
         );
+        // A product of OrderBox is sold by no other kind of seller, so the present module of these services buys at the
+        // same kind.
+        let sells = SellerKind::of(url);
+        let way = text!(["{}", to_present("ITEM", sells).en], ["{}", to_present("УСЛУГА", sells).ru]);
         let next = match (self.in_panel, self.stays) {
             _ if self.serves_nobody() => text!(
                 "no service uses them, and they are named until they have run out. To use them again, add a processing module with that account to the panel; if nobody needs them, delete them in the seller's panel. Which they are: pmisplicense list --module {module}",
                 "ими не пользуется ни одна услуга, и сообщения о них идут до конца срока. Чтобы использовать их снова, добавьте в панель модуль обработки с этой учётной записью; ненужные удалите в панели продавца. Какие это лицензии: pmisplicense list --module {module}"
             ),
             (false, _) => text!(
-                "add a processing module with that account to the panel, or give each service a license of its present module: pmisplicense move ITEM; the services: pmisplicense list --module {module}",
-                "добавьте в панель модуль обработки с этой учётной записью или дайте каждой услуге лицензию её нынешнего модуля: pmisplicense move УСЛУГА; список услуг: pmisplicense list --module {module}"
+                [
+                    "add a processing module with that account to the panel, or give each service a license of its present module: {}; the services: pmisplicense list --module {module}",
+                    way.en
+                ],
+                [
+                    "добавьте в панель модуль обработки с этой учётной записью или дайте каждой услуге лицензию её нынешнего модуля: {}; список услуг: pmisplicense list --module {module}",
+                    way.ru
+                ]
             ),
             (true, false) => text!(
                 "say whether that is the same account under another name: pmisplicense doctor --accept-account {module}",
                 "укажите, та же ли это учётная запись под другим именем: pmisplicense doctor --accept-account {module}"
             ),
             (true, true) => text!(
-                "give each service a license of the present account: pmisplicense move ITEM; the services: pmisplicense list --module {module}",
-                "дайте каждой услуге лицензию нынешней учётной записи: pmisplicense move УСЛУГА; список услуг: pmisplicense list --module {module}"
+                [
+                    "give each service a license of the present account: {}; the services: pmisplicense list --module {module}",
+                    way.en
+                ],
+                [
+                    "дайте каждой услуге лицензию нынешней учётной записи: {}; список услуг: pmisplicense list --module {module}",
+                    way.ru
+                ]
             ),
         };
         (what, next)
@@ -187,9 +203,10 @@ impl Former {
         if self.serves_nobody() {
             return format!("pmisplicense list --module {module}");
         }
-        match self.in_panel && !self.stays {
-            true => format!("pmisplicense doctor --accept-account {module}"),
-            false => "pmisplicense move ITEM".to_owned(),
+        match (self.in_panel && !self.stays, SellerKind::of(&self.account.url)) {
+            (true, _) => format!("pmisplicense doctor --accept-account {module}"),
+            (false, SellerKind::Billmanager) => "pmisplicense move ITEM".to_owned(),
+            (false, SellerKind::Orderbox) => "pmisplicense unbind ITEM".to_owned(),
         }
     }
 
@@ -250,13 +267,14 @@ pub(in crate::engine) fn freed_in(license: LicenseId, account: &Account, is_boug
 }
 
 /// The commands that give a service a license of its present module in place of one of another account.
-fn to_present(item: ItemId, sells: SellerKind) -> Text {
+fn to_present(item: impl std::fmt::Display, sells: SellerKind) -> Text {
     match sells {
         SellerKind::Billmanager => Text::same(format!("pmisplicense move {item}")),
-        // There is no list of licenses from which one could be taken beside the present one.
+        // There is no list of licenses from which one could be taken beside the present one. An order of the former
+        // account is not in the present one.
         SellerKind::Orderbox => text!(
-            "pmisplicense unbind {item}, then pmisplicense reconcile --apply --only {item}",
-            "pmisplicense unbind {item}, затем pmisplicense reconcile --apply --only {item}"
+            "enter the number of its hosting order in the present account as the order of service {item}, then pmisplicense unbind {item}, then pmisplicense reconcile --apply --only {item}",
+            "впишите в услугу {item} номер её заказа хостинга в нынешней учётной записи, затем pmisplicense unbind {item}, затем pmisplicense reconcile --apply --only {item}"
         ),
     }
 }
