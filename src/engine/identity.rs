@@ -14,6 +14,7 @@ use crate::model::item::{Item, ItemStatus};
 use crate::model::journal::{Incarnation, IntentStatus, Note};
 use crate::model::license::{Family, License};
 use crate::model::license_row::{LicenseRow, LicenseState};
+use crate::plan::hosting::shows_later_key;
 use crate::plan::identity::{Shown, Standing, shown, shows_newer_key, standing};
 use crate::text;
 
@@ -119,13 +120,18 @@ impl Engine<'_> {
     }
 
     /// Like [`Engine::shown_by`], but also recognizes a former license of the service that is its license again. A
-    /// state that was restored from a copy does not know that the service got it back. The key decides. The seller is
-    /// asked only when the service shows another key of the license than our state knows.
+    /// state that was restored from a copy does not know that the service got it back, or that it got a later license of
+    /// the same hosting order, which has the same number. The key decides. The seller is asked only when the service
+    /// shows another key of the license than our state knows.
     pub(super) async fn shown_now(&mut self, item: &Item, incarnation: &Incarnation) -> Result<Shown, ModuleError> {
         let shown = self.shown_by(item, incarnation)?;
         let (Shown::Former, Some(license)) = (shown, item.params.licid) else { return Ok(shown) };
         let row = self.store.license(self.account, license).map_err(errors::state)?;
-        let Some(row) = row.filter(|row| shows_newer_key(item, row)) else { return Ok(shown) };
+        let is_newer = |row: &LicenseRow| match row.family {
+            Family::Orderbox => shows_later_key(item, row),
+            Family::Soft | Family::SoftExternal | Family::Addition => shows_newer_key(item, row),
+        };
+        let Some(row) = row.filter(is_newer) else { return Ok(shown) };
         let seen = self.read(row.family, row.id).await?;
         let is_its_key = seen.is_some_and(|seen| seen.key == item.params.lickey);
         Ok(if is_its_key { Shown::Elsewhere(license, None) } else { shown })

@@ -134,7 +134,13 @@ fn no_run_succeeds_while_a_service_shows_a_later_license_of_its_order() {
     test.choose(ITEM, "whmcs");
     test.cmd("setparam", ITEM).ok();
     restored(&test, &copy);
-    compared(&test);
+    let output = compared(&test);
+    assert!(output.stdout.contains("shown") && output.stdout.contains("bind 42 4001"), "{output:?}");
+    for line in ["doctor", "explain 42"] {
+        let output = operator(&test, line);
+        let told = output.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(told.contains("pmisplicense bind 42 4001"), "{line}: {output:?}");
+    }
     test.orderbox().with(|world| world.ledger.clear());
     // No license is bought on another order either.
     test.orderbox().add(Order::new(4002));
