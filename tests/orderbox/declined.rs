@@ -153,20 +153,27 @@ fn a_declined_purchase_that_is_bound_again_is_the_services_own() {
     assert_eq!((row(&test).as_str(), test.orderbox().removals(ORDER)), ("deleted", 1), "{}", test.story());
 }
 
-/// An operator who left the license to its buyer binds it after all. It is the service's own and goes with the service.
+/// An operator who left the license to its buyer binds it after all: it is the service's own, and goes with the
+/// service. His answer was taken even while the order could not be read.
 #[test]
 fn a_license_that_was_left_to_its_buyer_and_then_bound_is_removed_at_the_next_close() {
-    let test = client_was_faster(REMOVING);
-    test.cmd("close", ITEM).ok();
-    is_asked_about(&test);
-    assert_eq!(said(&test, "resolve 42 --bought 4001").code, Some(0), "{}", test.story());
-    assert_eq!((row(&test).as_str(), test.orderbox().requests_of(REMOVE).len()), ("deleted", 0));
-    test.set_item(ITEM, "status", "2");
-    assert_eq!(said(&test, "bind 42 4001").code, Some(0), "{}", test.story());
-    sync(&test).ok();
-    test.cmd("close", ITEM).ok();
-    is_removed_once(&test);
-    sync(&test).ok();
+    for is_read in [true, false] {
+        let test = client_was_faster(REMOVING);
+        test.cmd("close", ITEM).ok();
+        is_asked_about(&test);
+        if !is_read {
+            test.orderbox().fault(Fault::on("details").drop_before().always());
+        }
+        assert_eq!(said(&test, "resolve 42 --bought 4001").code, Some(0), "{}", test.story());
+        test.orderbox().clear_faults();
+        assert_eq!((row(&test).as_str(), test.orderbox().requests_of(REMOVE).len()), ("deleted", 0));
+        test.set_item(ITEM, "status", "2");
+        assert_eq!(said(&test, "bind 42 4001").code, Some(0), "{}", test.story());
+        sync(&test).ok();
+        test.cmd("close", ITEM).ok();
+        is_removed_once(&test);
+        sync(&test).ok();
+    }
 }
 
 /// The key of a purchase that the seller accepted is removed as ever.

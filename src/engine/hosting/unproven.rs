@@ -170,10 +170,11 @@ impl Engine<'_> {
         self.forget_with(row, intent, IntentEvent::Adopted { license: row.id }, &describe(intent)).await
     }
 
-    /// Ends a removal that is not needed, because the license is somebody else's. It was not removed. So if an operator
-    /// binds it to a service, and the service gives it back, its removal is a new one.
-    async fn left_to_its_buyer(&mut self, row: &LicenseRow, intent: &Intent, done: &Text) -> Result<(), ModuleError> {
-        let reason = "an operator said that the license is somebody else's (resolve --bought)".to_owned();
+    /// Ends a removal that an operator says is not needed: the license is somebody else's, or it is gone although its
+    /// order cannot be read. No look proves that it was removed. So if an operator binds it to a service, and the
+    /// service gives it back, its removal is a new one.
+    async fn not_removed_by_us(&mut self, row: &LicenseRow, intent: &Intent, done: &Text) -> Result<(), ModuleError> {
+        let reason = "an operator said that it is not needed (resolve --bought)".to_owned();
         self.forget_with(row, intent, IntentEvent::NotHappened { reason }, done).await
     }
 
@@ -235,10 +236,11 @@ impl Engine<'_> {
         let key = seen.as_ref().map(|(key, _)| *key);
         let done = plan(intent, answer, key);
         match (answer, row) {
-            (Answer::Bought(_), Some(row)) if key == Some(KeyNow::Same) => {
-                self.left_to_its_buyer(&row, intent, &done).await?;
-            }
-            (Answer::Bought(_), Some(row)) => self.removed(&row, intent).await?,
+            (Answer::Bought(_), Some(row)) => match key {
+                Some(KeyNow::Gone | KeyNow::Other) => self.removed(&row, intent).await?,
+                // The order shows the license, or cannot be read: nothing proves that it was removed.
+                Some(KeyNow::Same) | None => self.not_removed_by_us(&row, intent, &done).await?,
+            },
             (Answer::Bought(license), None) => {
                 self.write_event(intent, IntentEvent::Adopted { license }, &done).await?;
             }
