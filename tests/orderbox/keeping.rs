@@ -211,6 +211,16 @@ fn reports_and_metrics_count_these_purchases() {
 /// reconcile names orders with a license that nobody has. The panel's command names only those of them that the
 /// operator asked for.
 #[test]
+fn a_list_of_orders_that_cannot_be_read_is_named_as_such() {
+    let test = opened();
+    test.orderbox().fault(crate::support::Fault::on("search").drop_before().always());
+    let output = operator(&test, "import --module 8");
+    let told = format!("{}{}", output.stdout, output.stderr);
+    assert!(told.contains("reading the list of hosting orders") && !told.contains("order 0"), "{told}");
+    assert_eq!(output.code, Some(1));
+}
+
+#[test]
 fn import_names_only_orders_that_nobody_has() {
     let test = opened();
     for order in [4002, 4003, 4004, 4005] {

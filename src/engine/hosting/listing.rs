@@ -12,7 +12,6 @@ use crate::plan::import::Search;
 use crate::ports::{CallError, Upstream as _};
 use crate::text;
 
-use super::look::unreadable;
 use crate::engine::{Engine, errors};
 
 /// Most pages of orders in one line of products. No account has as many.
@@ -78,7 +77,8 @@ impl Engine<'_> {
                 Some(orders) => orders.orders(line, number),
                 None => Err(CallError::Unreachable("this seller has no hosting orders".to_owned())),
             };
-            let page = page.map_err(|error| unreadable(&error, LicenseId(0)))?;
+            let what = text!("reading the list of hosting orders", "чтение списка заказов хостинга");
+            let page = page.map_err(|error| errors::call(&error, &what, line.key))?;
             let before = found.len();
             found.extend(page);
             // An empty page, or one that was seen before.
