@@ -40,7 +40,7 @@ pub fn list(desk: &mut Desk<'_>, args: &ListArgs) -> Result<Answer, ModuleError>
         expires_before: args.expires_before,
         ..LicenseFilter::default()
     };
-    // Only the list of problems asks the panel, to leave out refusals of closed services.
+    // Only the list of problems asks the panel, which services are closed and which modules are deleted.
     let problems = match args.problems {
         true => {
             let mut problems = problems::read(desk, &store)?;

@@ -4,18 +4,23 @@ use std::collections::BTreeSet;
 
 use super::Desk;
 use super::table::wrapped;
+use crate::engine::former_accounts;
 use crate::error::ModuleError;
 use crate::model::item::ItemStatus;
 use crate::store::Store;
 pub use crate::watch::problems::{Kind, Problem, Problems, to_json};
 
-/// All problems. Refusals of services that the panel has closed since are left out. If the panel does not answer, all
-/// refusals are listed.
+/// All problems. Refusals of services that the panel has closed since are left out, and the licenses of modules that it
+/// has deleted are named. If the panel does not answer, all refusals are listed, and no module counts as deleted.
 ///
 /// # Errors
 /// `state`
 pub fn read(desk: &mut Desk<'_>, store: &Store) -> Result<Problems, ModuleError> {
     let mut problems = Problems::read(store, desk.ctx.clock.now())?;
+    let modules = desk.ctx.data.billdb().and_then(|db| db.modules().map_err(crate::context::database_error));
+    if let Ok(modules) = modules {
+        problems.add_deleted_modules(&former_accounts(store, &modules, desk.ctx.clock.today())?);
+    }
     let refused = problems.refused();
     if refused.is_empty() {
         return Ok(problems);

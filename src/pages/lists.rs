@@ -7,6 +7,7 @@ use super::request::{Request, row};
 use crate::admin::Desk;
 use crate::admin::list::{state_words, status_word};
 use crate::admin::pool::pool_part;
+use crate::admin::problems;
 use crate::engine::state_error;
 use crate::error::{ModuleError, Text};
 use crate::model::ids::{AccountId, LicenseId};
@@ -115,7 +116,8 @@ fn value_in<'r>(row: &'r Element, column: &str) -> (bool, u64, &'r str) {
 /// # Errors
 /// `state`
 pub fn waiting(desk: &mut Desk<'_>, request: Request<'_>) -> Result<Element, ModuleError> {
-    let mut problems = Problems::read(&desk.store()?, desk.ctx.clock.now())?;
+    let store = desk.store()?;
+    let mut problems = problems::read(desk, &store)?;
     problems.add_failing_modules(&LastRuns::read(&last_runs::path(&desk.ctx.settings)));
     let lang = desk.ctx.lang;
     let settling = Duration::seconds(i64::from(desk.ctx.settings.longest_settle_s()));

@@ -166,8 +166,13 @@ impl Problems {
                 all.add(former(account, one.module.0, one.licenses));
             }
         }
-        all.list.sort_by_key(|problem| (problem.kind, problem.since, problem.item, problem.license));
+        all.sort();
         Ok(all)
+    }
+
+    /// Puts the worst first.
+    fn sort(&mut self) {
+        self.list.sort_by_key(|problem| (problem.kind, problem.since, problem.item, problem.license));
     }
 
     fn add(&mut self, problem: Problem) {

@@ -1,6 +1,6 @@
 //! `move` obtains another license first, and releases the present one afterwards. Whatever is refused, crashes or gets
 //! no answer in between, the service keeps a license, and no second one is bought.
-use super::{fine, in_state, json, opened, operator, refused};
+use super::{fine, in_state, json, opened, operator, refused, troubled};
 use crate::service::{settle, state};
 use crate::support::{Fault, MgrctlFault, MgrctlFaultKind, Test, Upstream};
 
@@ -53,6 +53,8 @@ fn has_moved(t: &Test, elsewhere: &Upstream, orders: usize) {
 fn a_license_of_a_deleted_module_is_left_to_an_operator_until_it_has_run_out() {
     let (t, elsewhere) = between_two();
     t.db.exec("DELETE FROM processingmodule WHERE id = 7", ());
+    let problems = |t: &Test| joined(&troubled(t, "list --problems"));
+    assert!(problems(&t).contains("Module 7 bound 1 license with the account"), "{}", problems(&t));
     let asked = joined(&refused(&t, "move 42"));
     for told in [asked, joined(&fine(&t, "move 42 --yes"))] {
         assert!(told.contains("no module buys there") && !told.contains("sync of its module"), "{told}");
@@ -68,8 +70,10 @@ fn a_license_of_a_deleted_module_is_left_to_an_operator_until_it_has_run_out() {
         let told = joined(&operator(&t, line).stdout);
         assert!(!told.contains("pmisplicense move"), "{line}: {told}");
     }
+    assert!(problems(&t).contains("pmisplicense list --module 7"), "{}", problems(&t));
     in_state(&t, &format!("UPDATE license SET expires = '{}' WHERE id = 5001", super::day_in(0)));
     fine(&t, "sync");
+    fine(&t, "list --problems");
     assert_eq!(json(&t, "sync")["passed_over"], serde_json::json!([]));
     assert!(fine(&t, "reconcile").contains("agree"));
 }

@@ -1,6 +1,8 @@
-//! Modules whose sync fails as a whole. No service is named for that, so the state alone does not show it.
+//! Problems of modules that the state alone does not show: modules whose sync fails as a whole, and licenses that deleted
+//! modules left behind.
 
 use super::{Kind, Problem, Problems, moment};
+use crate::engine::Former;
 use crate::error::counted;
 use crate::text;
 use crate::watch::last_runs::LastRuns;
@@ -31,6 +33,23 @@ impl Problems {
                 command: command.to_owned(),
             });
         }
-        self.list.sort_by_key(|problem| (problem.kind, problem.since, problem.item, problem.license));
+        self.sort();
+    }
+
+    /// Adds the licenses of modules that the panel has no more, and whose account no other module buys from. Our state
+    /// still remembers such a module as a buyer. `former`: the former accounts according to the panel.
+    pub fn add_deleted_modules(&mut self, former: &[Former]) {
+        for one in former.iter().filter(|one| !one.in_panel) {
+            // The state names the account already when its module changed to another one before it was deleted.
+            if !self.former.contains(&one.account.id) {
+                let ((what, next), command) = (one.words(), format!("pmisplicense list --module {}", one.module));
+                let kind = Kind::FormerAccount;
+                let problem =
+                    Problem { kind, item: None, license: None, intent: None, since: None, what, next, command };
+                self.list.push(problem);
+            }
+        }
+        self.former.extend(former.iter().map(|one| one.account.id));
+        self.sort();
     }
 }
