@@ -143,8 +143,8 @@ pub fn unbind(desk: &mut Desk<'_>, item: ItemId, yes: bool) -> Result<Answer, Mo
 /// What `unbind` would do, in words.
 pub fn unbind_plan(item: ItemId) -> Text {
     text!(
-        "service {item} loses its license, and the panel no longer shows one. The license goes to the pool; a WHMCS license stays on its hosting order, and one of another account is written down as to be freed there",
-        "услуга {item} лишится лицензии, и панель её больше не покажет. Лицензия уйдёт в пул; лицензия WHMCS останется у заказа хостинга, а лицензия другой учётной записи будет отмечена к освобождению там"
+        "service {item} loses its license, and the panel no longer shows one. The license is freed as after a close; a WHMCS license stays on its hosting order, and one of another account is written down as to be freed there",
+        "услуга {item} лишится лицензии, и панель её больше не покажет. Лицензия освободится, как после закрытия; лицензия WHMCS останется у заказа хостинга, а лицензия другой учётной записи будет отмечена к освобождению там"
     )
 }
 

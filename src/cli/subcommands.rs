@@ -118,7 +118,7 @@ pub enum AdminCommand {
     /// that was copied. A license that another client had gets a new key first. `pmisplicense help doctor`, and the
     /// table "What changed outside" in docs/admin-guide.md, say when to use this.
     #[command(
-        after_help = "Examples:\n  pmisplicense bind 42 5001\n  pmisplicense bind 42 5009 --replace   (what it has goes to the pool)"
+        after_help = "Examples:\n  pmisplicense bind 42 5001\n  pmisplicense bind 42 5009 --replace   (what it has is freed)"
     )]
     Bind {
         /// The service

@@ -21,6 +21,7 @@ use crate::plan::bind::{
 };
 use crate::plan::choice::{Choice, choice_of};
 use crate::plan::identity::{KeyFate, Pair, serves};
+use crate::plan::reason::state_words;
 use crate::ports::{Edit, LockName, Repeatable};
 use crate::store::Binding;
 use crate::text;
@@ -216,8 +217,12 @@ impl Engine<'_> {
         if let Some(old) = replaced {
             let old = self.store.license(old.account, old.id).map_err(errors::state)?.unwrap_or(old);
             self.free(&found.item, &old).await?;
-            let old = old.id;
-            done = text!(["{}; license {old} goes to the pool", done.en], ["{}; лицензия {old} уходит в пул", done.ru]);
+            let old = self.store.license(old.account, old.id).map_err(errors::state)?.unwrap_or(old);
+            let (old, state) = (old.id, state_words(old.state));
+            done = text!(
+                ["{}; license {old} is now: {}", done.en, state.en],
+                ["{}; лицензия {old}: теперь {}", done.ru, state.ru]
+            );
         }
         Ok(done)
     }

@@ -94,6 +94,29 @@ fn a_refused_replacement_leaves_the_service_what_it_has() {
     assert_eq!((licid(&test, 42), test.upstream.license(other).ip.as_str()), (other, &*ip_of(42)));
 }
 
+/// A trial is only stopped when its service gives it up. It keeps its address then, so the advice has a step more. What
+/// becomes of it is said as it is.
+#[test]
+fn a_trial_that_is_replaced_does_not_go_to_the_pool() {
+    let test = Test::new();
+    let id = opened(&test, 42, "55227", -100);
+    let other = test.upstream.add_foreign(55239, -100, "192.0.2.99", "other");
+    let bind = format!("bind 42 {other} --yes");
+    let refused = operator(&test, &format!("{bind} --replace"));
+    let told = refused.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains("ip_busy") && told.contains("keeps its address"), "{told}");
+    assert!(told.contains(&format!("delete license {id} in the seller's panel")), "{told}");
+    operator(&test, "unbind 42 --yes").ok();
+    assert_eq!(operator(&test, &bind).code, Some(1), "the stopped trial has the address");
+    test.upstream.with(|world| world.delete(id));
+    operator(&test, &bind).ok();
+    assert_eq!(licid(&test, 42), other);
+    let third = test.upstream.add_foreign(55239, -100, &ip_of(43), "third");
+    test.set_param(42, "ip", &ip_of(43));
+    let told = operator(&test, &format!("bind 42 {third} --replace --yes")).ok().stdout.clone();
+    assert!(told.contains(&format!("license {other} is now: stopped")), "{told}");
+}
+
 /// The license is too young to move: the error names the day, and nothing is changed.
 #[test]
 fn a_replacement_whose_address_is_too_young_changes_nothing() {

@@ -206,7 +206,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "Shows the state before and after, and asks. Accepts a service whose client changed. If the service shows the license, takes it with its key from a closed service, from a former service of this number, or from a service that was copied. A license that another client had gets a new key first. `pmisplicense help doctor`, and the table \"What changed outside\" in docs/admin-guide.md, say when to use this.",
         "Показывает, как есть и как будет, и спрашивает. Принимает услугу, у которой сменился клиент. Если услуга показывает лицензию, забирает её вместе с ключом у закрытой услуги, у прежней услуги с этим номером или у скопированной услуги. Лицензия, которая была у другого клиента, сначала получает новый ключ. Когда это нужно, говорят `pmisplicense help doctor` и таблица «Что изменилось снаружи» в docs/admin-guide.ru.md.",
     ),
-    ("(what it has goes to the pool)", "(прежняя лицензия уходит в пул)"),
+    ("(what it has is freed)", "(прежняя лицензия освобождается)"),
     ("Free the license that the service has", "Освободить лицензию, которая сейчас у услуги"),
     (
         "Take a license of another product; its tariff is changed afterwards",

@@ -6,12 +6,14 @@ use std::net::IpAddr;
 use chrono::NaiveDate;
 
 use crate::error::{ErrorKind, ModuleError};
+use crate::model::catalogue::Product;
 use crate::model::ids::UpstreamPricelistId;
 use crate::model::item::ItemStatus;
 use crate::model::license::{Family, License, LicenseStatus};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::rules::a_month_after;
 use crate::plan::change::DesiredLicense;
+use crate::plan::freeing::{Fate, fate};
 use crate::plan::identity::KeyFate;
 use crate::plan::in_doubt::has_run_out;
 use crate::plan::outward;
@@ -149,6 +151,12 @@ impl Engine<'_> {
         if now.status == LicenseStatus::Stopped && runs { self.start(&row, now).await } else { Ok(now) }
     }
 
+    /// Whether a license keeps its address when its service gives it up, because it is only stopped, as a trial is.
+    fn keeps_address(&self, row: &LicenseRow) -> bool {
+        let is_pooled = self.product_of(row).is_some_and(Product::is_pooled);
+        fate(self.rules.on_close, is_pooled, row.expires, false) == Fate::Stopped
+    }
+
     fn not_placed(
         &self,
         found: &Found,
@@ -165,7 +173,8 @@ impl Engine<'_> {
                 // The day from which the two licenses may exchange their addresses.
                 let young = [old.ip_changed, after.ip_changed].into_iter().flatten().map(a_month_after);
                 let from = young.filter(|from| *from >= self.today()).max();
-                one_license_an_address(found.item.id, old, id, from).because(refusal)
+                let keeps = self.keeps_address(old);
+                one_license_an_address(found.item.id, (old, keeps), id, from).because(refusal)
             }
             (Err(CallError::Refused(refusal)), Some(ip), _) if refusal.kind == RefusalKind::IpTooYoung => {
                 address_too_young(found, ip, after.ip_changed.map(a_month_after)).because(refusal)

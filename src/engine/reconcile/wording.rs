@@ -121,16 +121,20 @@ pub(in crate::engine) fn another_product(id: ItemId, seen: &License, wanted: &st
         ))
 }
 
-/// The seller allows one license for an address, and the service's present license has it. `from`: the day from which
-/// both addresses may change.
+/// The seller allows one license for an address, and the service's present license has it. `keeps`: that license keeps
+/// its address when it is given up. `from`: the day from which both addresses may change.
 pub(in crate::engine) fn one_license_an_address(
     id: ItemId,
-    old: &LicenseRow,
+    (old, keeps): (&LicenseRow, bool),
     new: LicenseId,
     from: Option<NaiveDate>,
 ) -> ModuleError {
     let (present, ip) = (old.id, old.ip.map_or_else(|| "-".to_owned(), |ip| ip.to_string()));
     let next = match from {
+        _ if keeps => text!(
+            "license {present} is only stopped when it is given up, and keeps its address. So: pmisplicense unbind {id}; then delete license {present} in the seller's panel, or clear its address there; then pmisplicense bind {id} {new}",
+            "лицензия {present} при отказе от неё только останавливается, и IP остаётся за ней. Поэтому: pmisplicense unbind {id}; затем удалите лицензию {present} в панели продавца или снимите там её IP; затем pmisplicense bind {id} {new}"
+        ),
         Some(day) => text!(
             "the two addresses may change from {day} on. After that day: pmisplicense unbind {id}; pmisplicense bind {id} {new}",
             "оба IP можно сменить не раньше {day}. После этого дня: pmisplicense unbind {id}; pmisplicense bind {id} {new}"
