@@ -1,5 +1,6 @@
 //! Thousands of licenses: a comparison asks for pages and batches, never for one license or service alone, and draws
 //! its bar only where somebody looks. `PMISPLICENSE_FLEET=100000` makes it a measurement, shown with --nocapture.
+use super::takeover::on_terminal;
 use super::{day_in, difference, fine, json, operator};
 use crate::support::{Fault, Test};
 use std::time::Instant;
@@ -142,15 +143,7 @@ fn every_difference_among_many_is_found_and_put_right() {
 #[test]
 fn a_bar_is_drawn_on_a_terminal_and_gone_afterwards() {
     let t = fleet(1_200);
-    let line = format!("{} reconcile", crate::support::program_exe().display());
-    let output = std::process::Command::new("script")
-        .args(["-qec", &line, "/dev/null"])
-        .env("PMISPLICENSE_MGR_ROOT", t.root())
-        .env("PMISPLICENSE_MACHINE_ID", t.machine_id())
-        .env("LC_ALL", "C")
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
+    let (text, _) = on_terminal(&t, "reconcile", "");
     let drawn: Vec<&str> = text.split('\r').map(str::trim).filter(|part| !part.is_empty()).collect();
     let licenses: Vec<&&str> = drawn.iter().filter(|part| part.starts_with("module 7: licenses [")).collect();
     assert!(licenses.len() >= 3 && licenses.last().unwrap().ends_with("1201/1201"), "{text}");
