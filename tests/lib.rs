@@ -59,4 +59,5 @@ mod sync_passes;
 mod taken_back;
 mod tidy;
 mod tour;
+mod untold;
 mod wire;

@@ -89,10 +89,13 @@ impl Engine<'_> {
         incarnation: &Incarnation,
         product: &Product,
     ) -> Result<(LicenseRow, License), ModuleError> {
-        if self.bound_license(incarnation)?.is_some()
-            && let Some(found) = self.present_license(item, incarnation).await?
-        {
-            return Ok(found);
+        if self.bound_license(incarnation)?.is_some() {
+            // It needs no order that was given up. One that is in doubt may be of the service that had this number
+            // before: even then the panel is told nothing until its outcome is known.
+            self.settle_orders(item, incarnation, None).await?;
+            if let Some(found) = self.present_license(item, incarnation).await? {
+                return Ok(found);
+            }
         }
         self.settle_orders(item, incarnation, Some(product)).await?;
         if let Some(found) = self.present_license(item, incarnation).await? {
