@@ -4,7 +4,7 @@
 use chrono::NaiveDate;
 
 use crate::error::{ErrorKind, Halt, ModuleError, Text};
-use crate::model::catalogue::{NOPANEL, Product};
+use crate::model::catalogue::Product;
 use crate::model::ids::LicenseId;
 use crate::model::item::{Item, ItemStatus};
 use crate::model::journal::{IdempotencyKey, Incarnation, Note, OnceRequest};
@@ -75,11 +75,15 @@ impl Engine<'_> {
             self.settle_closed(item, &incarnation).await?;
             return self.post(item, "service.postsetparam").await;
         }
-        match choice_of(item, &self.rules.panel_addons, &self.rules.catalogue)? {
-            Choice::Nopanel => self.drop_panel(item, &incarnation).await?,
-            Choice::Product(product) => self.apply_wanted(item, &incarnation, product).await?,
-        }
-        self.post(item, "service.postsetparam").await
+        let given_back = match choice_of(item, &self.rules.panel_addons, &self.rules.catalogue)? {
+            Choice::Nopanel => self.choose_nothing(item, &incarnation).await?,
+            Choice::Product(product) => {
+                self.apply_wanted(item, &incarnation, product).await?;
+                None
+            }
+        };
+        self.post(item, "service.postsetparam").await?;
+        self.give_back_license(item, given_back).await
     }
 
     /// Handles a change that is older than the close of its service. Nothing is ordered or changed any more, but the
@@ -93,11 +97,6 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// From a panel to `nopanel`: the license is freed, the choice remembered.
-    async fn drop_panel(&mut self, item: &Item, incarnation: &Incarnation) -> Result<(), ModuleError> {
-        self.open_nothing(item, incarnation).await
-    }
-
     async fn apply_wanted(
         &mut self,
         item: &Item,
@@ -106,9 +105,7 @@ impl Engine<'_> {
     ) -> Result<(), ModuleError> {
         self.settle_orders(item, incarnation, Some(product)).await?;
         let Some((row, seen)) = self.present_license(item, incarnation).await? else {
-            let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
-            let had_nothing = known.and_then(|row| row.choice).as_deref() == Some(NOPANEL);
-            if had_nothing || item.status == ItemStatus::Active {
+            if self.has_chosen_nothing(item)? || item.status == ItemStatus::Active {
                 self.check_may_obtain(item)?;
                 let (row, seen) = self.ensure_license(item, incarnation, product).await?;
                 self.hand_out(item, &row, product, seen).await?;

@@ -38,7 +38,8 @@ pub(super) struct Withheld {
 struct Weight {
     renewals: BTreeSet<ItemId>,
     stops: BTreeSet<ItemId>,
-    closed: BTreeSet<ItemId>,
+    /// Services whose license is freed.
+    ended: BTreeSet<ItemId>,
     /// Suspended services whose license is stopped: nothing to do there.
     quiet: BTreeSet<ItemId>,
 }
@@ -63,9 +64,9 @@ impl Engine<'_> {
         let weight = self.weight(work).await?;
         work.items.retain(|id, _| !weight.quiet.contains(id));
         let services = |items: &BTreeSet<ItemId>| named(items.iter().map(|id| Scope::Item(*id)));
-        let frees = work.to_free.len() + weight.closed.len();
+        let frees = work.to_free.len() + weight.ended.len();
         let freed =
-            weight.closed.iter().map(|id| Scope::Item(*id)).chain(work.to_free.iter().map(|id| Scope::License(*id)));
+            weight.ended.iter().map(|id| Scope::Item(*id)).chain(work.to_free.iter().map(|id| Scope::License(*id)));
         let mut holds = |kind, count, who: Text| self.holds_back((By::Sync, kind), count, &who, allow, report);
         let renewals = holds(Kind::Renewals, weight.renewals.len(), services(&weight.renewals))?;
         let withheld = Withheld {
@@ -98,9 +99,10 @@ impl Engine<'_> {
             if suspended && *look == Look::UnlessSuspended && row.status == LicenseStatus::Stopped {
                 weight.quiet.insert(*id);
             }
-            if item.status == ItemStatus::Deleted {
-                // Closed in the panel without us.
-                weight.closed.insert(*id);
+            // Closed in the panel without us, or without a panel now.
+            if item.status == ItemStatus::Deleted || matches!(self.has_given_panel_up(&item), Ok(true)) {
+                weight.ended.insert(*id);
+                continue;
             }
             if suspended && row.status == LicenseStatus::Active {
                 weight.stops.insert(*id);

@@ -19,6 +19,7 @@ mod import;
 mod intent;
 mod locking;
 mod naming;
+mod nopanel;
 mod open;
 mod order;
 mod pages;

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use crate::error::{ErrorKind, Halt, ModuleError};
-use crate::model::catalogue::{NOPANEL, Product};
+use crate::model::catalogue::Product;
 use crate::model::ids::{ItemId, LicenseId};
 use crate::model::item::{Item, ItemStatus};
 use crate::model::journal::{Incarnation, Note};
@@ -32,28 +32,16 @@ impl Engine<'_> {
     /// open; with `reopen`, the remaining work of open, with another post-call.
     pub(super) async fn open(&mut self, item: &Item, reopen: bool) -> Result<(), ModuleError> {
         let incarnation = self.incarnation_of(item).await?;
-        match choice_of(item, &self.rules.panel_addons, &self.rules.catalogue)? {
-            Choice::Nopanel => self.open_nothing(item, &incarnation).await?,
+        let given_back = match choice_of(item, &self.rules.panel_addons, &self.rules.catalogue)? {
+            Choice::Nopanel => self.choose_nothing(item, &incarnation).await?,
             Choice::Product(product) => {
                 let (row, seen) = self.ensure_license(item, &incarnation, product).await?;
                 self.hand_out(&running(item), &row, product, seen).await?;
+                None
             }
-        }
-        if reopen { self.post(item, "service.postreopen").await } else { self.post_open(item).await }
-    }
-
-    pub(super) async fn open_nothing(&mut self, item: &Item, incarnation: &Incarnation) -> Result<(), ModuleError> {
-        self.settle_orders(item, incarnation, None).await?;
-        self.check_witness(item, incarnation).await?;
-        if let Some(row) = self.store.license_of(incarnation).map_err(errors::state)? {
-            // The client went back to no panel before the license was opened: it is freed like any other.
-            self.free(item, &row).await?;
-        }
-        if let Some(row) = self.claimed_beside(incarnation)? {
-            self.free(item, &row).await?;
-        }
-        self.note(&text!("nopanel: nothing is ordered", "nopanel: ничего не заказывается"));
-        self.remember_choice(item, NOPANEL).await
+        };
+        if reopen { self.post(item, "service.postreopen").await } else { self.post_open(item).await }?;
+        self.give_back_license(item, given_back).await
     }
 
     pub(super) async fn remember_choice(&mut self, item: &Item, choice: &str) -> Result<(), ModuleError> {
@@ -314,6 +302,9 @@ impl Engine<'_> {
                 // A stop that was carried out late.
                 seen = self.start(row, seen).await?;
             }
+        }
+        if self.has_chosen_nothing(item)? {
+            self.remember_choice(item, &product.internal_name).await?;
         }
         // The license was bought as the item asked for it then; the client may have changed the item since.
         let (seen, _) = self.carry_out_differences(item, row, product, seen, false).await?;

@@ -52,8 +52,13 @@ impl Engine<'_> {
 
     async fn sync_license(&mut self, item: &Item, incarnation: &Incarnation) -> Result<(), ModuleError> {
         self.carry_on_move(item, incarnation).await?;
-        if item.status == ItemStatus::Deleted {
-            return self.free_of_closed(item, incarnation).await;
+        let is_closed = item.status == ItemStatus::Deleted;
+        if is_closed || self.has_given_panel_up(item)? {
+            match self.witnessed(item, incarnation).await? {
+                Some(row) => return self.free_given_back(item, incarnation, &row).await,
+                None if is_closed => return Ok(()),
+                None => {}
+            }
         }
         let present = match self.present_license(item, incarnation).await {
             Err(in_doubt) if allows_switching(in_doubt.halt) => {
@@ -145,23 +150,30 @@ impl Engine<'_> {
         }
     }
 
-    /// The panel closed the service without calling us: frees its license.
-    async fn free_of_closed(&mut self, item: &Item, incarnation: &Incarnation) -> Result<(), ModuleError> {
-        let Some(row) = self.witnessed(item, incarnation).await?.filter(|_| !self.withheld.frees) else {
-            return Ok(());
-        };
-        if let Err(shown_elsewhere) = self.check_no_heir(&row).await {
+    /// Frees the license of a service that the panel closed without calling us, or that has no panel any more. In the
+    /// second case a run died before it freed the license.
+    async fn free_given_back(
+        &mut self,
+        item: &Item,
+        incarnation: &Incarnation,
+        row: &LicenseRow,
+    ) -> Result<(), ModuleError> {
+        let is_closed = item.status == ItemStatus::Deleted;
+        if self.withheld.frees || (!is_closed && self.is_order_unfinished(item, row).await?) {
+            return self.owe_look(row, true).await;
+        }
+        if let Err(shown_elsewhere) = self.check_no_heir(row).await {
             // An operator must bind the license to the other service, and `bind` waits until nothing about it is in
             // doubt. No other run looks for that.
             self.lock_license(row.id).await?;
-            if let Err(in_doubt) = self.settle_pending(&row).await {
+            if let Err(in_doubt) = self.settle_pending(row).await {
                 self.warn(&in_doubt.message);
             }
             return Err(shown_elsewhere);
         }
-        let given_up = self.give_up(item, &row).await;
+        let given_up = self.give_up(item, row).await;
         // No later run frees a license that was put aside, so this one ends the incarnation.
-        if given_up.is_ok() || self.is_put_aside(&row)? {
+        if is_closed && (given_up.is_ok() || self.is_put_aside(row)?) {
             self.end_incarnation(item, incarnation).await?;
         }
         given_up

@@ -1,0 +1,81 @@
+//! A service whose client wants no panel (docs/licensing-rules.md 8). It gives its license back only after the panel
+//! knows. Until then the command is repeated, and the client may choose a product again: the license was bought for
+//! this very payment, and another one would be bought in its place.
+
+use crate::error::ModuleError;
+use crate::model::catalogue::NOPANEL;
+use crate::model::item::{Item, ItemStatus};
+use crate::model::journal::Incarnation;
+use crate::model::license_row::LicenseRow;
+use crate::plan::choice::{Choice, choice_of};
+use crate::text;
+
+use super::{Engine, errors};
+
+impl Engine<'_> {
+    /// Handles `nopanel` up to the post-call: nothing is ordered, and the choice is remembered. Returns the license that
+    /// the service gives back. The caller makes the post-call, then hands it to [`Engine::give_back_license`]. If the
+    /// run dies in between, sync frees the license.
+    pub(super) async fn choose_nothing(
+        &mut self,
+        item: &Item,
+        incarnation: &Incarnation,
+    ) -> Result<Option<LicenseRow>, ModuleError> {
+        self.settle_orders(item, incarnation, None).await?;
+        self.check_witness(item, incarnation).await?;
+        if let Some(row) = self.claimed_beside(incarnation)? {
+            // An unfinished move claimed it. The service keeps the license that it has until the panel knows.
+            self.free(item, &row).await?;
+        }
+        let held = self.store.license_of(incarnation).map_err(errors::state)?;
+        self.note(&text!("nopanel: nothing is ordered", "nopanel: ничего не заказывается"));
+        let Some(row) = &held else {
+            self.remember_choice(item, NOPANEL).await?;
+            return Ok(None);
+        };
+        self.check_no_heir(row).await?;
+        let (account, id) = (row.account, row.id);
+        self.commit("remember choice", |tx| {
+            tx.set_choice(item, NOPANEL)?;
+            tx.owe_look(account, id)
+        })
+        .await?;
+        Ok(held)
+    }
+
+    /// Frees the license of a service that wants no panel, after the panel was told.
+    pub(super) async fn give_back_license(&mut self, item: &Item, held: Option<LicenseRow>) -> Result<(), ModuleError> {
+        match held {
+            Some(row) => self.give_up(item, &row).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Whether a service wants no panel, and a run carried that choice out up to the post-call. A service that is not
+    /// open yet waits for that call.
+    pub(super) fn has_given_panel_up(&self, item: &Item) -> Result<bool, ModuleError> {
+        let is_open = !matches!(item.status, ItemStatus::Ordered | ItemStatus::Processing);
+        let choice = choice_of(item, &self.rules.panel_addons, &self.rules.catalogue);
+        if !is_open || !matches!(choice, Ok(Choice::Nopanel)) {
+            return Ok(false);
+        }
+        self.has_chosen_nothing(item)
+    }
+
+    /// Whether `nopanel` is the choice that was carried out last.
+    pub(super) fn has_chosen_nothing(&self, item: &Item) -> Result<bool, ModuleError> {
+        let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
+        Ok(known.and_then(|row| row.choice).as_deref() == Some(NOPANEL))
+    }
+
+    /// Whether the operation of the panel that ordered a license has not ended: its command is repeated then, and the
+    /// license is still its own.
+    pub(super) async fn is_order_unfinished(&mut self, item: &Item, row: &LicenseRow) -> Result<bool, ModuleError> {
+        let orders = self.store.orders_of_item(item.id).map_err(errors::state)?;
+        let ordered = orders.iter().rfind(|intent| intent.account == row.account && intent.license == Some(row.id));
+        let Some(operation) = ordered.and_then(|intent| intent.operation) else { return Ok(false) };
+        self.step("read operation").await?;
+        let running = self.ports.billdb.running_operation(operation).map_err(|error| errors::database(&error))?;
+        Ok(running.is_some_and(|running| running.item == Some(item.id)))
+    }
+}
