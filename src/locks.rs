@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn runs_share_the_state_and_nobody_has_it_alone_meanwhile() {
+    fn runs_share_the_state_and_keep_others_from_having_it_alone() {
         let dir = tempfile::tempdir().expect("a folder");
         let locks = FileLocks::new(dir.path());
         let shared = || locks.try_share(LockName::State).expect("a lock file");

@@ -52,7 +52,7 @@ mod tests {
     /// Both forms of the key decrypt what its public half encrypted. Another key, rubbish and broken base64 have
     /// different errors.
     #[test]
-    fn both_forms_of_the_key_decrypt_and_each_failure_is_told_apart() {
+    fn both_forms_of_the_key_decrypt_and_each_failure_has_its_own_error() {
         let key = RsaPrivateKey::new(&mut OsRng, 1024).expect("a key");
         let other = RsaPrivateKey::new(&mut OsRng, 1024).expect("a key");
         let seal = |text: &[u8]| {

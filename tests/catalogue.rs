@@ -209,7 +209,7 @@ fn an_ended_product_is_refused_with_its_successors() {
 
 /// Unknown names buy nothing. The error lists the known names and says where to add one.
 #[test]
-fn an_unknown_name_buys_nothing_and_is_told_with_the_known_ones() {
+fn an_unknown_name_buys_nothing_and_is_reported_with_the_known_ones() {
     let test = Test::new();
     for (item, name) in [(1, "ISPmanager"), (2, "99999"), (3, "nopanel1")] {
         let output = order(&test, item, name, 1);

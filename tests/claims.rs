@@ -87,7 +87,7 @@ fn a_candidate_found_in_use_is_left_alone_for_a_day() {
 
 /// It still had the address in our state, but somebody moved it: it serves him, and is not taken away.
 #[test]
-fn a_license_that_somebody_moved_is_not_taken_away() {
+fn a_license_that_an_operator_moved_is_not_taken_away() {
     let test = Test::new();
     test.upstream.options(|o| o.order_counts_as_change = true);
     let id = opened(&test, 41, "55227", 12);

@@ -74,7 +74,7 @@ fn an_order_answered_with_a_form_is_in_doubt() {
 
 /// A change that is answered with a form is believed by the look that follows, and by nothing else.
 #[test]
-fn a_change_answered_with_a_form_is_told_by_the_look_that_follows() {
+fn a_change_answered_with_a_form_is_judged_by_the_look_that_follows() {
     let test = Test::new();
     let id = opened(&test, 42, "55227", 1);
     test.set_param(42, "licname", "new name");

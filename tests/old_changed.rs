@@ -50,7 +50,7 @@ fn a_license_that_we_changed_since_the_copy_is_known_by_its_mark() {
 /// A license with the mark of the order that is neither as it was ordered nor as the service asks: an operator decides.
 /// The command that reconcile and the refusal name ends that, and the service gets what it asks for.
 #[test]
-fn the_command_that_is_named_settles_an_order_whose_license_somebody_changed() {
+fn the_command_that_is_named_settles_an_order_whose_license_was_changed_outside() {
     let (test, id) = found_since();
     test.upstream.edit_license(id, |l| l.ip = "192.0.2.77".into());
     copy_state(&test, "kept", "pmisplicense");

@@ -45,7 +45,7 @@ fn a_changed_outward_address_alone_is_passed_on_once() {
 
 /// An outward address that somebody set at the seller stays, if the service has none of its own.
 #[test]
-fn an_outward_address_that_somebody_set_at_the_seller_stays() {
+fn an_outward_address_that_was_set_at_the_seller_stays() {
     for (hides, test) in worlds() {
         test.soft_item(42, "55227", 1).ip("192.0.2.42").add();
         test.cmd("open", 42).ok();

@@ -240,7 +240,7 @@ fn a_license_that_is_put_aside_is_stopped_again() {
 /// The license had to run for its new key, and the key's answer is lost. In these seconds another user of the account
 /// takes the license, before any of our looks at it. That license is not ours to stop, to rename or to move.
 #[test]
-fn a_license_that_somebody_takes_while_its_claim_fails_is_left_alone() {
+fn a_license_that_another_user_takes_while_its_claim_fails_is_left_alone() {
     for remoteid in ["", "1042"] {
         for nth in 1..=6 {
             let test = Test::new();

@@ -47,7 +47,7 @@ fn one_payment_buys_one_period() {
 
 /// Without a running operation, the panel's end alone shows which payment it is.
 #[test]
-fn without_an_operation_a_payment_is_told_by_the_panels_end() {
+fn without_an_operation_a_payment_is_recognised_by_the_panels_end() {
     let test = Test::new();
     opened(&test, 42, "55227", 1);
     let first = test.item(42).expiredate.unwrap();
@@ -441,7 +441,7 @@ fn an_odd_refusal_leaves_a_request_in_doubt_while_its_license_is_not_found() {
 
 /// The end of a payment that cannot be written down fails the run; the panel is not told twice.
 #[test]
-fn a_payment_whose_end_was_not_written_is_not_told_twice() {
+fn a_payment_whose_end_was_not_written_is_not_counted_twice() {
     let test = Test::new();
     opened(&test, 42, "55227", 1);
     let operation = test.prolong_paid(42);

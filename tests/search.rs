@@ -99,7 +99,7 @@ fn marks_of_others_are_marks() {
 
 /// If the seller returns no remoteid, the mark in the name tells several lost answers apart.
 #[test]
-fn without_remoteids_each_lost_order_is_told_by_its_name() {
+fn without_remoteids_each_lost_order_is_recognised_by_its_name() {
     let test = Test::new();
     test.upstream.options(|o| (o.remoteid_returned, o.list_remoteid) = (false, false));
     opened(&test, 41, "55227", 1);

@@ -264,10 +264,10 @@ fn host_json(report: &HostReport) -> serde_json::Value {
 }
 
 /// Entries by their numbers, each with the chain that it has at one place, and the name of that place.
-type Known = BTreeMap<u64, (Chain, Text)>;
+type Positions = BTreeMap<u64, (Chain, Text)>;
 
 /// The first entry of a server whose chain differs from the known one, and the place where that one is known from.
-fn first_difference<'k>(tail: &[Position], known: &'k Known) -> Option<(u64, &'k Text)> {
+fn first_difference<'k>(tail: &[Position], known: &'k Positions) -> Option<(u64, &'k Text)> {
     tail.iter().find_map(|at| {
         let (chain, place) = known.get(&at.seq)?;
         (*chain != at.chain).then_some((at.seq, place))
@@ -284,7 +284,7 @@ pub(super) fn findings(desk: &Desk<'_>, store: Option<&Store>) -> Vec<(bool, Tex
     let kept = store.map_or(Ok(Vec::new()), Store::kept_places);
     let of_machine = || text!("the state of this machine", "в состоянии этой машины");
     let kept = kept.unwrap_or_default().into_iter();
-    let mut known: Known = kept.map(|at| (at.seq, (at.chain, of_machine()))).collect();
+    let mut known: Positions = kept.map(|at| (at.seq, (at.chain, of_machine()))).collect();
     let now = desk.ctx.clock.now();
     for report in &hosts {
         let host = &report.host;

@@ -55,7 +55,7 @@ struct Record {
 struct OfPanel {
     /// Each table that is read: `name type` of its columns in order, or `null` where it is missing.
     tables: BTreeMap<&'static str, Option<Vec<String>>>,
-    answers: Vec<Asked>,
+    answers: Vec<Exchange>,
 }
 
 /// The answers of one seller.
@@ -66,12 +66,12 @@ struct OfSeller {
     address: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<&'static str>,
-    answers: Vec<Asked>,
+    answers: Vec<Exchange>,
 }
 
 /// A question with its answer, or the reason why there is none.
 #[derive(Debug, Serialize)]
-struct Asked {
+struct Exchange {
     func: String,
     params: BTreeMap<String, String>,
     /// The exit code of the panel's tool.
@@ -185,7 +185,7 @@ impl Book {
         let answers = questions.iter().map(|question| {
             let form = question.form();
             match desk.ctx.data.tool.answer(question) {
-                Ok(answered) => Asked { exit: answered.exit, ..self.recorded(&form, &answered.document) },
+                Ok(answered) => Exchange { exit: answered.exit, ..self.recorded(&form, &answered.document) },
                 Err(_) => self.failed(&form, "no document"),
             }
         });
@@ -223,7 +223,7 @@ impl Book {
         OfSeller { module, address: None, failure: Some(failure), answers: Vec::new() }
     }
 
-    fn heard(&mut self, question: &Question, heard: Result<String, CallError>) -> Asked {
+    fn heard(&mut self, question: &Question, heard: Result<String, CallError>) -> Exchange {
         let form = question.form();
         match heard {
             Ok(text) => self.recorded(&form, &text),
@@ -234,25 +234,25 @@ impl Book {
         }
     }
 
-    fn recorded(&mut self, form: &Form, answer: &str) -> Asked {
+    fn recorded(&mut self, form: &Form, answer: &str) -> Exchange {
         let Ok(document) = xml::parse(answer.as_bytes(), MAX_ANSWER) else { return self.failed(form, "no document") };
         let mut lines = Vec::new();
         write_lines(&self.hidden.document(&few_rows(document, &form.func)), 0, &mut lines);
-        Asked { answer: Some(lines), ..self.asked(form) }
+        Exchange { answer: Some(lines), ..self.asked(form) }
     }
 
-    fn failed(&mut self, form: &Form, why: &'static str) -> Asked {
-        Asked { failure: Some(why), ..self.asked(form) }
+    fn failed(&mut self, form: &Form, why: &'static str) -> Exchange {
+        Exchange { failure: Some(why), ..self.asked(form) }
     }
 
     /// The entry of a question, still without its answer.
-    fn asked(&mut self, form: &Form) -> Asked {
+    fn asked(&mut self, form: &Form) -> Exchange {
         self.asked += 1;
         let params = form.params.iter().map(|(name, value)| {
             let value = if name.starts_with("p_") { value.clone() } else { self.hidden.text(value) };
             (name.clone(), value)
         });
-        Asked { func: form.func.clone(), params: params.collect(), exit: None, answer: None, failure: None }
+        Exchange { func: form.func.clone(), params: params.collect(), exit: None, answer: None, failure: None }
     }
 
     /// The seller's address if it is a public one, else its path only.

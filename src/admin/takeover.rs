@@ -15,7 +15,7 @@ use crate::cli::Taking;
 use crate::engine::{Candidate, Marking, Taken, run_to_end};
 use crate::error::{ErrorKind, Lang, Message, ModuleError, Text, counted};
 use crate::model::ids::ModuleId;
-use crate::plan::takeover::{Evidence, Left, Verdict};
+use crate::plan::takeover::{Evidence, Verdict, WhyLeft};
 use crate::session::servers::served_by;
 use crate::session::{module, with_engine};
 use crate::text;
@@ -30,7 +30,7 @@ pub(super) enum Outcome {
     /// It was bound, or also marked.
     Done(Taken),
     /// It was left alone.
-    Left(Left, Text),
+    Left(WhyLeft, Text),
     /// Taking it over failed.
     Failed(Text),
 }
@@ -135,7 +135,7 @@ impl List {
     /// Two modules with one account see the same licenses. The line of the service's own module is kept.
     fn drop_other_modules(&mut self) {
         let key = |line: &Line| (line.candidate.account, line.candidate.id);
-        let other = |line: &Line| matches!(line.outcome, Outcome::Left(Left::OtherModule, _));
+        let other = |line: &Line| matches!(line.outcome, Outcome::Left(WhyLeft::OtherModule, _));
         let judged: BTreeSet<_> = self.lines.iter().filter(|line| !other(line)).map(key).collect();
         self.lines.retain(|line| !other(line) || !judged.contains(&key(line)));
     }
@@ -262,7 +262,7 @@ impl List {
             "известна только по адресу: привязывается только вместе с --by-address"
         );
         for line in self.lines.iter_mut().filter(|line| by_address(line)) {
-            line.outcome = Outcome::Left(Left::Unsure, why.clone());
+            line.outcome = Outcome::Left(WhyLeft::Unsure, why.clone());
         }
     }
 
@@ -323,7 +323,7 @@ impl List {
             "error": self.error.as_ref().map(|error| desk.say(&error.message)),
         });
         // A license that could not be read may belong to any service, so the run ends with 1.
-        let unread = count(|outcome| matches!(outcome, Outcome::Left(Left::Unreadable, _)));
+        let unread = count(|outcome| matches!(outcome, Outcome::Left(WhyLeft::Unreadable, _)));
         let code = u8::from(failed > 0 || unread > 0 || self.error.is_some());
         Answer::new(command, text, json).with_code(code)
     }

@@ -13,7 +13,7 @@ use crate::model::license::{Expiry, Family, License, LicenseStatus};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::period::Period;
 use crate::plan::identity::{KeyFate, is_our_mark};
-use crate::plan::import::{Choice, Known, Search, choose};
+use crate::plan::import::{Choice, Knowledge, Search, choose};
 use crate::plan::in_doubt::is_candidate;
 use crate::plan::outward;
 use crate::ports::{LockName, PanelCall, PanelError};
@@ -114,7 +114,7 @@ impl Engine<'_> {
     fn choice(&self, seen: &License, row: Option<&LicenseRow>, search: &Search) -> Result<Choice, ModuleError> {
         let in_doubt = self.in_doubt(seen)?;
         let mark = seen.remoteid.mark().filter(|mark| is_our_mark(mark, row, &self.panel_id));
-        Ok(choose(seen, Known { row, mark: mark.as_ref(), in_doubt }, search))
+        Ok(choose(seen, Knowledge { row, mark: mark.as_ref(), in_doubt }, search))
     }
 
     async fn import_one(

@@ -131,7 +131,7 @@ impl Engine<'_> {
         incarnation: &Incarnation,
         terms: &OrderTerms<'_>,
         fields: &super::order::OrderFields,
-        (replaces, known): (Option<LicenseId>, super::order::Known),
+        (replaces, known): (Option<LicenseId>, super::order::BeforeOrder),
     ) -> Result<License, ModuleError> {
         match self.order(item, incarnation, terms, fields, replaces, known).await {
             Err(Failed::Refused(refusal, error))

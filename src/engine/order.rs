@@ -47,7 +47,7 @@ pub(super) struct OrderFields {
 
 /// What an account has just before an order. The license that the order brings is newer.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Known {
+pub(super) struct BeforeOrder {
     /// The highest license number.
     highest: Option<LicenseId>,
     /// The newest day of creation, by the seller's calendar.
@@ -108,7 +108,7 @@ impl Engine<'_> {
         terms: &OrderTerms<'_>,
         fields: &OrderFields,
         replaces: Option<LicenseId>,
-        known: Known,
+        known: BeforeOrder,
     ) -> Result<License, Failed> {
         let name = &terms.product.internal_name;
         let what = order_in_words(item, terms);
@@ -153,7 +153,7 @@ impl Engine<'_> {
 
     /// Reads one page of the list. It gives the newest licenses before the order, marks of ours that prove that this
     /// state is old, and the seller's dates of our pooled licenses.
-    pub(super) async fn look_before(&mut self, family: Family) -> Result<Known, ModuleError> {
+    pub(super) async fn look_before(&mut self, family: Family) -> Result<BeforeOrder, ModuleError> {
         // Modules of a license have no list of their own; their numbers come from the same row.
         let family = if family == Family::Addition { Family::Soft } else { family };
         let page = match self.newest_page.take() {
@@ -165,7 +165,7 @@ impl Engine<'_> {
         let known = self.store.account(self.account).map_err(errors::state)?;
         let known = known.and_then(|account| account.highest_license);
         let highest = page.rows.iter().map(|row| row.id).max().max(known);
-        Ok(Known { highest, newest: page.rows.iter().filter_map(|row| row.created).max() })
+        Ok(BeforeOrder { highest, newest: page.rows.iter().filter_map(|row| row.created).max() })
     }
 
     /// The first page of the list. If it shows fewer licenses than it counts, it is read once more: a license that it

@@ -13,7 +13,7 @@ use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::period::{Period, add_period};
 use crate::model::reason::Reason;
 use crate::model::rules::a_month_after;
-use crate::plan::freeing::{Given, state_to_return};
+use crate::plan::freeing::{ClaimRequest, state_to_return};
 use crate::plan::halt::passes_over_license;
 use crate::plan::in_doubt::has_run_out;
 use crate::plan::order::OrderTerms;
@@ -327,7 +327,7 @@ impl Engine<'_> {
             no_autoprolong: seen.autoprolong == Some(true),
         };
         let change = Repeatable::Edit(edit);
-        let given = Some(Given { licname: &fields.licname, ip: fields.ip });
+        let given = Some(ClaimRequest { licname: &fields.licname, ip: fields.ip });
         for attempt in 0..2 {
             let answer = self.try_change(row, &change).await?;
             let after = self.read(row.family, row.id).await?;

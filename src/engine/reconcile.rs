@@ -20,7 +20,7 @@ use crate::plan::choice::{Choice, choice_of};
 use crate::plan::cost::list_price;
 use crate::plan::in_doubt::Completeness;
 use crate::plan::order::order_terms;
-use crate::plan::reconcile::{Comparison, Desired, Finding, Ground, Holds, ItemView};
+use crate::plan::reconcile::{AccountFacts, Binding, Comparison, Desired, Finding, ItemView};
 use crate::ports::CallError;
 use crate::text;
 
@@ -47,7 +47,7 @@ impl Engine<'_> {
         }
         let open = self.store.open_intents().map_err(errors::state)?;
         let account = self.account;
-        let ground = Ground {
+        let facts = AccountFacts {
             module: self.module,
             open: open.into_iter().filter(|intent| intent.account == account).collect(),
             panel: self.panel_id.clone(),
@@ -57,7 +57,7 @@ impl Engine<'_> {
             today: self.today(),
             now: self.now(),
         };
-        let mut comparison = Comparison::new(&ground);
+        let mut comparison = Comparison::new(&facts);
         let mut lists = Vec::new();
         for family in [Family::Soft, Family::SoftExternal] {
             lists.push(self.compare_list(family, &mut comparison, progress).await?);
@@ -302,14 +302,14 @@ impl Engine<'_> {
         let present = incarnation.to_string();
         let present = rows.iter().find(|row| row.incarnation.as_ref() == Some(&present));
         let holds = match present {
-            Some(row) if row.account == self.account => Holds::Present,
-            Some(_) => Holds::Elsewhere,
-            None if rows.iter().any(|row| row.incarnation.is_some()) => Holds::Former,
-            None => Holds::Nothing,
+            Some(row) if row.account == self.account => Binding::Present,
+            Some(_) => Binding::Elsewhere,
+            None if rows.iter().any(|row| row.incarnation.is_some()) => Binding::Former,
+            None => Binding::Nothing,
         };
         let buys_elsewhere = self.buys_elsewhere(&item)?;
         let shown = self.shown_now(&item, &incarnation).await?;
-        let price = if holds == Holds::Nothing { self.price_of(&item).await? } else { None };
+        let price = if holds == Binding::Nothing { self.price_of(&item).await? } else { None };
         let known_client = known.map(|row| row.client);
         Ok(ItemView { price, known_client, incarnation, desired, holds, shown, buys_elsewhere, item })
     }

@@ -33,7 +33,7 @@ pub enum Verdict {
 
 /// An intent that has not ended, and the item for which an operator ends it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Asked<'i> {
+pub(super) struct OpenIntent<'i> {
     item: ItemId,
     intent: &'i Intent,
 }
@@ -87,7 +87,7 @@ impl Engine<'_> {
             );
             return Ok(Resolution { intent: purchase.id, plan, preview: None });
         }
-        let asked @ Asked { intent, .. } = choose(item, &open, intent)?;
+        let asked @ OpenIntent { intent, .. } = choose(item, &open, intent)?;
         if intent.request.as_removal().is_some() {
             check_answer(asked, verdict)?;
             let plan = self.plan_of_removal(intent, verdict).await?;
@@ -156,7 +156,7 @@ impl Engine<'_> {
         if let Some((row, purchase)) = self.keyless_meant(item, &open, intent, verdict)? {
             return self.give_up_keyless(item, &row, &purchase).await;
         }
-        let asked @ Asked { intent, .. } = choose(item, &open, intent)?;
+        let asked @ OpenIntent { intent, .. } = choose(item, &open, intent)?;
         if let Some(removal) = intent.request.as_removal() {
             check_answer(asked, verdict)?;
             return self.resolve_removal(intent, removal, verdict).await;
@@ -193,7 +193,11 @@ impl Engine<'_> {
 
     /// Makes sure that the seller can no longer carry the request out and shows no license of the order. Otherwise an
     /// operator's oversight could buy a second license.
-    async fn check_not_bought(&mut self, asked: Asked<'_>, order: Option<&OrderRequest>) -> Result<(), ModuleError> {
+    async fn check_not_bought(
+        &mut self,
+        asked: OpenIntent<'_>,
+        order: Option<&OrderRequest>,
+    ) -> Result<(), ModuleError> {
         let intent = asked.intent;
         if let Some(add) = intent.request.as_addition() {
             // The answer to this question also tells the seller's time.
@@ -236,7 +240,7 @@ impl Engine<'_> {
 
     async fn resolve_not_bought(
         &mut self,
-        asked: Asked<'_>,
+        asked: OpenIntent<'_>,
         order: Option<&OrderRequest>,
     ) -> Result<Text, ModuleError> {
         self.check_not_bought(asked, order).await?;
@@ -250,9 +254,9 @@ impl Engine<'_> {
         Ok(done)
     }
 
-    async fn resolve_change(&mut self, asked: Asked<'_>, license: LicenseId) -> Result<Text, ModuleError> {
+    async fn resolve_change(&mut self, asked: OpenIntent<'_>, license: LicenseId) -> Result<Text, ModuleError> {
         check_named(asked, license)?;
-        let Asked { item, intent } = asked;
+        let OpenIntent { item, intent } = asked;
         let what = describe(intent);
         let done = text!(["{}: ended as carried out", what.en], ["{}: завершено как выполненное", what.ru]);
         if let Some(add) = intent.request.as_addition() {
@@ -265,11 +269,11 @@ impl Engine<'_> {
 }
 
 /// A change in doubt is about one license. The operator must have named that one.
-fn check_named(asked: Asked<'_>, license: LicenseId) -> Result<(), ModuleError> {
+fn check_named(asked: OpenIntent<'_>, license: LicenseId) -> Result<(), ModuleError> {
     if asked.intent.request.license() == Some(license) { Ok(()) } else { Err(about_another(asked, license)) }
 }
 
-fn check_answer(asked: Asked<'_>, verdict: Verdict) -> Result<(), ModuleError> {
+fn check_answer(asked: OpenIntent<'_>, verdict: Verdict) -> Result<(), ModuleError> {
     match verdict {
         Verdict::Bought(license) => check_named(asked, license),
         Verdict::NotBought => Ok(()),
@@ -277,7 +281,7 @@ fn check_answer(asked: Asked<'_>, verdict: Verdict) -> Result<(), ModuleError> {
 }
 
 /// The intent that the operator means.
-fn choose(item: ItemId, open: &[Intent], id: Option<IntentId>) -> Result<Asked<'_>, ModuleError> {
+fn choose(item: ItemId, open: &[Intent], id: Option<IntentId>) -> Result<OpenIntent<'_>, ModuleError> {
     let intent = match (open, id) {
         ([], _) => return Err(nothing_in_doubt(item)),
         ([one], None) => one,
@@ -286,5 +290,5 @@ fn choose(item: ItemId, open: &[Intent], id: Option<IntentId>) -> Result<Asked<'
             several.iter().find(|intent| intent.id == id).ok_or_else(|| not_in_doubt(item, id, several))?
         }
     };
-    Ok(Asked { item, intent })
+    Ok(OpenIntent { item, intent })
 }

@@ -12,7 +12,7 @@ use crate::model::ids::{ItemId, LicenseId, ModuleId};
 use crate::model::item::{Item, ItemStatus};
 use crate::model::journal::Note;
 use crate::model::license::Family;
-use crate::plan::bundled::{Have, Plan, Step, gone, plan};
+use crate::plan::bundled::{Plan, ServerLicense, Step, gone, plan};
 use crate::plan::choice::{Choice, choice_of};
 use crate::plan::guard::{Allow, Kind};
 use crate::ports::LockName;
@@ -271,7 +271,7 @@ impl Engine<'_> {
             Ok(Choice::Product(product)) => Some(self.desired_license(item, product)),
             Ok(Choice::Nopanel) | Err(_) => None,
         };
-        let have = Have { row: row.as_ref(), in_doubt, lost, noted };
+        let have = ServerLicense { row: row.as_ref(), in_doubt, lost, noted };
         Ok(plan(item, &choice, desired.as_ref(), have, self.today(), self.now()))
     }
 

@@ -14,7 +14,7 @@ use crate::model::license_row::LicenseRow;
 use crate::plan::bind::{BindOptions, Consent};
 use crate::plan::finding::Desired;
 use crate::plan::takeover::{
-    Evidence, Left, Master, Named, Service, Verdict, addon_of, is_candidate, judge, named, only_one, refuse_doubles,
+    Evidence, Handler, Named, Service, Verdict, WhyLeft, addon_of, is_candidate, judge, named, only_one, refuse_doubles,
 };
 use crate::ports::LockName;
 use crate::text;
@@ -78,7 +78,7 @@ pub enum Taken {
     /// It bears our mark, and does not renew itself.
     Marked,
     /// Left alone after all.
-    Left(Left, Text),
+    Left(WhyLeft, Text),
 }
 
 impl Engine<'_> {
@@ -163,7 +163,7 @@ impl Engine<'_> {
             Ok(whole) => Ok(Ok(whole)),
             Err(error) => {
                 self.check_account().await?;
-                let verdict = Verdict::Leave(Left::Unreadable, error.words());
+                let verdict = Verdict::Leave(WhyLeft::Unreadable, error.words());
                 Ok(Err(Box::new(self.without_item((family, id), Some(seen), verdict))))
             }
         }
@@ -281,7 +281,7 @@ impl Engine<'_> {
         let known = self.store.item(id, &item.created).map_err(errors::state)?;
         Ok(Some(Service {
             desired: self.desired_of(&item),
-            master: self.master_of(&item, servers),
+            handler: self.handler_of(&item, servers),
             bound,
             ordering: open.iter().any(|intent| intent.request.as_order().is_some()),
             settled: item.expires.is_none() || known.is_some_and(|row| row.settled_end.is_some()),
@@ -291,22 +291,22 @@ impl Engine<'_> {
 
     /// Who renews the license of this item. Two programs would each renew it, so the service must be ours, or belong to
     /// a server module that we serve (docs/money-safety.md 5).
-    fn master_of(&self, item: &Item, servers: &Servers) -> Master {
+    fn handler_of(&self, item: &Item, servers: &Servers) -> Handler {
         let (id, ours) = (item.id, self.module);
         let program = &item.module_program;
         if item.is_ours() {
             if item.module == Some(ours) {
-                return Master::Ours;
+                return Handler::Ours;
             }
             let module = item.module.map_or_else(|| "-".to_owned(), |module| module.to_string());
-            return Master::Other(
-                Left::OtherModule,
+            return Handler::Other(
+                WhyLeft::OtherModule,
                 text!("service {id} buys through module {module}", "услуга {id} покупает через модуль {module}"),
             );
         }
         if item.is_license_type() {
-            return Master::Other(
-                Left::NotMoved,
+            return Handler::Other(
+                WhyLeft::NotMoved,
                 text!(
                     "service {id} is handled by {program}, which would renew it too; move it to module {ours} in the panel, then repeat",
                     "услугу {id} обслуживает {program} и тоже продлил бы её; перенесите её в панели на модуль {ours} и повторите"
@@ -314,10 +314,10 @@ impl Engine<'_> {
             );
         }
         match item.module.and_then(|module| servers.get(&module)) {
-            Some(None) => Master::Ours,
-            Some(Some(why)) => Master::Other(Left::OwnServer, why.clone()),
-            None => Master::Other(
-                Left::NotMoved,
+            Some(None) => Handler::Ours,
+            Some(Some(why)) => Handler::Other(WhyLeft::OwnServer, why.clone()),
+            None => Handler::Other(
+                WhyLeft::NotMoved,
                 text!(
                     "servers of {program}, such as service {id}, get no licenses from us: name their module in the setting bundled, then repeat",
                     "серверы {program}, в том числе услуга {id}, не получают лицензий от нас: укажите их модуль в настройке bundled и повторите"
@@ -365,7 +365,7 @@ impl Engine<'_> {
             Verdict::Done => return Ok(Taken::Marked),
             Verdict::Mark if marking == Marking::Leave => return Ok(Taken::Bound),
             Verdict::Bind if !bound && seen.autoprolong != Some(false) && marking == Marking::Leave => {
-                return Ok(Taken::Left(Left::RenewsItself, renews_itself()));
+                return Ok(Taken::Left(WhyLeft::RenewsItself, renews_itself()));
             }
             Verdict::Bind | Verdict::Mark => {}
         }

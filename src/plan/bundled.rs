@@ -75,7 +75,7 @@ pub enum Plan {
 
 /// What we have for a server.
 #[derive(Debug, Clone, Copy)]
-pub struct Have<'h> {
+pub struct ServerLicense<'h> {
     /// The license that its present incarnation holds.
     pub row: Option<&'h LicenseRow>,
     /// An order of it is in doubt.
@@ -91,7 +91,7 @@ pub fn plan(
     item: &Item,
     choice: &Result<Choice<'_>, NoChoice>,
     desired: Option<&Result<DesiredLicense, ModuleError>>,
-    have: Have<'_>,
+    have: ServerLicense<'_>,
     today: NaiveDate,
     now: DateTime<Utc>,
 ) -> Plan {
@@ -164,7 +164,7 @@ fn about(item: &Item, error: &ModuleError) -> Text {
     text!(["server {id}: {}", error.message.en], ["сервер {id}: {}", error.message.ru])
 }
 
-fn without_license(item: &Item, have: Have<'_>) -> Plan {
+fn without_license(item: &Item, have: ServerLicense<'_>) -> Plan {
     let id = item.id;
     match (item.status, have.lost) {
         (ItemStatus::Active, None) => Plan::Do(
@@ -298,9 +298,9 @@ mod tests {
         let over = LicenseRow { expires: ends("2027-01-10"), ..stopped.clone() };
         let waits = LicenseRow { not_before: Some(now + chrono::Duration::hours(1)), ..runs.clone() };
         let waited = LicenseRow { not_before: Some(now), ..runs.clone() };
-        let none = Have { row: None, in_doubt: false, lost: None, noted: false };
-        let has = |row| Have { row: Some(row), ..none };
-        let lost = Have { lost: Some(LicenseId(5001)), ..none };
+        let none = ServerLicense { row: None, in_doubt: false, lost: None, noted: false };
+        let has = |row| ServerLicense { row: Some(row), ..none };
+        let lost = ServerLicense { lost: Some(LicenseId(5001)), ..none };
         for (case, status, choice, desired, have, want) in [
             ("became active", 2, lite(), Ok(same.clone()), none, "open"),
             ("ordered, not active yet", 1, lite(), Ok(same.clone()), none, "nothing"),
@@ -313,7 +313,7 @@ mod tests {
             ("stopped because it ran out", 2, lite(), Ok(same.clone()), has(&over), "nothing"),
             ("closed", 4, lite(), Ok(same.clone()), has(&runs), "close"),
             ("closed without", 4, lite(), Ok(same.clone()), none, "nothing"),
-            ("closed in doubt", 4, lite(), Ok(same.clone()), Have { in_doubt: true, ..none }, "close"),
+            ("closed in doubt", 4, lite(), Ok(same.clone()), ServerLicense { in_doubt: true, ..none }, "close"),
             ("closed, unknown name", 4, unknown(), Ok(same.clone()), has(&runs), "close"),
             ("another panel", 2, pro(), Ok(other), has(&runs), "change"),
             ("another address", 2, lite(), Ok(moved.clone()), has(&runs), "change"),
@@ -339,7 +339,7 @@ mod tests {
             ("unknown name, resumed", 2, unknown(), Ok(same.clone()), has(&stopped), "resume"),
             ("addon taken away, suspended", 3, no_addon(), Ok(same.clone()), has(&runs), "suspend"),
             ("license gone", 2, lite(), Ok(same.clone()), lost, "fail"),
-            ("license gone, resumed", 2, lite(), Ok(same.clone()), Have { noted: true, ..lost }, "obtain"),
+            ("license gone, resumed", 2, lite(), Ok(same.clone()), ServerLicense { noted: true, ..lost }, "obtain"),
             ("unknown status", 9, lite(), Ok(same.clone()), has(&runs), "report"),
         ] {
             let item = Item { itemtype: "vds".into(), status: ItemStatus::from_number(status), ..test_item(42) };
@@ -377,7 +377,7 @@ mod tests {
         let catalogue = Catalogue::builtin();
         let now = DateTime::parse_from_rfc3339("2027-01-10T12:00:00Z").expect("a moment").to_utc();
         let row = LicenseRow { nodes: Some(1), name: "old".into(), ..test_row(5001) };
-        let have = Have { row: Some(&row), in_doubt: false, lost: None, noted: false };
+        let have = ServerLicense { row: Some(&row), in_doubt: false, lost: None, noted: false };
         let said = |choice: Result<Choice<'_>, NoChoice>, desired: DesiredLicense| match plan(
             &item,
             &choice,

@@ -35,7 +35,7 @@ pub struct ItemView {
     /// What it asks for.
     pub desired: Desired,
     /// Which of its incarnations has a license.
-    pub holds: Holds,
+    pub holds: Binding,
     /// What it shows its client, as far as our state knows it.
     pub shown: Shown,
     /// It is bought with a module of another account now.
@@ -46,7 +46,7 @@ pub struct ItemView {
 
 /// Whether an item has a license, as our state knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Holds {
+pub enum Binding {
     /// None.
     Nothing,
     /// Only a former incarnation of this number, or another client's.
@@ -59,7 +59,7 @@ pub enum Holds {
 
 /// The facts of one account that are the same for everything that is compared.
 #[derive(Debug)]
-pub struct Ground {
+pub struct AccountFacts {
     /// The module whose items are compared.
     pub module: ModuleId,
     /// Intents without an ended outcome.

@@ -65,7 +65,7 @@ pub fn is_untouched(row: &LicenseRow) -> bool {
 
 /// What a claim asked the license to become: the name and the address of its service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Given<'g> {
+pub struct ClaimRequest<'g> {
     /// The name.
     pub licname: &'g str,
     /// The address.
@@ -76,7 +76,7 @@ pub struct Given<'g> {
 /// or name and address are those of before or those that the claim sent. Otherwise another user of the account or
 /// another service has taken it since, and it is left alone. An address alone proves nothing: the license of the same
 /// server may be taken elsewhere too. `given`: what the claim sent, if it sent that.
-pub fn is_still_claimed(row: &LicenseRow, seen: &License, panel: &PanelId, given: Option<Given<'_>>) -> bool {
+pub fn is_still_claimed(row: &LicenseRow, seen: &License, panel: &PanelId, given: Option<ClaimRequest<'_>>) -> bool {
     if row.mark.as_ref().is_some_and(|mark| seen.remoteid.is(mark)) {
         return true;
     }
@@ -258,7 +258,7 @@ mod tests {
 
     /// After a lost answer a license is stopped only if nobody else has taken it: mark, name and address tell.
     #[test]
-    fn a_claimed_license_that_somebody_else_took_is_not_stopped() {
+    fn a_claimed_license_that_another_user_took_is_not_stopped() {
         let ip = |text: &str| text.parse::<IpAddr>().ok();
         let mark = Mark::Order { panel: panel(0), item: ItemId(142), number: 2 };
         let pooled =
@@ -266,7 +266,7 @@ mod tests {
         let kept = LicenseRow { mark: Some(mark.clone()), ..test_row(5001) };
         let claims = RemoteId::Text(mark.to_string());
         let text = RemoteId::Text("1042".into());
-        let given = Given { licname: "client", ip: ip("192.0.2.42") };
+        let given = ClaimRequest { licname: "client", ip: ip("192.0.2.42") };
         let free = (FREE_NAME, "0.0.0.0");
         for (case, row, (name, address), remoteid, given, want) in [
             ("as in the pool", &pooled, free, pool(panel(0)), None, true),

@@ -57,7 +57,7 @@ impl Search {
 
 /// What we know of a license besides what the seller shows.
 #[derive(Debug, Clone, Copy)]
-pub struct Known<'r> {
+pub struct Knowledge<'r> {
     /// Our state's row.
     pub row: Option<&'r LicenseRow>,
     /// The mark of this installation on it.
@@ -79,7 +79,7 @@ pub enum Choice {
 
 /// Whether the license exists, no service has it, and it is not free: in our state it neither serves a service, nor is
 /// it being taken for one, pooled or to be freed; and the seller does not show it as free.
-pub fn is_importable(seen: &License, known: Known<'_>) -> bool {
+pub fn is_importable(seen: &License, known: Knowledge<'_>) -> bool {
     let serves = known.row.is_some_and(|row| match row.state {
         LicenseState::Bound | LicenseState::Claimed | LicenseState::Pool | LicenseState::ToFree => true,
         LicenseState::Stopped | LicenseState::Deleted => false,
@@ -90,7 +90,7 @@ pub fn is_importable(seen: &License, known: Known<'_>) -> bool {
 
 /// Whether this installation bought or bound it, and no service gave it back. A license that was given back keeps its
 /// mark.
-pub fn is_ours(known: Known<'_>) -> bool {
+pub fn is_ours(known: Knowledge<'_>) -> bool {
     known.row.map_or(known.mark.is_some(), |row| !is_given_back(row))
 }
 
@@ -103,7 +103,7 @@ fn is_given_back(row: &LicenseRow) -> bool {
 }
 
 /// Decides about one license of the list.
-pub fn choose(seen: &License, known: Known<'_>, search: &Search) -> Choice {
+pub fn choose(seen: &License, known: Knowledge<'_>, search: &Search) -> Choice {
     let state = known.row.map(|row| row.state);
     let meant = if is_ours(known) { search.fits(seen) } else { search.names(seen.id) };
     if !meant {
@@ -185,10 +185,10 @@ mod tests {
         let free = License { name: Some("free.lic".into()), ip: "0.0.0.0".parse().ok(), ..seen.clone() };
         let theirs = License { remoteid: RemoteId::Text("pml-anotherp-9-9".into()), ..seen.clone() };
         let unpaid = License { status: LicenseStatus::Ordered, ..seen.clone() };
-        let nothing = || Known { row: None, mark: None, in_doubt: false };
-        let marked = |mark| Known { mark: Some(mark), ..nothing() };
-        let with_row = |index: usize| Known { row: rows.get(index), ..nothing() };
-        let given_back = |index: usize| Known { mark: Some(&order), ..with_row(index) };
+        let nothing = || Knowledge { row: None, mark: None, in_doubt: false };
+        let marked = |mark| Knowledge { mark: Some(mark), ..nothing() };
+        let with_row = |index: usize| Knowledge { row: rows.get(index), ..nothing() };
+        let given_back = |index: usize| Knowledge { mark: Some(&order), ..with_row(index) };
         for (case, seen, known, search, want) in [
             ("marked, all", &seen, marked(&order), "", "import"),
             ("marked, part of the name", &seen, marked(&order), "shop", "import"),
@@ -214,7 +214,7 @@ mod tests {
             ("pool mark", &seen, marked(&pool), "", "leave"),
             ("looks free, named", &free, nothing(), "5001", "leave"),
             ("unpaid", &unpaid, marked(&order), "", "leave"),
-            ("in doubt", &seen, Known { in_doubt: true, ..marked(&order) }, "", "leave"),
+            ("in doubt", &seen, Knowledge { in_doubt: true, ..marked(&order) }, "", "leave"),
         ] {
             let got = match choose(seen, known, &Search::parse(Some(search))) {
                 Choice::Import(KeyFate::Kept) => "import",
@@ -239,7 +239,7 @@ mod tests {
         assert_eq!(choose(&seen, nothing(), &chosen), Choice::Import(KeyFate::Kept));
         for reason in [Reason::NotFree, Reason::LeftToItsUser] {
             let used = LicenseRow { reason: Some(reason.clone()), state: LicenseState::Stopped, ..test_row(5001) };
-            let known = Known { row: Some(&used), ..nothing() };
+            let known = Knowledge { row: Some(&used), ..nothing() };
             assert!(matches!(choose(&seen, known, &chosen), Choice::Leave(_)), "somebody else uses it: {reason:?}");
         }
         assert_eq!(choose(&License { id: LicenseId(5002), ..seen.clone() }, marked(&order), &chosen), Choice::NotMeant);

@@ -258,7 +258,7 @@ mod tests {
 
     /// Every decision says why, in both languages.
     #[test]
-    fn the_reason_of_a_period_is_told_in_both_languages() {
+    fn the_reason_of_a_period_is_given_in_both_languages() {
         let rules = |row: &str| vec![parse_alignment(row).expect("a rule")];
         for (rules, en) in [
             (vec![], "period of the service 1"),

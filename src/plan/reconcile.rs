@@ -17,7 +17,7 @@ use std::rc::Rc;
 
 use chrono::NaiveDate;
 
-pub use super::finding::{Desired, Finding, Ground, Holds, ItemView, Kind, Remedy};
+pub use super::finding::{AccountFacts, Binding, Desired, Finding, ItemView, Kind, Remedy};
 use crate::error::Text;
 use crate::model::ids::{ItemId, LicenseId, Mark, UpstreamPricelistId};
 use crate::model::item::ItemStatus;
@@ -96,7 +96,7 @@ struct Unclaimed {
 
 /// The state of a comparison of one account.
 pub struct Comparison<'g> {
-    ground: &'g Ground,
+    facts: &'g AccountFacts,
     ordering: BTreeSet<ItemId>,
     /// Marks of orders whose outcome is not known. Settling these orders looks for their licenses.
     pending: BTreeSet<String>,
@@ -136,10 +136,10 @@ pub struct Comparison<'g> {
 
 impl<'g> Comparison<'g> {
     /// A comparison that has not seen anything yet.
-    pub fn new(ground: &'g Ground) -> Self {
-        let orders = || ground.open.iter().filter_map(|intent| intent.request.as_order().map(|order| (intent, order)));
+    pub fn new(facts: &'g AccountFacts) -> Self {
+        let orders = || facts.open.iter().filter_map(|intent| intent.request.as_order().map(|order| (intent, order)));
         Self {
-            ground,
+            facts,
             ordering: orders().filter_map(|(intent, _)| intent.item).collect(),
             pending: orders().map(|(_, order)| order.mark.to_string()).collect(),
             highest: 0,
@@ -171,7 +171,7 @@ impl<'g> Comparison<'g> {
             self.remember_cost(seen.id, words);
         }
         // A deleted license belongs to nobody, but its number was given out anyway.
-        if let Some(Mark::Order { number, .. }) = seen.remoteid.mark_of(&self.ground.panel) {
+        if let Some(Mark::Order { number, .. }) = seen.remoteid.mark_of(&self.facts.panel) {
             self.highest = self.highest.max(number);
         }
         match row.filter(|row| row.state != LicenseState::Deleted && !self.was_given_out(row, seen)) {
@@ -185,7 +185,7 @@ impl<'g> Comparison<'g> {
     /// given to a service after the state was copied, so what the state says about it is out of date.
     fn was_given_out(&self, row: &LicenseRow, seen: &License) -> bool {
         row.incarnation.is_none()
-            && missed_order(seen.remoteid.mark_of(&self.ground.panel).as_ref(), self.ground.last_number).is_some()
+            && missed_order(seen.remoteid.mark_of(&self.facts.panel).as_ref(), self.facts.last_number).is_some()
     }
 
     fn remember_cost(&mut self, id: LicenseId, words: &str) {
@@ -266,7 +266,7 @@ impl<'g> Comparison<'g> {
     }
 
     fn old_state(&mut self) {
-        let Ground { last_number: last, newest_number, restored, .. } = *self.ground;
+        let AccountFacts { last_number: last, newest_number, restored, .. } = *self.facts;
         if self.highest > last || restored {
             let (highest, number) = (self.highest, self.highest.max(newest_number));
             let what = if highest <= last {
@@ -282,8 +282,8 @@ impl<'g> Comparison<'g> {
     }
 
     fn open_intents(&mut self) {
-        let ground = self.ground;
-        for intent in &ground.open {
+        let facts = self.facts;
+        for intent in &facts.open {
             let asked = asked(&intent.request);
             let Some(item) = intent.item else { continue };
             let since = intent.recorded_at.format("%Y-%m-%d %H:%M");
@@ -307,9 +307,9 @@ impl<'g> Comparison<'g> {
 
     /// What a service of the module asks for, if a client pays for it.
     fn paid_for<'v>(&self, view: &'v ItemView) -> Option<&'v DesiredLicense> {
-        let ours = view.item.module == Some(self.ground.module) && view.item.is_ours();
+        let ours = view.item.module == Some(self.facts.module) && view.item.is_ours();
         match &view.desired {
-            Desired::License(desired) if ours && is_paid(&view.item, self.ground.today) => Some(desired),
+            Desired::License(desired) if ours && is_paid(&view.item, self.facts.today) => Some(desired),
             Desired::License(_) | Desired::Nothing | Desired::Unclear(_) => None,
         }
     }
@@ -341,12 +341,12 @@ impl<'g> Comparison<'g> {
         let item = view.item.id;
         let Some(desired) = self.paid_for(view) else { return };
         match view.holds {
-            Holds::Nothing if !self.is_provided(item) => {}
-            Holds::Former if matches!(view.shown, Shown::Nothing | Shown::Former) => {
+            Binding::Nothing if !self.is_provided(item) => {}
+            Binding::Former if matches!(view.shown, Shown::Nothing | Shown::Former) => {
                 self.blocked.insert(item);
                 return;
             }
-            Holds::Nothing | Holds::Former | Holds::Elsewhere | Holds::Present => return,
+            Binding::Nothing | Binding::Former | Binding::Elsewhere | Binding::Present => return,
         }
         let at_its_place = desired.ip.and_then(|ip| self.unknown_at.get(&ip)).into_iter().flatten();
         let alike = |id: &&LicenseId| self.unknown.get(id).is_some_and(|known| known.may_be(desired.pricelist));

@@ -25,7 +25,7 @@ pub use evidence::{Evidence, Named, addon_of, named, only_one};
 
 /// Why a license is left alone. Programs read the words, so they never change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Left {
+pub enum WhyLeft {
     /// It may belong to several services.
     TwoItems,
     /// Several licenses may belong to the service.
@@ -82,7 +82,7 @@ pub enum Left {
     Foreign,
 }
 
-impl Left {
+impl WhyLeft {
     /// The stable word.
     pub fn word(self) -> &'static str {
         match self {
@@ -127,16 +127,16 @@ pub enum Verdict {
     /// It is bound, and nothing is left to do.
     Done,
     /// It is left alone; the reason as a stable word and as a text.
-    Leave(Left, Text),
+    Leave(WhyLeft, Text),
 }
 
 /// Whether the license of a service is ours to handle.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Master {
+pub enum Handler {
     /// Our module's own service, or a server that it serves.
     Ours,
     /// Another program handles it; the reason.
-    Other(Left, Text),
+    Other(WhyLeft, Text),
 }
 
 /// A service as taking over sees it.
@@ -147,7 +147,7 @@ pub struct Service {
     /// What it asks for.
     pub desired: Desired,
     /// Which program handles it.
-    pub master: Master,
+    pub handler: Handler,
     /// The license that it holds according to our state.
     pub bound: Option<LicenseId>,
     /// An order of it is in doubt.
@@ -183,7 +183,7 @@ pub fn judge(
             Some(_) => {
                 let id = row.id;
                 leave(
-                    Left::InUse,
+                    WhyLeft::InUse,
                     text!(
                         "it was bound to another service numbered {item}; you decide: pmisplicense bind {item} {id}",
                         "она привязана к другой услуге с номером {item}; решать вам: pmisplicense bind {item} {id}"
@@ -193,7 +193,7 @@ pub fn judge(
         },
         Some(row) => {
             let owner = row.item.map_or_else(|| "-".to_owned(), |item| item.to_string());
-            leave(Left::InUse, text!("it serves service {owner}", "она обслуживает услугу {owner}"))
+            leave(WhyLeft::InUse, text!("it serves service {owner}", "она обслуживает услугу {owner}"))
         }
         None => match refusal(seen, panel, item, service, by) {
             Some((left, why)) => Verdict::Leave(left, why),
@@ -202,7 +202,7 @@ pub fn judge(
     }
 }
 
-fn leave(left: Left, why: Text) -> Verdict {
+fn leave(left: WhyLeft, why: Text) -> Verdict {
     Verdict::Leave(left, why)
 }
 
@@ -225,12 +225,12 @@ fn refusal(
     item: ItemId,
     service: Option<&Service>,
     by: &BTreeSet<Evidence>,
-) -> Option<(Left, Text)> {
+) -> Option<(WhyLeft, Text)> {
     let id = seen.id;
     of_license(seen, panel).or_else(|| {
         let Some(service) = service else {
             return Some((
-                Left::NoItem,
+                WhyLeft::NoItem,
                 text!(
                     "the panel has no service {item}: it may be another panel's",
                     "в панели нет услуги {item}: лицензия может быть другой панели"
@@ -239,80 +239,84 @@ fn refusal(
         };
         of_service(service, id).or_else(|| match &service.desired {
             Desired::Nothing => {
-                Some((Left::NoPanel, text!("service {item} needs no panel", "услуге {item} панель не нужна")))
+                Some((WhyLeft::NoPanel, text!("service {item} needs no panel", "услуге {item} панель не нужна")))
             }
-            Desired::Unclear(why) => Some((Left::NoPanel, why.clone())),
+            Desired::Unclear(why) => Some((WhyLeft::NoPanel, why.clone())),
             Desired::License(desired) => of_pair(seen, service, desired, by),
         })
     })
 }
 
-fn of_license(seen: &License, panel: &PanelId) -> Option<(Left, Text)> {
+fn of_license(seen: &License, panel: &PanelId) -> Option<(WhyLeft, Text)> {
     if let Some(other) = seen.key_of_another().filter(|_| seen.remoteid.mark().is_none()) {
         let id = seen.id;
         let why = text!(
             "its key names license {other}; to take it anyway: pmisplicense bind ITEM {id}",
             "её ключ называет лицензию {other}; чтобы всё же взять её: pmisplicense bind УСЛУГА {id}"
         );
-        return Some((Left::Unsure, why));
+        return Some((WhyLeft::Unsure, why));
     }
     if let Some(mark) = seen.remoteid.mark() {
         let other = mark.panel().as_str();
         return Some(if mark.panel() == panel {
             (
-                Left::Unclaimed,
+                WhyLeft::Unclaimed,
                 text!(
                     "it bears our mark, and this state does not know it: pmisplicense reconcile --apply",
                     "на ней наша метка, а состояние её не знает: pmisplicense reconcile --apply"
                 ),
             )
         } else {
-            (Left::OtherPanel, text!("it bears the mark of installation {other}", "на ней метка установки {other}"))
+            (WhyLeft::OtherPanel, text!("it bears the mark of installation {other}", "на ней метка установки {other}"))
         });
     }
     match seen.status {
         LicenseStatus::Active | LicenseStatus::Stopped if !seen.changing => None,
         LicenseStatus::Ordered => Some((
-            Left::Unpaid,
+            WhyLeft::Unpaid,
             text!("it is ordered and not paid at the seller", "она заказана и не оплачена у продавца"),
         )),
-        LicenseStatus::Absent => {
-            Some((Left::NotReady, text!("the seller does not show its status", "продавец не показывает её состояние")))
-        }
+        LicenseStatus::Absent => Some((
+            WhyLeft::NotReady,
+            text!("the seller does not show its status", "продавец не показывает её состояние"),
+        )),
         LicenseStatus::Active
         | LicenseStatus::Stopped
         | LicenseStatus::Processing
         | LicenseStatus::Deleted
         | LicenseStatus::Unknown(_) => {
             let number = seen.status.number();
-            Some((Left::NotReady, text!("it is being changed, status {number}", "она изменяется, состояние {number}")))
+            Some((
+                WhyLeft::NotReady,
+                text!("it is being changed, status {number}", "она изменяется, состояние {number}"),
+            ))
         }
     }
 }
 
-fn of_service(service: &Service, license: LicenseId) -> Option<(Left, Text)> {
+fn of_service(service: &Service, license: LicenseId) -> Option<(WhyLeft, Text)> {
     let item = service.item.id;
     match service.item.status {
         ItemStatus::Active | ItemStatus::Suspended => {}
         ItemStatus::Deleted => {
-            return Some((Left::Closed, text!("service {item} is closed", "услуга {item} закрыта")));
+            return Some((WhyLeft::Closed, text!("service {item} is closed", "услуга {item} закрыта")));
         }
         ItemStatus::Ordered | ItemStatus::Processing | ItemStatus::Unknown(_) => {
-            return Some((Left::NotOpen, text!("service {item} is not open yet", "услуга {item} ещё не открыта")));
+            return Some((WhyLeft::NotOpen, text!("service {item} is not open yet", "услуга {item} ещё не открыта")));
         }
     }
-    if let Master::Other(left, why) = &service.master {
+    if let Handler::Other(left, why) = &service.handler {
         return Some((*left, why.clone()));
     }
     if service.ordering {
         return Some((
-            Left::OrderOpen,
+            WhyLeft::OrderOpen,
             text!("an order of service {item} is in doubt", "заказ услуги {item} под вопросом"),
         ));
     }
     service.bound.map(|bound| {
         (
-            Left::HasLicense,
+            WhyLeft::HasLicense,
             text!(
                 "service {item} holds license {bound}; to change: pmisplicense bind {item} {license} --replace",
                 "у услуги {item} лицензия {bound}; заменить: pmisplicense bind {item} {license} --replace"
@@ -328,15 +332,15 @@ fn of_pair(
     service: &Service,
     desired: &DesiredLicense,
     by: &BTreeSet<Evidence>,
-) -> Option<(Left, Text)> {
+) -> Option<(WhyLeft, Text)> {
     let (item, id) = (service.item.id, seen.id);
     let decide = text!("you decide: pmisplicense bind {item} {id}", "решать вам: pmisplicense bind {item} {id}");
     let with =
-        |left: Left, what: Text| Some((left, text!(["{}; {}", what.en, decide.en], ["{}; {}", what.ru, decide.ru])));
+        |left: WhyLeft, what: Text| Some((left, text!(["{}; {}", what.en, decide.en], ["{}; {}", what.ru, decide.ru])));
     if let Some(tariff) = seen.tariff.id().filter(|tariff| *tariff != desired.pricelist) {
         let wanted = desired.pricelist;
         return with(
-            Left::Tariff,
+            WhyLeft::Tariff,
             text!("its tariff is {tariff}, the service wants {wanted}", "её тариф {tariff}, а услуге нужен {wanted}"),
         );
     }
@@ -344,7 +348,7 @@ fn of_pair(
         && let Some(nodes) = seen.addons.get(&addon).filter(|nodes| **nodes != wanted)
     {
         return with(
-            Left::Nodes,
+            WhyLeft::Nodes,
             text!(
                 ["it has {}, the service wants {wanted}", counted(*nodes, "node")],
                 ["у неё узлов {nodes}, а услуге нужно {wanted}"]
@@ -354,7 +358,7 @@ fn of_pair(
     let has = seen.ip.map_or_else(|| "-".to_owned(), |ip| ip.to_string());
     if let Some(wanted) = desired.ip.filter(|ip| seen.ip != Some(*ip)) {
         return with(
-            Left::Ip,
+            WhyLeft::Ip,
             text!("its address is {has}, the service has {wanted}", "её IP {has}, а у услуги {wanted}"),
         );
     }
@@ -364,13 +368,13 @@ fn of_pair(
         match seen.remoteip.as_deref() {
             Some(has) if !outward::is(has, Some(wanted)) => {
                 return with(
-                    Left::Ip,
+                    WhyLeft::Ip,
                     text!("its outward address is {has:?}, not {wanted}", "её внешний IP {has:?}, а не {wanted}"),
                 );
             }
             None if !is_named_by_panel => {
                 return with(
-                    Left::Unsure,
+                    WhyLeft::Unsure,
                     text!(
                         "the service is behind NAT, and the seller does not show the outward address",
                         "услуга за NAT, а продавец не показывает внешний IP"
@@ -388,7 +392,7 @@ fn of_pair(
     if sound {
         return None;
     }
-    with(Left::Unsure, text!("only its number points to this service", "на эту услугу указывает только номер"))
+    with(WhyLeft::Unsure, text!("only its number points to this service", "на эту услугу указывает только номер"))
 }
 
 /// When several licenses would be bound to one service, none of them is bound. `pairs`: the service of each verdict.
@@ -401,7 +405,7 @@ pub fn refuse_doubles<'v>(pairs: impl Iterator<Item = (LicenseId, ItemId, &'v mu
         let list = group.iter().map(|(license, _)| license.to_string()).collect::<Vec<_>>().join(", ");
         for (license, verdict) in group {
             *verdict = leave(
-                Left::TwoLicenses,
+                WhyLeft::TwoLicenses,
                 text!(
                     "licenses {list} may all be of service {item}; you decide: pmisplicense bind {item} {license}",
                     "услуге {item} подходят лицензии {list}; решать вам: pmisplicense bind {item} {license}"

@@ -202,7 +202,7 @@ fn doctor_tells_of_ended_products_and_of_months_dearer_than_a_year() {
 
 /// The reason why a license waits is shown in the reader's language.
 #[test]
-fn the_reason_why_a_license_waits_is_told_in_the_readers_language() {
+fn the_reason_why_a_license_waits_is_in_the_readers_language() {
     let t = Test::setup().options(|o| o.order_counts_as_change = true).start();
     t.soft_item(42, "55227", 12).ip("192.0.2.10").expires(&day_in(365)).add();
     t.cmd("open", 42).ok();

@@ -5,7 +5,7 @@ use crate::support::{Fault, Test};
 
 /// Nobody is there to be asked: nothing is done. The panel's switch stops them, looking goes on.
 #[test]
-fn nothing_is_changed_unless_somebody_agreed() {
+fn nothing_is_changed_unless_the_operator_agreed() {
     let t = opened();
     for line in ["unbind 42", "bind 42 5001", "retry 42"] {
         assert!(refused(&t, line).contains("--yes"), "{line}");

@@ -59,7 +59,7 @@ fn an_address_that_the_seller_changed_is_put_right() {
 
 /// An order whose answer was lost, and which the seller did not show at once.
 #[test]
-fn an_order_whose_answer_was_lost_is_told_and_found() {
+fn an_order_whose_answer_was_lost_is_named_and_found() {
     let t = Test::new();
     t.soft_item(42, "55227", 1).ip("192.0.2.10").expires(&day_in(31)).add();
     t.upstream.fault(Fault::on("soft.order.param").drop_after().lag(1));

@@ -38,7 +38,7 @@ fn an_order_in_doubt_is_named_by_list_show_and_doctor() {
 /// operator leaves it to that user, and is never touched. The mark of another installation is proof enough: nobody is
 /// asked.
 #[test]
-fn a_license_that_somebody_else_uses_is_named_until_an_operator_leaves_it() {
+fn a_license_that_another_user_took_is_named_until_an_operator_leaves_it() {
     for (remoteid, is_named) in [("", true), ("1042", true), ("pml-anotherp-7-1", false)] {
         let t = Test::new();
         let id = pooled(&t, 41, "55227", 40);

@@ -124,7 +124,7 @@ fn assert_holds_nothing(t: &Test, text: &str) {
 
 /// Without a word of agreement nothing is asked of the seller, and no file is made.
 #[test]
-fn nothing_is_asked_before_somebody_agreed() {
+fn nothing_is_asked_before_the_operator_agreed() {
     let t = world();
     let output = operator(&t, &format!("doctor --record {}", file(&t).display()));
     assert_eq!((output.code, output.stdout.as_str()), (Some(1), ""), "{output:#?}");

@@ -6,7 +6,7 @@ use crate::pool::pooled;
 /// A pooled, stopped or to-be-freed license gets a new key before anything else; the former client's key is never
 /// shown.
 #[test]
-fn a_license_that_somebody_else_had_gets_a_new_key_first() {
+fn a_license_that_another_service_had_gets_a_new_key_first() {
     for (held, setting) in [("pool", ""), ("stopped", "on_close = \"stop\"\n"), ("to_free", "")] {
         let test = Test::new();
         test.settings(setting);

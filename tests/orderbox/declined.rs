@@ -131,10 +131,10 @@ fn a_declined_purchase_is_named_for_removal_by_hand_only_after_the_answer() {
     let test = declined_and_done("", "no_money");
     test.cmd("close", ITEM).ok();
     is_asked_about(&test);
-    assert!(!told_people(&test).contains("Remove the license in the seller's panel"), "{}", test.story());
+    assert!(!problems_reported(&test).contains("Remove the license in the seller's panel"), "{}", test.story());
     assert_eq!(said(&test, "resolve 42 --not-bought").code, Some(0));
     sync(&test);
-    assert!(told_people(&test).contains("Remove the license in the seller's panel"), "{}", test.story());
+    assert!(problems_reported(&test).contains("Remove the license in the seller's panel"), "{}", test.story());
     test.orderbox().remove_key(ORDER);
     sync(&test).ok();
     assert_eq!(test.orderbox().requests_of(REMOVE).len(), 0, "{}", test.story());

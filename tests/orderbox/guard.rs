@@ -109,7 +109,7 @@ fn a_license_that_a_copy_of_its_service_shows_is_not_removed() {
     test.whmcs_item(43, 1, ORDER).param("licid", "4001").param("lickey", &key).add();
     test.set_item(43, "status", "2");
     test.cmd("close", ITEM).ok().stdout("");
-    assert!(told_people(&test).contains("pmisplicense bind 43 4001"), "{}", told_people(&test));
+    assert!(problems_reported(&test).contains("pmisplicense bind 43 4001"), "{}", problems_reported(&test));
     assert_eq!(test.item(ITEM).status, 4);
     for output in [sync(&test), test.cmd("sync_item", 43)] {
         assert!(output.fails("state").stdout.contains("pmisplicense bind 43 4001"), "{}", output.stdout);
@@ -172,7 +172,7 @@ fn a_license_of_a_former_account_is_not_left_in_silence_when_its_service_ends() 
             test.choose(ITEM, "nopanel");
             test.cmd("setparam", ITEM).ok();
         }
-        let told = told_people(&test);
+        let told = problems_reported(&test);
         assert!(told.contains("The license of hosting order 4001 of the account"), "{told}");
         assert!(told.contains("no module buys there. Remove it in the seller's panel"), "{told}");
         assert_eq!(crate::service::state(&test, "SELECT state FROM license WHERE id = 4001"), "to_free");

@@ -86,7 +86,7 @@ fn a_killed_run_is_finished_by_the_next_one() {
 
 /// The same for a panel that cannot be reached after the purchase.
 #[test]
-fn a_panel_that_cannot_be_told_costs_no_second_purchase() {
+fn a_panel_that_cannot_be_reached_costs_no_second_purchase() {
     for func in ["service.saveparam", "soft.open"] {
         for kind in [MgrctlFaultKind::Exit, MgrctlFaultKind::Lost] {
             let test = shop();
@@ -284,7 +284,7 @@ fn an_unknown_word_of_an_action_is_no_proof_of_failure() {
 
 /// The seller's own words reach the panel, and the purchase may be tried again at once.
 #[test]
-fn a_refusal_is_told_in_the_sellers_words() {
+fn a_refusal_is_reported_in_the_sellers_words() {
     for (words, kind) in [("no_money", "nomoney"), ("Something odd is wrong here", "upstream")] {
         let test = lost(Fault::on(CALL).refused(words));
         let output = test.cmd("open", ITEM);
@@ -375,7 +375,7 @@ fn what_cannot_be_read_is_no_proof() {
 
 /// Closed in doubt and opened again: the service waits for the end of the doubt, and is not told to close itself.
 #[test]
-fn a_service_closed_in_doubt_is_not_told_to_close_itself() {
+fn a_service_closed_in_doubt_is_not_advised_to_close_itself() {
     let test = lost(Fault::on(CALL).drop_before());
     test.cmd("open", ITEM).fails("client");
     test.cmd("close", ITEM).ok();

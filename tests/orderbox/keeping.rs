@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_license_that_is_gone_is_told_and_never_bought_again() {
+fn a_license_that_is_gone_is_reported_and_never_bought_again() {
     let test = opened();
     test.orderbox().remove_key(ORDER);
     for _ in 0..2 {
@@ -19,7 +19,7 @@ fn a_license_that_is_gone_is_told_and_never_bought_again() {
 /// A problem is registered once as long as it lasts. When it was over, it is registered again, and the log and the
 /// history say what became of it.
 #[test]
-fn a_problem_that_was_over_is_told_again() {
+fn a_problem_that_was_over_is_reported_again() {
     type Step = fn(&Test);
     let begins_and_ends: [(&str, &str, Step, Step); 3] = [
         (
@@ -96,7 +96,7 @@ fn details_of_nothing_are_no_proof_that_a_license_is_gone() {
         test.orderbox().fault(crate::support::Fault::by_name("details", fault, None, None).unwrap().always());
         sync(&test);
         test.orderbox().clear_faults();
-        assert!(!told_people(&test).contains("license_gone"), "{fault}: {}", test.story());
+        assert!(!problems_reported(&test).contains("license_gone"), "{fault}: {}", test.story());
         sync(&test).ok();
         served(&test);
     }
@@ -104,7 +104,7 @@ fn details_of_nothing_are_no_proof_that_a_license_is_gone() {
     let reworded = |right: &str| right.replace("4001", "4009").replace("licenseKey", "other");
     test.orderbox().fault(crate::support::Fault::on("details").reworded(reworded).always());
     sync(&test);
-    assert!(!told_people(&test).contains("license_gone"), "{}", test.story());
+    assert!(!problems_reported(&test).contains("license_gone"), "{}", test.story());
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn a_key_that_changed_is_saved() {
 }
 
 #[test]
-fn a_hosting_that_does_not_run_is_told() {
+fn a_hosting_that_does_not_run_is_reported() {
     let test = opened();
     test.orderbox().edit(ORDER, |o| o.status = "Suspended".into());
     sync(&test);
@@ -131,7 +131,7 @@ fn a_hosting_that_does_not_run_is_told() {
 
 /// A service nobody pays for, on a hosting that renews itself soon, with its license.
 #[test]
-fn a_renewal_that_nobody_pays_for_is_told_before() {
+fn a_renewal_that_nobody_pays_for_is_announced() {
     for (status, paid, days, is_recurring, is_told) in [
         ("3", -5, 10, true, true),
         ("2", -5, 10, true, true),
@@ -155,7 +155,7 @@ fn a_renewal_that_nobody_pays_for_is_told_before() {
 
 /// Likewise while the license of a closed service waits for an operator, or is kept.
 #[test]
-fn a_renewal_of_a_closed_service_is_told_before() {
+fn a_renewal_of_a_closed_service_is_announced() {
     for settings in ["", "on_close = \"keep\"\n"] {
         let test = opened_with(settings, |_| {});
         test.cmd("close", ITEM).ok();

@@ -132,7 +132,7 @@ fn an_hour_passes(test: &Test) {
 
 /// Whatever became of the service, an operator gets one message, with the command that ends the waiting.
 #[test]
-fn a_key_that_does_not_come_is_told_to_an_operator_once() {
+fn a_key_that_does_not_come_is_reported_to_an_operator_once() {
     for (settings, is_closed) in [("", false), (REMOVING, true), (KEEPING, true), ("", true)] {
         let test = opened_with(settings, |o| o.key_late_reads = u32::MAX);
         if is_closed {

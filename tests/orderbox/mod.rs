@@ -100,7 +100,7 @@ pub fn operator(test: &Test, line: &str) -> Output {
 }
 
 /// Everything that people were told so far: the log, and what the panel was asked to show.
-pub fn told_people(test: &Test) -> String {
+pub fn problems_reported(test: &Test) -> String {
     format!("{}\n{}", test.log(), test.panel_changes().join("\n"))
 }
 

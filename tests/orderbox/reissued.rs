@@ -79,7 +79,7 @@ fn a_key_that_was_issued_anew_is_no_proof_of_a_removal() {
 }
 
 #[test]
-fn a_license_that_somebody_bought_anew_is_left_alone() {
+fn a_license_that_was_bought_anew_outside_is_left_alone() {
     let test = lost_and_issued_anew();
     assert_eq!(said(&test, "resolve 42 --bought 4001").code, Some(0), "{}", test.story());
     assert_eq!((row(&test).as_str(), removal(&test).as_str()), ("deleted", "done"));
@@ -102,7 +102,7 @@ fn a_key_that_changed_before_the_close_is_asked_about() {
         let removes = !settings.is_empty();
         assert_eq!(row(&test), if removes { "deleted" } else { "to_free" }, "{}", test.story());
         assert_eq!(test.orderbox().removals(ORDER), usize::from(removes));
-        assert!(removes || told_people(&test).contains("Remove the license in the seller's panel"));
+        assert!(removes || problems_reported(&test).contains("Remove the license in the seller's panel"));
     }
 }
 

@@ -3,7 +3,7 @@ use super::*;
 use crate::support::Fault;
 
 #[test]
-fn stops_and_payments_send_nothing_and_are_told() {
+fn stops_and_payments_send_nothing_and_are_reported() {
     let test = opened();
     test.set_item(ITEM, "expiredate", &crate::service::day(10));
     for (command, last) in [
@@ -35,7 +35,7 @@ fn stops_and_payments_send_nothing_and_are_told() {
 /// A month was paid for that the hosting order does not last: the payment is accepted, and the report says when the
 /// order ends.
 #[test]
-fn a_payment_beyond_the_hostings_end_is_told() {
+fn a_payment_beyond_the_hostings_end_is_reported() {
     let test = opened();
     test.set_item(ITEM, "expiredate", &crate::service::day(20));
     let operation = test.prolong_paid(ITEM);

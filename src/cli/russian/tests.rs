@@ -87,7 +87,7 @@ fn text_of(line: &str) -> String {
 
 /// Each kind of usage error that our declarations can cause names what is wrong, in Russian from the first word on.
 #[test]
-fn every_usage_error_is_told_in_russian_from_the_first_word_on() {
+fn every_usage_error_is_reported_in_russian_from_the_first_word_on() {
     let usage = "\n\nИспользование: pmisplicense";
     for (line, error) in [
         ("sinc", "неизвестная команда «sinc»\n\n  похоже на: «sync»"),

@@ -29,13 +29,13 @@ use crate::engine::{Engine, errors};
 const REST_HOURS: i64 = 24;
 
 /// A license of another account that a service gives up at the moment at which another one is bound to it.
-pub(in crate::engine) struct Left {
+pub(in crate::engine) struct LeftBehind {
     item: ItemId,
     row: LicenseRow,
     until: chrono::DateTime<chrono::Utc>,
 }
 
-impl Left {
+impl LeftBehind {
     /// Writes this down in the transaction that binds the other license.
     pub(in crate::engine) fn write(&self, tx: &Tx<'_>) -> Result<(), StoreError> {
         let (item, row, id) = (self.item, &self.row, self.row.id);
@@ -284,7 +284,7 @@ impl<'p> Engine<'p> {
         &self,
         incarnation: &Incarnation,
         row: &LicenseRow,
-    ) -> Result<Option<Left>, ModuleError> {
+    ) -> Result<Option<LeftBehind>, ModuleError> {
         let holds = self.store.license_of(incarnation).map_err(errors::state)?;
         Ok(holds.filter(|holds| holds.account != row.account).map(|row| self.left(incarnation, row)))
     }
@@ -295,7 +295,7 @@ impl<'p> Engine<'p> {
         &self,
         incarnation: &Incarnation,
         intent: &Intent,
-    ) -> Result<Option<Left>, ModuleError> {
+    ) -> Result<Option<LeftBehind>, ModuleError> {
         let holds = self.store.license_of(incarnation).map_err(errors::state)?;
         let Some(row) = holds.filter(|row| row.account != self.account && intent.request.as_order().is_some()) else {
             return Ok(None);
@@ -304,8 +304,8 @@ impl<'p> Engine<'p> {
         Ok((intent.key == key.to_string()).then(|| self.left(incarnation, row)))
     }
 
-    fn left(&self, incarnation: &Incarnation, row: LicenseRow) -> Left {
-        Left { item: incarnation.item, row, until: self.now() + Duration::hours(REST_HOURS) }
+    fn left(&self, incarnation: &Incarnation, row: LicenseRow) -> LeftBehind {
+        LeftBehind { item: incarnation.item, row, until: self.now() + Duration::hours(REST_HOURS) }
     }
 }
 

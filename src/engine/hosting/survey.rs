@@ -10,7 +10,7 @@ use crate::model::license_row::LicenseState;
 use crate::plan::choice::{Choice, choice_of};
 use crate::plan::finding::{Finding, ItemView, Kind};
 use crate::plan::hosting::explain::{Question, explain};
-use crate::plan::hosting::survey::{Ground, Sight};
+use crate::plan::hosting::survey::{Sight, SurveyFacts};
 use crate::plan::import::Search;
 use crate::plan::reason::state_words;
 use crate::ports::{CallError, LockName, RefusalKind};
@@ -33,7 +33,7 @@ impl Engine<'_> {
     ) -> Result<Vec<Finding>, ModuleError> {
         // Without what other machines wrote, their purchases would be differences.
         self.store.catch_up().map_err(errors::state)?;
-        let ground = Ground {
+        let facts = SurveyFacts {
             now: self.now(),
             today: self.today(),
             removes: !self.rules.hosting.remove_call.is_empty(),
@@ -43,27 +43,27 @@ impl Engine<'_> {
         let open: Vec<_> = open.into_iter().filter(|intent| intent.account == self.account).collect();
         let mut found = Vec::new();
         if self.has_to_complete()? {
-            found.push(ground.old_state(self.store.last_number().map_err(errors::state)?));
+            found.push(facts.old_state(self.store.last_number().map_err(errors::state)?));
         }
-        found.extend(open.iter().map(|intent| ground.in_doubt(intent)));
+        found.extend(open.iter().map(|intent| facts.in_doubt(intent)));
         let is_asked = |license| {
             let is_it = |one: &Intent| one.status == IntentStatus::HandedOver && one.request.license() == license;
             open.iter().any(is_it)
         };
         let mut of_rows = Vec::new();
-        self.survey_rows(&ground, &mut of_rows, progress).await?;
+        self.survey_rows(&facts, &mut of_rows, progress).await?;
         // An operator is asked about its removal already.
         found.extend(of_rows.into_iter().filter(|one| one.kind != Kind::Key || !is_asked(one.license)));
         let waiting: BTreeSet<ItemId> = open.iter().filter_map(|intent| intent.item).collect();
-        self.survey_services(&ground, &waiting, &mut found, progress).await?;
+        self.survey_services(&facts, &waiting, &mut found, progress).await?;
         let unclaimed = self.unclaimed_orders(&Search::everything()).await?;
-        found.extend(unclaimed.iter().map(|seen| ground.unclaimed(seen)));
+        found.extend(unclaimed.iter().map(|seen| facts.unclaimed(seen)));
         Ok(found)
     }
 
     async fn survey_rows(
         &mut self,
-        ground: &Ground,
+        facts: &SurveyFacts,
         found: &mut Vec<Finding>,
         progress: &mut dyn FnMut(Headway),
     ) -> Result<(), ModuleError> {
@@ -76,7 +76,7 @@ impl Engine<'_> {
             for row in rows.iter().filter(|row| row.state != LicenseState::Deleted) {
                 self.begin_one();
                 let sight = self.sight(row.id).await?;
-                found.extend(ground.row(row, row.item.and_then(|item| views.get(&item)), &sight));
+                found.extend(facts.row(row, row.item.and_then(|item| views.get(&item)), &sight));
                 done += 1;
                 progress(Headway { phase: Phase::State, done, total: None });
             }
@@ -100,7 +100,7 @@ impl Engine<'_> {
     /// Services of the module that hold nothing.
     async fn survey_services(
         &mut self,
-        ground: &Ground,
+        facts: &SurveyFacts,
         waiting: &BTreeSet<ItemId>,
         found: &mut Vec<Finding>,
         progress: &mut dyn FnMut(Headway),
@@ -113,7 +113,7 @@ impl Engine<'_> {
             let Some(last) = batch.last() else { return Ok(()) };
             after = *last;
             for view in self.views(&batch).await?.values() {
-                found.extend(ground.service(view, waiting.contains(&view.item.id)));
+                found.extend(facts.service(view, waiting.contains(&view.item.id)));
             }
             done += u32::try_from(batch.len()).unwrap_or(0);
             progress(Headway { phase: Phase::Services, done, total: None });

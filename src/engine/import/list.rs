@@ -11,7 +11,7 @@ use crate::model::hosting::HostingOrder;
 use crate::model::ids::{ItemId, LicenseId, ModuleId};
 use crate::model::license::{Expiry, Family, License, LicenseStatus};
 use crate::plan::identity::is_our_mark;
-use crate::plan::import::{Choice, Known, Search, choose, is_importable, is_ours};
+use crate::plan::import::{Choice, Knowledge, Search, choose, is_importable, is_ours};
 use crate::ports::CallError;
 use crate::text;
 
@@ -122,7 +122,7 @@ impl Engine<'_> {
         codes: &mut Codes,
     ) -> Result<Option<Importable>, ModuleError> {
         let row = self.store.license(self.account, listed.id).map_err(errors::state)?;
-        if !is_importable(&listed, Known { row: row.as_ref(), mark: None, in_doubt: false }) {
+        if !is_importable(&listed, Knowledge { row: row.as_ref(), mark: None, in_doubt: false }) {
             return Ok(None);
         }
         let seen = match self.whole(family, &listed).await? {
@@ -137,7 +137,7 @@ impl Engine<'_> {
             }
         };
         let mark = seen.remoteid.mark().filter(|mark| is_our_mark(mark, row.as_ref(), &self.panel_id));
-        let known = Known { row: row.as_ref(), mark: mark.as_ref(), in_doubt: self.in_doubt(&seen)? };
+        let known = Knowledge { row: row.as_ref(), mark: mark.as_ref(), in_doubt: self.in_doubt(&seen)? };
         if !is_importable(&seen, known) {
             return Ok(None);
         }

@@ -5,7 +5,9 @@ use crate::model::journal::Note;
 use crate::model::license::{License, LicenseStatus};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
-use crate::plan::freeing::{Given, is_still_claimed, is_untouched, state_to_return, state_when_used, try_again_at};
+use crate::plan::freeing::{
+    ClaimRequest, is_still_claimed, is_untouched, state_to_return, state_when_used, try_again_at,
+};
 use crate::plan::halt::may_arrive_late;
 use crate::plan::reason::words;
 use crate::text;
@@ -53,7 +55,11 @@ impl Engine<'_> {
 
     /// Stops a license that this claim may have started. If somebody else has taken it since, it is left alone and
     /// returned. `given`: what this claim sent to it.
-    async fn stop_again(&mut self, row: &LicenseRow, given: Option<Given<'_>>) -> Result<Option<License>, ModuleError> {
+    async fn stop_again(
+        &mut self,
+        row: &LicenseRow,
+        given: Option<ClaimRequest<'_>>,
+    ) -> Result<Option<License>, ModuleError> {
         let Some(seen) = self.read(row.family, row.id).await?.filter(|seen| !seen.is_deleted()) else {
             return Ok(None);
         };
@@ -76,7 +82,7 @@ impl Engine<'_> {
     pub(super) async fn give_back(
         &mut self,
         row: &LicenseRow,
-        given: Option<Given<'_>>,
+        given: Option<ClaimRequest<'_>>,
         from: Option<chrono::NaiveDate>,
         why: &Reason,
     ) -> Result<(), ModuleError> {

@@ -17,7 +17,7 @@ use crate::plan::resolution::{Fate, Service, fate, is_given_up, misnamed};
 use crate::ports::{CallError, Edit, Repeatable};
 use crate::text;
 
-use super::Asked;
+use super::OpenIntent;
 use super::wording::{
     bought_elsewhere, free_already, of_another_order, of_another_product, of_this_service, sent_elsewhere, taken,
 };
@@ -39,12 +39,12 @@ impl Engine<'_> {
     /// Reads the license that an order is said to have bought, and checks what only an operator may decide.
     pub(super) async fn bought(
         &mut self,
-        asked: Asked<'_>,
+        asked: OpenIntent<'_>,
         order: &OrderRequest,
         license: LicenseId,
         consent: &Consent,
     ) -> Result<Bought, ModuleError> {
-        let Asked { item, intent } = asked;
+        let OpenIntent { item, intent } = asked;
         if intent.account != self.account {
             let sent_with = self.store.account(intent.account).map_err(errors::state)?;
             return Err(sent_elsewhere(asked, sent_with.as_ref()));
@@ -86,8 +86,8 @@ impl Engine<'_> {
         Ok(Bought { seen, row, fate })
     }
 
-    async fn fate(&mut self, asked: Asked<'_>, license: LicenseId) -> Result<Fate, ModuleError> {
-        let Asked { item, intent } = asked;
+    async fn fate(&mut self, asked: OpenIntent<'_>, license: LicenseId) -> Result<Fate, ModuleError> {
+        let OpenIntent { item, intent } = asked;
         if is_given_up(intent.status) {
             return Ok(Fate::Freed);
         }
@@ -110,13 +110,13 @@ impl Engine<'_> {
     /// between. A license that another client had gets a new key, as from the pool.
     pub(super) async fn resolve_order(
         &mut self,
-        asked: Asked<'_>,
+        asked: OpenIntent<'_>,
         order: &OrderRequest,
         license: LicenseId,
         consent: &Consent,
     ) -> Result<Text, ModuleError> {
         let bought = self.bought(asked, order, license, consent).await?;
-        let Asked { item, intent } = asked;
+        let OpenIntent { item, intent } = asked;
         let what = describe(intent);
         let row = bought.row.unwrap_or_else(|| self.row_of_foreign(order.family, &bought.seen));
         let mut seen = bought.seen;

@@ -8,7 +8,7 @@ use crate::model::license::{FREE_NAME, License, Money};
 use crate::model::period::{MonthCount, Period};
 use crate::text;
 
-use super::Asked;
+use super::OpenIntent;
 use super::bought::Bought;
 use crate::engine::bind::preview::{Face, Preview, frees, title};
 use crate::engine::send::describe;
@@ -18,8 +18,8 @@ use crate::plan::resolution::Fate;
 
 impl Engine<'_> {
     /// The request is settled as not bought: the next run may send the request again, and that may cost money.
-    pub(super) async fn preview_not_bought(&mut self, asked: Asked<'_>) -> Result<Preview, ModuleError> {
-        let Asked { item, intent } = asked;
+    pub(super) async fn preview_not_bought(&mut self, asked: OpenIntent<'_>) -> Result<Preview, ModuleError> {
+        let OpenIntent { item, intent } = asked;
         let what = describe(intent);
         let mut changes: Vec<Change> = ordered(&intent.request).map(Change::free).into_iter().collect();
         let again = text!(

@@ -12,7 +12,7 @@ use crate::plan::resolution::Misnamed;
 use crate::store::Account;
 use crate::text;
 
-use super::Asked;
+use super::OpenIntent;
 use crate::engine::send::describe;
 
 /// A refusal of the license that was named.
@@ -21,19 +21,19 @@ fn bad(license: LicenseId, words: Message) -> ModuleError {
 }
 
 /// The command that settles this request as bought, with the options that were given already.
-fn as_bought(Asked { item, intent }: Asked<'_>, license: impl Display, consent: &Consent) -> String {
+fn as_bought(OpenIntent { item, intent }: OpenIntent<'_>, license: impl Display, consent: &Consent) -> String {
     let from = consent.take_from.as_ref().map_or_else(String::new, |panel| format!(" --take-from {}", panel.as_str()));
     let product = if consent.other_product { " --other-product" } else { "" };
     format!("pmisplicense resolve {item} --intent {} --bought {license}{from}{product}", intent.id)
 }
 
 /// The command that settles this request as not bought.
-fn as_not_bought(Asked { item, intent }: Asked<'_>) -> String {
+fn as_not_bought(OpenIntent { item, intent }: OpenIntent<'_>) -> String {
     format!("pmisplicense resolve {item} --intent {} --not-bought", intent.id)
 }
 
 /// Another service has the license.
-pub(in crate::engine) fn taken(asked: Asked<'_>, license: LicenseId, holder: Option<ItemId>) -> ModuleError {
+pub(in crate::engine) fn taken(asked: OpenIntent<'_>, license: LicenseId, holder: Option<ItemId>) -> ModuleError {
     let holder = holder.map_or_else(|| "-".to_owned(), |item| item.to_string());
     let not_bought = as_not_bought(asked);
     bad(
@@ -52,7 +52,7 @@ pub(in crate::engine) fn taken(asked: Asked<'_>, license: LicenseId, holder: Opt
 
 /// Another installation marked it.
 pub(in crate::engine) fn bought_elsewhere(
-    asked: Asked<'_>,
+    asked: OpenIntent<'_>,
     license: LicenseId,
     mark: &Mark,
     consent: &Consent,
@@ -75,7 +75,7 @@ pub(in crate::engine) fn bought_elsewhere(
 }
 
 /// It is ours and free.
-pub(in crate::engine) fn free_already(asked: Asked<'_>, license: LicenseId) -> ModuleError {
+pub(in crate::engine) fn free_already(asked: OpenIntent<'_>, license: LicenseId) -> ModuleError {
     let (item, not_bought) = (asked.item, as_not_bought(asked));
     bad(
         license,
@@ -92,7 +92,7 @@ pub(in crate::engine) fn free_already(asked: Asked<'_>, license: LicenseId) -> M
 }
 
 /// It bears our mark for another service.
-pub(in crate::engine) fn of_another_order(asked: Asked<'_>, license: LicenseId, of: ItemId) -> ModuleError {
+pub(in crate::engine) fn of_another_order(asked: OpenIntent<'_>, license: LicenseId, of: ItemId) -> ModuleError {
     let (item, not_bought) = (asked.item, as_not_bought(asked));
     bad(
         license,
@@ -109,7 +109,7 @@ pub(in crate::engine) fn of_another_order(asked: Asked<'_>, license: LicenseId, 
 }
 
 /// It is this service's license, and another order or an operator brought it.
-pub(in crate::engine) fn of_this_service(asked: Asked<'_>, license: LicenseId, why: Misnamed) -> ModuleError {
+pub(in crate::engine) fn of_this_service(asked: OpenIntent<'_>, license: LicenseId, why: Misnamed) -> ModuleError {
     let (item, not_bought) = (asked.item, as_not_bought(asked));
     let words = match why {
         Misnamed::Serves => text!(
@@ -142,7 +142,7 @@ pub(in crate::engine) fn of_this_service(asked: Asked<'_>, license: LicenseId, w
 
 /// It is of another product than was ordered.
 pub(in crate::engine) fn of_another_product(
-    asked: Asked<'_>,
+    asked: OpenIntent<'_>,
     seen: &License,
     order: &OrderRequest,
     consent: &Consent,
@@ -164,7 +164,7 @@ pub(in crate::engine) fn of_another_product(
 }
 
 /// The order was sent with an account that the module does not buy from now: its licenses cannot be read.
-pub(in crate::engine) fn sent_elsewhere(asked: Asked<'_>, sent_with: Option<&Account>) -> ModuleError {
+pub(in crate::engine) fn sent_elsewhere(asked: OpenIntent<'_>, sent_with: Option<&Account>) -> ModuleError {
     let (user, url) = sent_with.map_or(("-", "-"), |account| (account.username.as_str(), account.url.as_str()));
     let (what, not_bought) = (describe(asked.intent), as_not_bought(asked));
     let words = text!(
@@ -186,7 +186,11 @@ pub(in crate::engine) fn sent_elsewhere(asked: Asked<'_>, sent_with: Option<&Acc
 }
 
 /// The operator says that the order bought nothing, and the seller shows its license.
-pub(in crate::engine) fn found_after_all(asked: Asked<'_>, license: &License, order: &OrderRequest) -> ModuleError {
+pub(in crate::engine) fn found_after_all(
+    asked: OpenIntent<'_>,
+    license: &License,
+    order: &OrderRequest,
+) -> ModuleError {
     let other_product = !license.tariff.may_be(order.pricelist);
     let (id, command) = (license.id, as_bought(asked, license.id, &Consent { other_product, ..Consent::default() }));
     let words = text!(
@@ -199,7 +203,7 @@ pub(in crate::engine) fn found_after_all(asked: Asked<'_>, license: &License, or
 }
 
 /// A change in doubt is about another license.
-pub(in crate::engine) fn about_another(asked: Asked<'_>, license: LicenseId) -> ModuleError {
+pub(in crate::engine) fn about_another(asked: OpenIntent<'_>, license: LicenseId) -> ModuleError {
     let about = asked.intent.request.license().map_or_else(|| "-".to_owned(), |about| about.to_string());
     let (what, command) = (describe(asked.intent), as_bought(asked, &about, &Consent::default()));
     bad(

@@ -10,7 +10,7 @@ use crate::model::ids::{ItemId, LicenseId, ModuleId};
 use crate::model::license::{Family, License, RemoteId};
 use crate::model::whmcs::NocRow;
 use crate::plan::finding::Desired;
-use crate::plan::takeover::{Evidence, Left, Named, Service, Verdict};
+use crate::plan::takeover::{Evidence, Named, Service, Verdict, WhyLeft};
 use crate::text;
 
 use crate::engine::pages::{Looked, Progress};
@@ -46,10 +46,10 @@ impl Engine<'_> {
                 }
             };
             let against = match &seen {
-                None if unread.is_some() => unread.map(|why| (Left::Unreadable, why)),
-                None => Some((Left::Gone, text!("the seller has no such license", "у продавца нет такой лицензии"))),
+                None if unread.is_some() => unread.map(|why| (WhyLeft::Unreadable, why)),
+                None => Some((WhyLeft::Gone, text!("the seller has no such license", "у продавца нет такой лицензии"))),
                 Some(_) if times.get(&row.license).is_some_and(|times| *times > 1) => {
-                    Some((Left::Twice, text!("the table names it twice", "в таблице она названа дважды")))
+                    Some((WhyLeft::Twice, text!("the table names it twice", "в таблице она названа дважды")))
                 }
                 Some(seen) => self.disagrees(row, seen)?,
             };
@@ -70,7 +70,7 @@ impl Engine<'_> {
 
     /// The objection of the seller's license to a row of the table. A license that is ours already is judged like any
     /// other of ours.
-    fn disagrees(&self, row: &NocRow, seen: &License) -> Result<Option<(Left, Text)>, ModuleError> {
+    fn disagrees(&self, row: &NocRow, seen: &License) -> Result<Option<(WhyLeft, Text)>, ModuleError> {
         let known = self.store.license(self.account, seen.id).map_err(errors::state)?;
         if known.is_some_and(|known| known.incarnation.is_some()) {
             return Ok(None);
@@ -78,7 +78,7 @@ impl Engine<'_> {
         if row.service.is_none() || seen.looks_free() {
             let id = seen.id;
             return Ok(Some((
-                Left::Free,
+                WhyLeft::Free,
                 text!(
                     "it waits for the next client; the setting pool_foreign lets our pool have it, or: pmisplicense bind ITEM {id}",
                     "она ждёт следующего клиента; её возьмёт пул с настройкой pool_foreign, или: pmisplicense bind УСЛУГА {id}"
@@ -90,7 +90,7 @@ impl Engine<'_> {
         }
         let (said, have) = (row.remoteid(), remoteid_words(seen));
         Ok(Some((
-            Left::Stale,
+            WhyLeft::Stale,
             text!(
                 "the table says {said}, the seller {have}: the table is old, or of another account",
                 "в таблице {said}, у продавца {have}: таблица старая или другой учётной записи"

@@ -9,7 +9,7 @@ use crate::model::item::ItemStatus;
 use crate::model::journal::{Intent, IntentStatus};
 use crate::model::license::Money;
 use crate::model::license_row::{LicenseRow, LicenseState};
-use crate::plan::finding::{Desired, Finding, Holds, ItemView, Kind, Remedy};
+use crate::plan::finding::{Binding, Desired, Finding, ItemView, Kind, Remedy};
 use crate::plan::hosting::{KeyNow, key_now};
 use crate::plan::identity::{Shown, serves};
 use crate::plan::reason::{Decision, asked, decision};
@@ -29,7 +29,7 @@ pub enum Sight {
 
 /// What is the same for everything that is compared.
 #[derive(Debug, Clone)]
-pub struct Ground {
+pub struct SurveyFacts {
     /// The moment.
     pub now: DateTime<Utc>,
     /// The seller's day.
@@ -44,7 +44,7 @@ fn command(words: std::fmt::Arguments<'_>) -> Remedy {
     Remedy::Operator(format!("pmisplicense {words}"))
 }
 
-impl Ground {
+impl SurveyFacts {
     fn finding(&self, kind: Kind, row: &LicenseRow, what: Text, remedy: Remedy) -> Finding {
         Finding {
             kind,
@@ -304,7 +304,7 @@ impl Ground {
             let price = self.price.clone();
             Finding { kind, item: Some(item), license, what, remedy, step: None, cost: None, price }
         };
-        if matches!(view.holds, Holds::Present | Holds::Elsewhere)
+        if matches!(view.holds, Binding::Present | Binding::Elsewhere)
             || is_in_doubt
             || view.item.status == ItemStatus::Deleted
         {

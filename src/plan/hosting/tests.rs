@@ -255,7 +255,7 @@ fn a_minute_later_an_order_without_a_key_proves_that_its_license_is_gone() {
 
 /// Only an order that soon renews itself is reported.
 #[test]
-fn only_an_order_that_soon_renews_itself_is_told() {
+fn only_an_order_that_soon_renews_itself_is_reported() {
     let now = at("2027-01-10T12:00:00Z");
     let soon = Some(at("2027-01-24T12:00:00Z"));
     assert!(is_renewed_soon(true, soon, now));

@@ -23,7 +23,7 @@ impl Comparison<'_> {
         }
         match row.state {
             LicenseState::Bound | LicenseState::Claimed => self.bound(row, seen, view),
-            LicenseState::ToFree if row.not_before.is_none_or(|until| until <= self.ground.now) => {
+            LicenseState::ToFree if row.not_before.is_none_or(|until| until <= self.facts.now) => {
                 let id = row.id;
                 let what = text!("license {id} waits to be freed", "лицензия {id} ждёт освобождения");
                 self.add(Kind::ToFree, row.item, Some(id), what, Remedy::Free(id));
@@ -36,7 +36,7 @@ impl Comparison<'_> {
     fn serving_nobody(&mut self, row: &LicenseRow, seen: Option<&License>) {
         let Some(seen) = seen.filter(|seen| is_alive(seen)) else { return };
         let id = row.id;
-        let is_of_another = seen.remoteid.mark().is_some_and(|mark| !is_our_mark(&mark, Some(row), &self.ground.panel));
+        let is_of_another = seen.remoteid.mark().is_some_and(|mark| !is_our_mark(&mark, Some(row), &self.facts.panel));
         let is_stopped = row.state == LicenseState::Stopped;
         if is_stopped && (is_of_another || row.lasting_reason() == Some(&Reason::LeftToItsUser)) {
             // It belongs to another installation now, or to whoever an operator left it to.
@@ -187,7 +187,7 @@ impl Comparison<'_> {
         let Desired::License(desired) = &view.desired else { return };
         let (item, id) = (view.item.id, row.id);
         let have_ip = seen.ip.map_or_else(|| "-".to_owned(), |ip| ip.to_string());
-        for difference in differences(&view.item, desired, row, seen, self.ground.today) {
+        for difference in differences(&view.item, desired, row, seen, self.facts.today) {
             let (kind, what) = match &difference {
                 Difference::Tariff { from, to } => {
                     (Kind::Tariff, text!("tariff {from}, wanted {to}", "тариф {from}, нужен {to}"))
@@ -228,7 +228,7 @@ impl Comparison<'_> {
     fn shown(&mut self, view: &ItemView, row: &LicenseRow) {
         let (item, id) = (view.item.id, row.id);
         if row.waits_for_key() {
-            if row.age(self.ground.now) > chrono::Duration::hours(1) {
+            if row.age(self.facts.now) > chrono::Duration::hours(1) {
                 let what =
                     text!("license {id} has had no key for over an hour", "у лицензии {id} больше часа нет ключа");
                 let step = text!("ask for the key of license {id} again", "снова запросить ключ лицензии {id}");

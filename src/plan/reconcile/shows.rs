@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Comparison, Finding, Holds, ItemView, Kind, Remedy, command};
+use super::{Binding, Comparison, Finding, ItemView, Kind, Remedy, command};
 use crate::error::counted;
 use crate::model::ids::{ItemId, LicenseId, Mark, PanelId};
 use crate::plan::identity::Shown;
@@ -16,7 +16,7 @@ pub(super) struct Show {
     item: ItemId,
     license: LicenseId,
     /// Whether the service holds another license.
-    holds: Holds,
+    holds: Binding,
     /// `Some`: our state has the license, for the service inside or for nobody. `None`: our state does not know it.
     of: Option<Option<ItemId>>,
 }
@@ -37,7 +37,7 @@ impl Comparison<'_> {
             self.heirs.insert(license, view.item.id);
         }
         // What is shown belongs to another account, where nobody can look now.
-        if view.buys_elsewhere && view.holds == Holds::Present {
+        if view.buys_elsewhere && view.holds == Binding::Present {
             return;
         }
         self.shows.push(Show { item: view.item.id, license, holds: view.holds, of });
@@ -86,7 +86,7 @@ impl Comparison<'_> {
             };
             let take_from = take_from.unwrap_or_default();
             match show.holds {
-                Holds::Elsewhere => {
+                Binding::Elsewhere => {
                     let then = text!(
                         "free the license of the other account that this state holds for the service. Then: pmisplicense bind {item} {license}{take_from}",
                         "освободить лицензию другой учётной записи, которая в состоянии числится за услугой. Затем: pmisplicense bind {item} {license}{take_from}"
@@ -94,8 +94,8 @@ impl Comparison<'_> {
                     let unbind = command(format_args!("unbind {item}"));
                     self.add_with_step(Kind::Shown, (item, Some(license)), what, (unbind, then));
                 }
-                Holds::Present | Holds::Former | Holds::Nothing => {
-                    let replace = if show.holds == Holds::Present { " --replace" } else { "" };
+                Binding::Present | Binding::Former | Binding::Nothing => {
+                    let replace = if show.holds == Binding::Present { " --replace" } else { "" };
                     let remedy = command(format_args!("bind {item} {license}{take_from}{replace}"));
                     self.add(Kind::Shown, Some(item), Some(license), what, remedy);
                 }
@@ -124,7 +124,7 @@ impl Comparison<'_> {
     /// A state that never gave out a mark, while services show licenses that were marked for these very services: the
     /// state of this installation is lost, and another id took its place. Nothing is bought before an operator decides.
     fn lost_state(&mut self) {
-        if self.ground.last_number > 0 {
+        if self.facts.last_number > 0 {
             return;
         }
         let mut shown: BTreeMap<PanelId, u32> = BTreeMap::new();

@@ -42,7 +42,7 @@ fn view(id: u32) -> ItemView {
         licname: "shop".into(),
         nodes: None,
     });
-    let (holds, shown) = (Holds::Nothing, Shown::Nothing);
+    let (holds, shown) = (Binding::Nothing, Shown::Nothing);
     ItemView {
         item,
         incarnation,
@@ -97,7 +97,7 @@ fn found_beside(
 }
 
 fn findings(open: Vec<Intent>, items: &[ItemView], rows: &[LicenseRow], upstream: &[License]) -> Vec<Finding> {
-    let ground = Ground {
+    let facts = AccountFacts {
         module: ModuleId(7),
         open,
         panel: PanelId::parse("abcdefgh").expect("an id"),
@@ -111,9 +111,9 @@ fn findings(open: Vec<Intent>, items: &[ItemView], rows: &[LicenseRow], upstream
         let serves = |row: &&LicenseRow| row.incarnation.is_some() && row.item == Some(view.item.id);
         let incarnations: Vec<_> = rows.iter().filter(serves).map(|row| row.incarnation.clone()).collect();
         match incarnations.as_slice() {
-            [] => Holds::Nothing,
-            incarnations if incarnations.contains(&Some(view.incarnation.to_string())) => Holds::Present,
-            _ => Holds::Former,
+            [] => Binding::Nothing,
+            incarnations if incarnations.contains(&Some(view.incarnation.to_string())) => Binding::Present,
+            _ => Binding::Former,
         }
     };
     let shows = |view: &ItemView| {
@@ -125,7 +125,7 @@ fn findings(open: Vec<Intent>, items: &[ItemView], rows: &[LicenseRow], upstream
         .map(|view| (view.item.id, ItemView { holds: holds(view), shown: shows(view), ..view.clone() }))
         .collect();
     let view_of = |row: &LicenseRow| row.item.and_then(|item| items.get(&item));
-    let mut comparison = Comparison::new(&ground);
+    let mut comparison = Comparison::new(&facts);
     for seen in upstream {
         let row = rows.iter().find(|row| row.id == seen.id);
         comparison.listed(seen, row, row.and_then(view_of));

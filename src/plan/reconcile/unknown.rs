@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 
-use super::{Comparison, DEFAULT_NAME, Ground, Holds, ItemView, Kind, Remedy, Unclaimed, Unknown, command, is_open};
+use super::{
+    AccountFacts, Binding, Comparison, DEFAULT_NAME, ItemView, Kind, Remedy, Unclaimed, Unknown, command, is_open,
+};
 use crate::error::Text;
 use crate::model::ids::{ItemId, LicenseId, Mark};
 use crate::model::item::Item;
@@ -31,8 +33,8 @@ fn is_of_incarnation(view: &ItemView, one: &Unclaimed) -> bool {
 
 impl Comparison<'_> {
     pub(super) fn unknown_license(&mut self, seen: &License) {
-        let mark = seen.remoteid.mark_of(&self.ground.panel);
-        let theirs = seen.remoteid.mark().filter(|mark| *mark.panel() != self.ground.panel);
+        let mark = seen.remoteid.mark_of(&self.facts.panel);
+        let theirs = seen.remoteid.mark().filter(|mark| *mark.panel() != self.facts.panel);
         let unknown = Unknown { tariff: seen.tariff.id(), is_foreign: mark.is_none(), theirs };
         self.unknown.insert(seen.id, unknown);
         if let Some(ip) = seen.ip {
@@ -64,7 +66,7 @@ impl Comparison<'_> {
     /// A license that could not be read while this state is old, lost or new. It may be a license that the state does
     /// not know any more, and such a license affects the decision about every other one.
     pub fn unreadable_and_old(&self) -> Option<LicenseId> {
-        let Ground { last_number, restored, .. } = *self.ground;
+        let AccountFacts { last_number, restored, .. } = *self.facts;
         let may_forget = restored || last_number == 0 || self.highest > last_number;
         self.unreadable.first().copied().filter(|_| may_forget)
     }
@@ -144,7 +146,7 @@ impl Comparison<'_> {
     /// Whether a service buys from this account now, and may have been given this license of it, although our state
     /// still holds a license of another account for the service.
     fn moved_here(&self, view: &ItemView, one: &Unclaimed) -> bool {
-        view.holds == Holds::Elsewhere && !view.buys_elsewhere && is_open(view) && is_of_incarnation(view, one)
+        view.holds == Binding::Elsewhere && !view.buys_elsewhere && is_open(view) && is_of_incarnation(view, one)
     }
 
     /// Such a license is not freed and not bound unasked: an operator says which of the two the service uses.
@@ -168,8 +170,8 @@ impl Comparison<'_> {
         // An order is sent only after the one before has ended and its license is not held any more. So a mark newer
         // than this state proves that two things are out of date: an order that the state still waits for, and a
         // license that it holds and the seller does not have.
-        let is_since = one.number > self.ground.last_number;
-        let lacks = matches!(view.holds, Holds::Nothing | Holds::Former) || (is_since && self.gone.contains(&item));
+        let is_since = one.number > self.facts.last_number;
+        let lacks = matches!(view.holds, Binding::Nothing | Binding::Former) || (is_since && self.gone.contains(&item));
         let waits = self.ordering.contains(&item) && !is_since;
         is_open(view) && is_of_incarnation(view, one) && lacks && !waits
     }

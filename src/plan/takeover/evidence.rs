@@ -7,7 +7,7 @@ use crate::model::ids::{ItemId, LicenseId};
 use crate::model::license::{License, RemoteId};
 use crate::text;
 
-use super::Left;
+use super::WhyLeft;
 
 /// Evidence that a license belongs to a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -90,15 +90,15 @@ fn item_number(text: &str) -> Option<ItemId> {
 /// The only service that a license may belong to. An operator's word overrules everything else.
 ///
 /// # Errors
-/// [`Left::TwoItems`], or [`Left::Foreign`] when there is none.
-pub fn only_one(id: LicenseId, named: &Named) -> Result<ItemId, (Left, Text)> {
+/// [`WhyLeft::TwoItems`], or [`WhyLeft::Foreign`] when there is none.
+pub fn only_one(id: LicenseId, named: &Named) -> Result<ItemId, (WhyLeft, Text)> {
     let by_map: Vec<ItemId> =
         named.iter().filter(|(_, by)| by.contains(&Evidence::Map)).map(|(item, _)| *item).collect();
     let all: Vec<ItemId> = if by_map.is_empty() { named.keys().copied().collect() } else { by_map };
     match all.as_slice() {
         [one] => Ok(*one),
         [] => Err((
-            Left::Foreign,
+            WhyLeft::Foreign,
             text!(
                 "no service of this panel is known for it; to make one: pmisplicense import {id}",
                 "услуга этой панели для неё неизвестна; создать: pmisplicense import {id}"
@@ -109,7 +109,7 @@ pub fn only_one(id: LicenseId, named: &Named) -> Result<ItemId, (Left, Text)> {
             let commands = several.iter().map(|item| format!("pmisplicense bind {item} {id}")).collect::<Vec<_>>();
             let (en, ru) = (commands.join(", or "), commands.join(" или "));
             Err((
-                Left::TwoItems,
+                WhyLeft::TwoItems,
                 text!("it may be of services {list}; you decide: {en}", "подходит услугам {list}; решать вам: {ru}"),
             ))
         }

@@ -31,7 +31,7 @@ fn service() -> Service {
         nodes: None,
     };
     let desired = Desired::License(desired);
-    Service { item: test_item(42), desired, master: Master::Ours, bound: None, ordering: false, settled: false }
+    Service { item: test_item(42), desired, handler: Handler::Ours, bound: None, ordering: false, settled: false }
 }
 
 /// The services that a license names: by name and remoteid in the vendor's spelling only, and by the panel's data.
@@ -85,10 +85,10 @@ fn an_operator_decides_where_several_services_fit() {
     };
     let pick = |named: &Named| only_one(LicenseId(5001), named).map_err(|(left, _)| left);
     assert_eq!(pick(&by(&[(42, Evidence::Name)])), Ok(ItemId(42)));
-    assert_eq!(pick(&by(&[(42, Evidence::Name), (43, Evidence::Licid)])), Err(Left::TwoItems));
+    assert_eq!(pick(&by(&[(42, Evidence::Name), (43, Evidence::Licid)])), Err(WhyLeft::TwoItems));
     assert_eq!(pick(&by(&[(42, Evidence::Map), (43, Evidence::Licid)])), Ok(ItemId(42)));
-    assert_eq!(pick(&by(&[(42, Evidence::Map), (43, Evidence::Map)])), Err(Left::TwoItems));
-    assert_eq!(pick(&Named::new()), Err(Left::Foreign));
+    assert_eq!(pick(&by(&[(42, Evidence::Map), (43, Evidence::Map)])), Err(WhyLeft::TwoItems));
+    assert_eq!(pick(&Named::new()), Err(WhyLeft::Foreign));
 }
 
 /// What may be taken over at all.
@@ -125,13 +125,13 @@ fn word(seen: &License, row: Option<&LicenseRow>, service: Option<&Service>, by:
 /// The guards of docs/money-safety.md 5, one by one: a license is left alone if it belongs to somebody else, is
 /// unclear, or would cause a change or a purchase.
 #[test]
-fn a_license_that_is_unclear_or_somebody_elses_is_left_alone() {
+fn a_license_that_is_unclear_or_used_by_others_is_left_alone() {
     let with = |change: &dyn Fn(&mut Service)| {
         let mut service = service();
         change(&mut service);
         Some(service)
     };
-    let other = |left| with(&|s| s.master = Master::Other(left, text!("why", "почему")));
+    let other = |left| with(&|s| s.handler = Handler::Other(left, text!("why", "почему")));
     let desired = |change: &dyn Fn(&mut DesiredLicense)| {
         with(&|s| {
             if let Desired::License(desired) = &mut s.desired {
@@ -156,9 +156,9 @@ fn a_license_that_is_unclear_or_somebody_elses_is_left_alone() {
         ("no_item", same.clone(), None),
         ("closed", same.clone(), with(&|s| s.item.status = ItemStatus::Deleted)),
         ("not_open", same.clone(), with(&|s| s.item.status = ItemStatus::Ordered)),
-        ("not_moved", same.clone(), other(Left::NotMoved)),
-        ("own_server", same.clone(), other(Left::OwnServer)),
-        ("other_module", same.clone(), other(Left::OtherModule)),
+        ("not_moved", same.clone(), other(WhyLeft::NotMoved)),
+        ("own_server", same.clone(), other(WhyLeft::OwnServer)),
+        ("other_module", same.clone(), other(WhyLeft::OtherModule)),
         ("order_open", same.clone(), with(&|s| s.ordering = true)),
         ("has_license", same.clone(), with(&|s| s.bound = Some(LicenseId(7)))),
         ("no_panel", same.clone(), with(&|s| s.desired = Desired::Nothing)),
@@ -228,7 +228,7 @@ fn a_bound_license_only_gets_what_an_earlier_run_left_undone() {
 /// Of two licenses for one service neither is bound. A pair that is left alone already does not count.
 #[test]
 fn of_two_licenses_for_one_service_neither_is_bound() {
-    let gone = || Verdict::Leave(Left::Gone, text!("gone", "нет"));
+    let gone = || Verdict::Leave(WhyLeft::Gone, text!("gone", "нет"));
     let mut list = [
         (LicenseId(1), ItemId(42), Verdict::Bind),
         (LicenseId(2), ItemId(42), Verdict::Bind),
@@ -236,7 +236,7 @@ fn of_two_licenses_for_one_service_neither_is_bound() {
         (LicenseId(4), ItemId(43), gone()),
     ];
     refuse_doubles(list.iter_mut().map(|(license, item, verdict)| (*license, *item, verdict)));
-    let is_double = |verdict: &Verdict| matches!(verdict, Verdict::Leave(Left::TwoLicenses, _));
+    let is_double = |verdict: &Verdict| matches!(verdict, Verdict::Leave(WhyLeft::TwoLicenses, _));
     assert_eq!(list.each_ref().map(|(.., verdict)| is_double(verdict)), [true, true, false, false]);
     assert_eq!((&list[2].2, &list[3].2), (&Verdict::Bind, &gone()));
 }

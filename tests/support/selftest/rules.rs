@@ -107,7 +107,7 @@ fn tariff_and_nodes_are_billed() {
 }
 
 #[test]
-fn lists_have_pages_and_leave_out_what_they_are_told() {
+fn lists_have_pages_and_leave_out_what_the_mode_says() {
     let up = Upstream::start();
     for n in 1..=5 {
         buy(&up, &format!("pricelist=55227 period=1 ip=192.0.2.{n} licname=n{n} remoteid=r{n}"));

@@ -18,8 +18,8 @@ fn now() -> DateTime<Utc> {
     DateTime::parse_from_rfc3339("2027-01-10T12:00:00Z").expect("a moment").to_utc()
 }
 
-fn ground() -> Ground {
-    Ground { now: now(), today: now().date_naive(), removes: true, price: Money::parse("800.00", "RUB") }
+fn facts() -> SurveyFacts {
+    SurveyFacts { now: now(), today: now().date_naive(), removes: true, price: Money::parse("800.00", "RUB") }
 }
 
 fn view() -> ItemView {
@@ -56,7 +56,7 @@ fn view() -> ItemView {
         incarnation,
         known_client: Some(ClientId(5)),
         desired,
-        holds: Holds::Present,
+        holds: Binding::Present,
         shown: Shown::Own,
         buys_elsewhere: false,
         price: None,
@@ -113,7 +113,7 @@ fn order(key: &str) -> HostingOrder {
 fn found(change: impl FnOnce(&mut LicenseRow, &mut Option<ItemView>, &mut Sight)) -> Vec<(Kind, String)> {
     let (mut row, mut view, mut sight) = (row(), Some(view()), Sight::Seen(order("KEY-1")));
     change(&mut row, &mut view, &mut sight);
-    let found = ground().row(&row, view.as_ref(), &sight);
+    let found = facts().row(&row, view.as_ref(), &sight);
     found.iter().map(|one| (one.kind, one.remedy_words().en)).collect()
 }
 
@@ -169,8 +169,8 @@ fn a_license_of_a_changed_or_missing_service_is_named() {
 fn a_license_given_back_is_freed_only_with_its_own_key() {
     let given_back = |state: LicenseState, known: &str, key: &str, removes: bool| {
         let row = LicenseRow { state, incarnation: None, key: LicenseKey::parse(known), ..row() };
-        let ground = Ground { removes, ..ground() };
-        let found = ground.row(&row, None, &Sight::Seen(order(key)));
+        let facts = SurveyFacts { removes, ..facts() };
+        let found = facts.row(&row, None, &Sight::Seen(order(key)));
         found.iter().map(|one| (one.kind, one.remedy.word())).collect::<Vec<_>>()
     };
     let (to_free, kept) = (LicenseState::ToFree, LicenseState::Stopped);
@@ -215,22 +215,22 @@ fn intent(status: IntentStatus) -> Intent {
 #[test]
 fn services_requests_in_doubt_and_orders_without_a_row_are_named() {
     let service = |change: fn(&mut ItemView), is_in_doubt| {
-        let mut view = ItemView { holds: Holds::Nothing, shown: Shown::Nothing, ..view() };
+        let mut view = ItemView { holds: Binding::Nothing, shown: Shown::Nothing, ..view() };
         change(&mut view);
-        ground().service(&view, is_in_doubt).map(|one| (one.kind, one.remedy))
+        facts().service(&view, is_in_doubt).map(|one| (one.kind, one.remedy))
     };
     let bind = Remedy::Operator("pmisplicense bind 42 4001".into());
     assert_eq!(service(|_| {}, false), Some((Kind::NoLicense, Remedy::Obtain(ItemId(42)))));
     assert_eq!(service(|_| {}, true), None);
-    assert_eq!(service(|view| view.holds = Holds::Present, false), None);
+    assert_eq!(service(|view| view.holds = Binding::Present, false), None);
     assert_eq!(service(|view| view.desired = Desired::Nothing, false), None);
     assert_eq!(service(|view| view.item.status = ItemStatus::Suspended, false), None);
     assert_eq!(service(|view| view.shown = Shown::Unknown(ORDER), false), Some((Kind::Shown, bind)));
-    let in_doubt = |status| (ground().in_doubt(&intent(status)).kind, ground().in_doubt(&intent(status)).remedy);
+    let in_doubt = |status| (facts().in_doubt(&intent(status)).kind, facts().in_doubt(&intent(status)).remedy);
     assert_eq!(in_doubt(IntentStatus::InDoubt), (Kind::InDoubt, Remedy::Look(ItemId(42))));
     let resolve = Remedy::Operator("pmisplicense show license:4001".into());
     assert_eq!(in_doubt(IntentStatus::HandedOver), (Kind::HandedOver, resolve));
-    let unclaimed = ground().unclaimed(&order("KEY-9"));
+    let unclaimed = facts().unclaimed(&order("KEY-9"));
     assert_eq!(
         (unclaimed.kind, unclaimed.remedy),
         (Kind::Unclaimed, Remedy::Operator("pmisplicense bind ITEM 4001".into()))
