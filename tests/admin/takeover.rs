@@ -261,7 +261,8 @@ fn take_over_asks_about_binding_and_about_marking_apart() {
     assert!(t.upstream.license(id).remoteid.starts_with("pml-"), "{text}");
 }
 
-/// The program on a terminal of its own, answered in advance.
+/// The program on a terminal of its own, answered in advance. The input of `script` stays open until the end: it waits
+/// two seconds after the end of its input.
 pub fn on_terminal(t: &Test, line: &str, answers: &str) -> (String, Option<i32>) {
     use std::io::Write;
     use std::process::{Command, Stdio};

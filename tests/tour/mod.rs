@@ -16,6 +16,8 @@ use calendar::Calendar;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
 /// As many columns as the outputs in the documents have.
 const COLUMNS: &str = "100";
@@ -90,9 +92,15 @@ impl Tour {
         shell.env("LC_ALL", if self.lang == "ru" { "ru_RU.UTF-8" } else { "C" });
         shell.current_dir(self.t.root()).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = shell.spawn().expect("a shell; `script` is of the Debian package bsdutils");
-        // A line that asks nothing may have ended before it reads this.
-        let _ = std::io::Write::write_all(&mut child.stdin.take().unwrap(), "y\n".repeat(8).as_bytes());
+        // A line that asks nothing may have ended before it reads this. The pipe is closed after the end: at the end of
+        // its input `script` waits two seconds for what the terminal may still say.
+        let mut answers = child.stdin.take().unwrap();
+        let _ = std::io::Write::write_all(&mut answers, "y\n".repeat(8).as_bytes());
         let output = child.wait_with_output().unwrap();
+        drop(answers);
+        if replaces_state(&line) {
+            thread::sleep(Duration::from_secs(1));
+        }
         let text = String::from_utf8_lossy(&output.stdout).replace("[y/N] ", "[y/N] y\n");
         let lines = text.lines().map(|line| format!("{}\n", on_screen(line)));
         self.in_document(&lines.collect::<String>())
@@ -155,6 +163,12 @@ fn is_asked(line: &str) -> bool {
         || line.contains(" --apply")
         || line.contains("--accept-account");
     asks && !line.contains("--yes") && !line.contains("--dry-run")
+}
+
+/// True if a command sets the present state aside, under a name with the second. Nobody types two such commands within
+/// one second.
+fn replaces_state(line: &str) -> bool {
+    ["pmisplicense restore ", "pmisplicense state begin-anew"].iter().any(|start| line.starts_with(start))
 }
 
 fn wrapped(text: &str) -> String {
