@@ -120,8 +120,8 @@ impl Engine<'_> {
     }
 
     /// Like [`Engine::shown_by`], but also recognizes a former license of the service that is its license again. A
-    /// state that was restored from a copy does not know that the service got it back, or that it got a later license of
-    /// the same hosting order, which has the same number. The key decides. The seller is asked only when the service
+    /// state that was restored from a copy does not know that the service got it back, or that it got a later license
+    /// of the same hosting order, which has the same number. The key decides. The seller is asked only when the service
     /// shows another key of the license than our state knows.
     pub(super) async fn shown_now(&mut self, item: &Item, incarnation: &Incarnation) -> Result<Shown, ModuleError> {
         let shown = self.shown_by(item, incarnation)?;

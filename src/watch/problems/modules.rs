@@ -1,5 +1,5 @@
-//! Problems of modules that the state alone does not show: modules whose sync fails as a whole, and licenses that deleted
-//! modules left behind.
+//! Problems of modules that the state alone does not show: modules whose sync fails as a whole, and licenses that
+//! deleted modules left behind.
 
 use super::{Kind, Problem, Problems, moment};
 use crate::engine::Former;
