@@ -13,9 +13,9 @@ use crate::text;
 use super::{Engine, errors};
 
 impl Engine<'_> {
-    /// Handles `nopanel` up to the post-call: nothing is ordered, and the choice is remembered. Returns the license that
-    /// the service gives back. The caller makes the post-call, then hands it to [`Engine::give_back_license`]. If the
-    /// run dies in between, sync frees the license.
+    /// Handles `nopanel` up to the post-call: nothing is ordered, and the choice is remembered. Returns the license
+    /// that the service gives back. The caller makes the post-call, then hands it to [`Engine::give_back_license`]. If
+    /// the run dies in between, sync frees the license.
     pub(super) async fn choose_nothing(
         &mut self,
         item: &Item,

@@ -99,13 +99,14 @@ impl Engine<'_> {
 
     /// The license that a prolong renews. An active item whose license is gone obtains a new one, and this payment buys
     /// nothing else. A suspended item waits for its resume. For a closed one, whose operation is older than its close,
-    /// nothing is bought any more.
+    /// nothing is bought any more, and neither for one that wants no panel: sync frees the license that it still has.
     async fn license_to_prolong(
         &mut self,
         item: &Item,
         incarnation: &Incarnation,
     ) -> Result<Option<(LicenseRow, License)>, ModuleError> {
-        if matches!(item.status, ItemStatus::Suspended | ItemStatus::Deleted) {
+        let is_quiet = matches!(item.status, ItemStatus::Suspended | ItemStatus::Deleted);
+        if is_quiet || self.has_given_panel_up(item)? {
             if let Some(row) = self.witnessed(item, incarnation).await? {
                 // Nothing is bought here, but the outcome of what an earlier run of this payment sent must be known
                 // before the post-call.
@@ -272,7 +273,11 @@ impl Engine<'_> {
             return Err(is_closed(item));
         }
         self.settle_orders(item, &incarnation, None).await?;
-        match self.present_license(item, &incarnation).await? {
+        let present = match self.has_given_panel_up(item)? {
+            true => None,
+            false => self.present_license(item, &incarnation).await?,
+        };
+        match present {
             Some((row, seen)) => self.resume_license(item, &row, seen).await?,
             None => {
                 if let Choice::Product(product) = choice_of(item, &self.rules.panel_addons, &self.rules.catalogue)? {

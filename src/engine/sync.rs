@@ -125,6 +125,10 @@ impl Engine<'_> {
         let mut seen = if is_withheld { seen } else { self.renew_if_due(item, row, seen).await? };
         let mut kept = Kept::default();
         if let Ok(Choice::Product(product)) = choice {
+            if self.has_chosen_nothing(item)? {
+                // The client chose this product again before the license was freed.
+                self.remember_choice(item, &product.internal_name).await?;
+            }
             (seen, kept) = self.carry_out_differences(item, row, product, seen, true).await?;
             kept.failed = kept.failed.or(self.check_nodes_sold(item, product).err());
         }

@@ -182,6 +182,31 @@ fn a_license_of_a_former_account_is_not_left_in_silence_when_its_service_ends() 
     }
 }
 
+/// The service changed its module, gave its license back, and got one of the new module's account. The former one is
+/// removed in its own account, and the pass of that module leaves the present one alone.
+#[test]
+fn a_license_of_a_former_account_is_removed_although_its_service_has_another_one_now() {
+    let mut test = opened_with(REMOVING, |_| {});
+    let elsewhere = crate::support::orderbox::OrderBox::start();
+    elsewhere.add(Order::new(5001));
+    test.add_module(9, "pmisplicense");
+    test.connect_orderbox(9);
+    test.module_param(9, "url", &elsewhere.url());
+    test.set_item(ITEM, "processingmodule", "9");
+    test.choose(ITEM, "nopanel");
+    test.cmd("setparam", ITEM).ok();
+    test.choose(ITEM, "whmcs");
+    test.set_param(ITEM, "orderid", "5001");
+    test.cmd("setparam", ITEM).ok();
+    assert_eq!((elsewhere.charges(5001), test.item(ITEM).param("licid")), (1, "5001"), "{}", test.story());
+    for module in ["8", "9"] {
+        let pass = operator(&test, &format!("sync --module {module}"));
+        assert_eq!(pass.code, Some(0), "{module}: {pass:?}");
+    }
+    assert_eq!((test.orderbox().removals(ORDER), elsewhere.removals(5001)), (1, 0), "{}", test.story());
+    assert_eq!(test.item(ITEM).param("licid"), "5001");
+}
+
 /// Our clock was slow at the first look and was set right since: the two looks are as close together as they are.
 #[test]
 fn a_clock_that_was_set_right_between_two_looks_ends_no_doubt() {

@@ -136,6 +136,11 @@ impl Engine<'_> {
 
     /// The license that a service holds, or that it should have.
     async fn sync_held_addon(&mut self, item: &Item, incarnation: &Incarnation) -> Result<(), ModuleError> {
+        let held = self.store.license_of(incarnation).map_err(errors::state)?;
+        if held.is_some_and(|row| row.account != self.account) && self.buys_elsewhere(item)? {
+            // The service is only here because of a license that it gave back; its own one is its module's.
+            return Ok(());
+        }
         self.check_shown(item, incarnation).await?;
         match self.bound_license(incarnation)? {
             Some(row) => self.sync_bound_addon(item, incarnation, &row).await,
@@ -153,8 +158,8 @@ impl Engine<'_> {
     ) -> Result<(), ModuleError> {
         let wants_none =
             matches!(choice_of(item, &self.rules.panel_addons, &self.rules.catalogue), Ok(Choice::Nopanel));
-        let has_another =
-            self.bound_license(incarnation)?.is_some_and(|bound| (bound.account, bound.id) != (row.account, row.id));
+        let bound = self.store.license_of(incarnation).map_err(errors::state)?;
+        let has_another = bound.is_some_and(|bound| (bound.account, bound.id) != (row.account, row.id));
         if self.withheld.frees || !(item.status == ItemStatus::Deleted || wants_none || has_another) {
             return Ok(());
         }

@@ -40,8 +40,10 @@ impl Engine<'_> {
         let Some(parent) = item.parent else { return Err(no_parent(item)) };
         let parent = self.item(parent).await?;
         let incarnation = self.known_incarnation(&parent)?;
-        match self.bound_license(&incarnation)? {
-            Some(row) if row.state == LicenseState::Bound && row.family == Family::Soft => Ok(Some(row.id)),
+        let row = self.bound_license(&incarnation)?;
+        match row.filter(|row| row.state == LicenseState::Bound && row.family == Family::Soft) {
+            // A parent that gives its license back would take the module with it.
+            Some(row) if !self.has_given_panel_up(&parent)? => Ok(Some(row.id)),
             Some(_) | None => Err(no_parent_license(item, parent.id)),
         }
     }
