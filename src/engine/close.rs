@@ -22,7 +22,7 @@ use super::{Engine, errors, is_gone};
 
 /// Ignores an error about a request in doubt that waits for an operator: the seller can no longer carry that request
 /// out, so stopping the license goes on.
-fn unless_handed_over(settled: Result<(), ModuleError>) -> Result<(), ModuleError> {
+pub(super) fn unless_handed_over(settled: Result<(), ModuleError>) -> Result<(), ModuleError> {
     match settled {
         Err(error) if !allows_switching(error.halt) => Err(error),
         Err(_) | Ok(()) => Ok(()),

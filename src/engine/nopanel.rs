@@ -10,6 +10,7 @@ use crate::model::license_row::LicenseRow;
 use crate::plan::choice::{Choice, choice_of};
 use crate::text;
 
+use super::close::unless_handed_over;
 use super::{Engine, errors};
 
 impl Engine<'_> {
@@ -34,6 +35,11 @@ impl Engine<'_> {
             return Ok(None);
         };
         self.check_no_heir(row).await?;
+        if row.account == self.account {
+            // The panel is told nothing while the seller may still carry out what was sent for this license.
+            self.lock_license(row.id).await?;
+            unless_handed_over(self.settle_pending(row).await)?;
+        }
         let (account, id) = (row.account, row.id);
         self.commit("remember choice", |tx| {
             tx.set_choice(item, NOPANEL)?;
