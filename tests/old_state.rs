@@ -400,8 +400,9 @@ fn a_license_believed_deleted_that_is_there_is_freed() {
 /// operator says whose it is: neither its name nor its key reaches the former one.
 #[test]
 fn a_license_that_was_given_to_another_service_since_is_not_handed_back() {
-    for shows in [false, true] {
+    for (marked, shows) in [(true, false), (true, true), (false, false), (false, true)] {
         let test = Test::new();
+        test.upstream.options(|o| (o.remoteid_returned, o.list_remoteid) = (marked, marked));
         let id = opened(&test, 41, "55227", 12);
         keep(&test);
         let shown = test.item(41).param("lickey").to_owned();
@@ -428,7 +429,8 @@ fn a_license_that_was_given_to_another_service_since_is_not_handed_back() {
         for command in ["sync_item", "setparam"] {
             test.cmd(command, 41).fails("state");
         }
-        assert_eq!((face(), test.item(41).param("lickey").to_owned()), (before, former), "{}", test.story());
+        let after = (face(), test.item(41).param("lickey").to_owned());
+        assert_eq!(after, (before, former), "marked {marked}, shows {shows}: {}", test.story());
     }
 }
 

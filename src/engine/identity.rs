@@ -305,7 +305,7 @@ impl Engine<'_> {
     }
 
     /// Checks a license before it is handed to a service, when another service shows it too. Our mark says to which of
-    /// the two it was given last; a state that was restored from a copy may name the former one.
+    /// the two it was given last, or else its key does; a state that was restored from a copy may name the former one.
     ///
     /// # Errors
     /// `state`, with the command that hands the license over.
@@ -320,11 +320,25 @@ impl Engine<'_> {
         });
         let marked = match mark {
             Some(Mark::Order { item: marked, .. }) if marked != item.id => marked,
-            Some(Mark::Order { .. } | Mark::Pool { .. }) | None => return Ok(()),
+            Some(Mark::Order { .. }) => return Ok(()),
+            Some(Mark::Pool { .. }) | None => return self.check_key_shown(item, row, seen).await,
         };
         match self.heir_of(row, None).await? {
             Some(heir) if heir == marked => Err(shown_elsewhere(row.id, heir, self.bound_to_number(heir)?)),
             Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Checks the key of a license that bears no mark of an order. A license gets a new key before another service gets
+    /// it, so the service that shows the present key got it last.
+    async fn check_key_shown(&mut self, item: &Item, row: &LicenseRow, seen: &License) -> Result<(), ModuleError> {
+        if seen.key.is_none() || item.params.lickey == seen.key {
+            return Ok(());
+        }
+        let others = self.others_showing(row, Some(item.id)).await?;
+        match others.iter().find(|other| other.params.lickey == seen.key).map(|other| other.id) {
+            Some(other) => Err(shown_elsewhere(row.id, other, self.bound_to_number(other)?)),
+            None => Ok(()),
         }
     }
 

@@ -22,7 +22,9 @@ use crate::text;
 
 use super::open::running;
 use super::{Engine, errors, is_gone};
-use wording::{end_moves, is_closed, no_period, not_paid, product_unknown, trial_is_over, trial_runs_out};
+use wording::{
+    end_moves, expiry_moved, is_closed, no_period, not_paid, product_unknown, trial_is_over, trial_runs_out,
+};
 
 impl Engine<'_> {
     /// The money step: one period for a license whose expiry was read under its lock. The key is that expiry, so a
@@ -47,6 +49,10 @@ impl Engine<'_> {
             // The seller renews a stopped license from the day of the renewal: the time left would be lost, and the
             // expiry, which is the evidence of the renewal, might not move at all.
             seen = self.start(row, seen).await?;
+            if seen.expires != Expiry::On(before) {
+                // The former expiry decided what is owed, and the renewal would be looked for by it.
+                return Err(expiry_moved(row, before, seen.expires));
+            }
         }
         if seen.status == LicenseStatus::Stopped {
             // Today's date decides whether a license has run out. With a wrong date a renewal could not be recognised.

@@ -242,18 +242,69 @@ fn an_accepted_purchase_that_the_list_does_not_show_is_removed_unasked() {
     is_removed_once(&test);
 }
 
-/// The question goes with the license when another service of the client has taken it over.
-#[test]
-fn a_license_that_changed_its_service_is_asked_about_too() {
-    let test = declined_and_done(REMOVING, "no_money");
-    test.whmcs_item(43, 1, ORDER).add();
-    // The seller is away when the first service gives the license back, so nobody is asked yet.
+const OTHER: u32 = 43;
+
+/// The service chooses no license while the seller is away, so nobody is asked yet. Another service of the client names
+/// the order.
+fn given_back_unasked(test: &Test) {
+    test.whmcs_item(OTHER, 1, ORDER).add();
     test.orderbox().stop_listening();
     test.choose(ITEM, "nopanel");
     test.cmd("setparam", ITEM).ok();
     test.orderbox().listen_again();
-    test.cmd("open", 43).ok();
-    test.cmd("close", 43).ok();
+    assert_eq!(row(test), "to_free", "{}", test.story());
+}
+
+/// The client would pay for a license that he may have bought himself. Before, the other service got it if it was
+/// opened before anybody was asked.
+fn is_not_handed_to_the_other(test: &Test) {
+    let message = test.cmd("open", OTHER).fails("bad_value").message().to_owned();
+    assert!(message.contains("pmisplicense bind 43 4001"), "{message}");
+    assert_eq!((test.item(OTHER).param("lickey"), row(test).as_str()), ("", "to_free"), "{}", test.story());
+}
+
+/// Neither before the settling time, in which the list may still confirm the purchase, nor after it.
+#[test]
+fn a_license_that_nothing_confirms_as_ours_is_not_handed_to_another_service() {
+    let test = client_was_faster(REMOVING);
+    given_back_unasked(&test);
+    is_not_handed_to_the_other(&test);
+    let test = client_was_faster_and_no_answer_came(REMOVING, Repeat::Refused);
+    given_back_unasked(&test);
+    test.cmd("open", OTHER).fails("client");
+    settle(&test);
+    is_not_handed_to_the_other(&test);
+    is_asked_because(&test, UNANSWERED);
+    test.cmd("open", OTHER).fails("order_unknown");
+    assert_eq!((test.item(OTHER).param("lickey"), test.orderbox().charges(ORDER)), ("", 0), "{}", test.story());
+}
+
+/// What the list, or an operator, confirms as ours is handed to another service of the client without a purchase.
+#[test]
+fn a_license_that_is_confirmed_as_ours_is_handed_to_another_service() {
+    for is_listed in [true, false] {
+        let test = bought_without_answer(|_| {});
+        given_back_unasked(&test);
+        if !is_listed {
+            hide_actions(&test, true);
+            settle(&test);
+            is_not_handed_to_the_other(&test);
+            is_asked_because(&test, UNANSWERED);
+            assert_eq!(said(&test, "resolve 42 --not-bought").code, Some(0), "{}", test.story());
+        }
+        test.cmd("open", OTHER).ok();
+        assert_eq!(test.item(OTHER).param("lickey"), key(&test), "{}", test.story());
+        assert_eq!((test.orderbox().charges(ORDER), test.orderbox().removals(ORDER)), (1, 0), "{}", test.story());
+    }
+}
+
+/// The question goes with the license when an operator has given it to another service of the client.
+#[test]
+fn a_license_that_changed_its_service_is_asked_about_too() {
+    let test = declined_and_done(REMOVING, "no_money");
+    given_back_unasked(&test);
+    assert_eq!(said(&test, "bind 43 4001").code, Some(0), "{}", test.story());
+    test.cmd("close", OTHER).ok();
     assert_eq!(row(&test), "to_free", "{}", test.story());
     assert!(sync(&test).fails("order_unknown").message().contains("did not accept the purchase"), "{}", test.story());
     assert_eq!(test.orderbox().requests_of(REMOVE).len(), 0);

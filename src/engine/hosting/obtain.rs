@@ -153,7 +153,7 @@ impl Engine<'_> {
     /// Decides about a license that exists although nothing was bought now. It is handed out again only if this
     /// installation bought it, it serves no service, and the same service gave it back. Another service of the client
     /// may have had it since: the service that shows its number and key, and had it according to our journal, gave it
-    /// back too.
+    /// back too. A service that never had it gets none that an operator has to be asked about before its removal.
     async fn take_back(
         &mut self,
         item: &Item,
@@ -170,14 +170,18 @@ impl Engine<'_> {
         };
         let shows_it = wants_again(item, Some(seen.id), (seen.id, key));
         let gave_it_back = shows_it && self.store.was_of_item(item.id, seen.id).map_err(errors::state)?;
+        let is_its = |row: &LicenseRow| row.item == Some(item.id) || gave_it_back;
         let is_ours = |row: &LicenseRow| {
             let waits = matches!(row.state, LicenseState::ToFree | LicenseState::Stopped);
             let same_key = row.key.as_ref().map_or(came, |ours| ours.fingerprint() == key.fingerprint());
-            let is_its = row.item == Some(item.id) || gave_it_back;
             // The customer of the order was checked, and is this client.
-            waits && same_key && (is_its || !self.rules.hosting.any_customer)
+            waits && same_key && (is_its(row) || !self.rules.hosting.any_customer)
         };
-        if !known.as_ref().is_some_and(is_ours) {
+        let Some(row) = known.as_ref().filter(|row| is_ours(row)) else {
+            return Err(wording::foreign_key(item.id, seen.id));
+        };
+        // Perhaps the client bought it himself, and it would be sold to him again.
+        if !is_its(row) && self.question_before_removal(row).await?.is_some() {
             return Err(wording::foreign_key(item.id, seen.id));
         }
         let order = seen.id;

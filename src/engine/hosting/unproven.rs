@@ -113,8 +113,9 @@ impl Engine<'_> {
         Ok(missing.map(|missing| (purchase, missing)))
     }
 
-    /// The question that an operator has to answer before a license is removed, because somebody else may have bought
-    /// it. A purchase without an answer raises none when the seller's list of actions confirms it.
+    /// The question that an operator has to answer before a license is removed, or handed to a service that never had
+    /// it, because somebody else may have bought it. A purchase without an answer raises none when the seller's list of
+    /// actions confirms it.
     ///
     /// # Errors
     /// `upstream`: an action is under way, or the list cannot be read; `client`: the list may still come to confirm it.

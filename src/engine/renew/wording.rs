@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 
 use crate::error::{ErrorKind, Halt, ModuleError};
 use crate::model::item::Item;
-use crate::model::license::License;
+use crate::model::license::{Expiry, License};
 use crate::model::license_row::LicenseRow;
 use crate::text;
 
@@ -58,6 +58,24 @@ pub(super) fn end_moves(item: &Item, fresh: &Item) -> ModuleError {
         "nothing to do; the run is repeated and buys nothing twice",
         "ничего делать не нужно; запуск повторится и ничего не купит дважды"
     ))
+}
+
+/// The expiry of a license moved while this run started it: an earlier renewal arrived late, or another user of the
+/// account changed the license.
+pub(super) fn expiry_moved(row: &LicenseRow, before: NaiveDate, now: Expiry) -> ModuleError {
+    let id = row.id;
+    ModuleError::new(
+        ErrorKind::Upstream,
+        "licid",
+        id,
+        text!(
+            "License {id} ran until {before} a moment ago and runs until {now} now",
+            "Только что срок лицензии {id} был {before}, а теперь {now}"
+        ),
+    )
+    .halted(Halt::NotYet)
+    .changed(text!("It was started, and nothing was renewed", "Она запущена, ничего не продлено"))
+    .next(text!("nothing to do; the next run decides again", "ничего делать не нужно; следующий запуск решит заново"))
 }
 
 /// The catalogue has lost the product of a license that is to be renewed.
