@@ -152,7 +152,8 @@ impl Engine<'_> {
     }
 
     /// Reads one page of the list. It gives the newest licenses before the order, marks of ours that prove that this
-    /// state is old, and the seller's dates of our pooled licenses.
+    /// state is old, and the seller's dates of our pooled licenses. Before the first order from the account, licenses
+    /// that the page shows without their marks are opened.
     pub(super) async fn look_before(&mut self, family: Family) -> Result<BeforeOrder, ModuleError> {
         // Modules of a license have no list of their own; their numbers come from the same row.
         let family = if family == Family::Addition { Family::Soft } else { family };
@@ -161,9 +162,12 @@ impl Engine<'_> {
             _ => self.newest_licenses(family).await?,
         };
         self.check_marks(&page.rows).await?;
-        self.refresh_free(&page.rows).await?;
         let known = self.store.account(self.account).map_err(errors::state)?;
         let known = known.and_then(|account| account.highest_license);
+        if known.is_none() {
+            self.check_unlisted_marks(family, &page.rows).await?;
+        }
+        self.refresh_free(&page.rows).await?;
         let highest = page.rows.iter().map(|row| row.id).max().max(known);
         Ok(BeforeOrder { highest, newest: page.rows.iter().filter_map(|row| row.created).max() })
     }

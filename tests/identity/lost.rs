@@ -57,6 +57,50 @@ fn nothing_is_bought_beside_a_mark_that_a_lost_state_does_not_know() {
     assert_eq!((licid(&test, 42), test.upstream.billed("soft.order.param")), (id, 1));
 }
 
+/// The list shows no marks, and a new state would give out the same mark again. So the licenses are opened before the
+/// first order, or a client of the same number would get what the lost state had bought for another.
+#[test]
+fn a_lost_state_opens_the_licenses_of_a_list_without_marks_before_it_buys() {
+    let test = Test::setup().options(|o| o.list_remoteid = false).start();
+    test.settings("panel_id = \"abcdefgh\"\non_close = \"stop\"\n");
+    let id = opened(&test, 42, "55227", 1);
+    test.cmd("close", 42).ok();
+    lose_state(&test);
+    // Another client's service has the number now, and is on the same server.
+    test.db.exec("DELETE FROM itemparam WHERE item = 42 AND intname IN ('licid', 'lickey', 'licname')", ());
+    test.set_item(42, "account", "77");
+    test.set_item(42, "status", "1");
+    test.upstream.age(id, 60);
+    test.set_item(42, "createdate", &format!("{} 10:00:00", day(-30)));
+    let refused = test.cmd("open", 42);
+    assert!(refused.fails("state").message().contains("reconcile --apply"), "{}", refused.message());
+    assert_eq!((test.upstream.billed("soft.order.param"), test.item(42).param("licid")), (1, ""), "{}", test.story());
+    operator(&test, "reconcile --apply").ok();
+    // The stopped license of the former client keeps the address.
+    test.cmd("open", 42).fails("ip_busy");
+    test.set_param(42, "ip", "192.0.2.77");
+    test.cmd("open", 42).ok();
+    assert!(licid(&test, 42) != id, "{}", test.story());
+    assert_eq!(test.upstream.billed("soft.order.param"), 2, "{}", test.story());
+}
+
+/// What an account had before our first order is opened then, and never again.
+#[test]
+fn licenses_of_a_list_without_marks_are_opened_before_the_first_order_only() {
+    let test = Test::setup().options(|o| o.list_remoteid = false).start();
+    let theirs = ["192.0.2.81", "192.0.2.82"].map(|ip| test.upstream.add_foreign(55227, 1, ip, "Another server"));
+    let reads_of_theirs = || {
+        let reads = test.upstream.requests_of("soft.edit");
+        reads.iter().filter(|read| theirs.iter().any(|id| read.get("elid") == Some(&*id.to_string()))).count()
+    };
+    test.soft_item(42, "55227", 1).ip("192.0.2.42").add();
+    test.cmd("open", 42).ok();
+    assert_eq!(reads_of_theirs(), 2, "{}", test.story());
+    test.soft_item(43, "55227", 1).ip("192.0.2.43").add();
+    test.cmd("open", 43).ok();
+    assert_eq!(reads_of_theirs(), 2, "{}", test.story());
+}
+
 /// The list counts a license that it leaves out once. It is read again before an order, and the mark is seen.
 #[test]
 fn a_list_that_leaves_a_license_out_is_read_again_before_a_lost_state_buys() {

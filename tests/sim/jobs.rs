@@ -58,6 +58,7 @@ pub async fn carry_out(
         Job::Reconcile => {
             let findings = engine.survey(&mut |_| {}).await?;
             world.borrow_mut().say(|_| format!("reconcile finds {}", in_words(&findings)));
+            world.borrow_mut().repaired.clone_from(&findings);
             let mut first = None;
             let approved = engine.guard(findings, allow)?;
             let remedies = approved.into_iter().filter(|one| !matches!(one.finding().remedy, Remedy::Operator(_)));

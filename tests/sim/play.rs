@@ -133,6 +133,7 @@ pub fn begin<'a>(setting: &Setting, how: &How, image: &'a Image, rules: &'a [Rul
         gave_back: std::collections::BTreeSet::new(),
         is_muted: how.muted,
         findings: None,
+        repaired: Vec::new(),
         other_account: false,
         username: "sim",
         is_renamed: false,

@@ -5,6 +5,7 @@ use pmisplicense::error::ErrorKind;
 use pmisplicense::model::command::ItemCommand;
 use pmisplicense::model::license::LicenseStatus;
 use pmisplicense::model::reason::Reason;
+use pmisplicense::plan::finding::Finding;
 
 use crate::checks::ACCOUNT;
 use crate::faults::Mode;
@@ -140,10 +141,12 @@ impl Stage<'_> {
         Some((latest.timestamp_millis() - world.now_ms).max(0) + 1_000)
     }
 
-    /// Whether an operation failed because somebody has to say who a service or a license is.
+    /// Whether an operation failed because somebody has to say who a service or a license is, or an old state's plan
+    /// has a command that he knows to be right: it may be right only since another command has ended, such as a close.
     fn waits_for_an_operator(&self) -> bool {
         let world = self.world.borrow();
-        if world.asks_an_operator {
+        let knows = |finding: &Finding| crate::operator::decision(&world, finding).is_some();
+        if world.asks_an_operator || world.state_lost_ms.is_some() && world.repaired.iter().any(knows) {
             return true;
         }
         let waits = |op: &Op| op.last_error.as_ref().is_some_and(|(kind, _)| *kind == ErrorKind::State);

@@ -175,6 +175,8 @@ pub struct World {
     pub takes_foreign: bool,
     /// What the reconcile plan of the quiet found.
     pub findings: Option<Vec<Finding>>,
+    /// What `reconcile --apply` found last.
+    pub repaired: Vec<Finding>,
     /// The clock was moved by more than the settling time.
     pub clock_moved: bool,
     pub seller: Seller,

@@ -7,7 +7,7 @@ use crate::error::{ErrorKind, Halt, ModuleError, Text};
 use crate::model::ids::{AccountId, ItemId, LicenseId, Mark, ModuleId};
 use crate::model::item::MODULE_PROGRAM;
 use crate::model::journal::{IntentEvent, IntentStatus, Note};
-use crate::model::license::{Family, License};
+use crate::model::license::{Family, License, RemoteId};
 use crate::model::license_row::LicenseState;
 use crate::model::reason::Reason;
 use crate::plan::bind::{BindOptions, Consent};
@@ -19,6 +19,9 @@ use crate::text;
 
 use crate::engine::reconcile::wording::{not_marked, order_open};
 use crate::engine::{Engine, errors, is_gone};
+
+/// Most licenses that are opened before the first order from an account, the newest first.
+const MAX_OPENED: usize = 60;
 
 impl Engine<'_> {
     /// Fails when the seller shows marks of ours that this state never gave out: the state is an old copy, or belongs
@@ -36,6 +39,34 @@ impl Engine<'_> {
                 let now = moment(self.now());
                 self.commit("state is old", |tx| tx.set_old(&now)).await?;
                 return Err(old_state(row.id, &mark));
+            }
+        }
+        Ok(())
+    }
+
+    /// As [`Engine::check_marks`], for licenses that the list shows without their marks. A state that was begun anew
+    /// gives out the same marks again, and would take a license of the lost state for the one that its order bought.
+    ///
+    /// # Errors
+    /// `state`, as [`Engine::check_marks`].
+    pub(in crate::engine) async fn check_unlisted_marks(
+        &mut self,
+        family: Family,
+        rows: &[License],
+    ) -> Result<(), ModuleError> {
+        let completed = self.store.completed_number(self.account).map_err(errors::state)?;
+        if completed.is_some() || self.returns_remoteid()? == Some(false) {
+            return Ok(());
+        }
+        let may_hide_a_mark = |row: &&License| row.remoteid == RemoteId::Absent && !row.is_deleted();
+        let is_unknown = |row: &&License| matches!(self.store.license(self.account, row.id), Ok(None));
+        let hidden = rows.iter().filter(may_hide_a_mark).filter(is_unknown);
+        let mut ids: Vec<LicenseId> = hidden.map(|row| row.id).collect();
+        ids.sort_unstable_by(|a, b| b.cmp(a));
+        for id in ids.into_iter().take(MAX_OPENED) {
+            // A license that cannot be read proves nothing. A seller that is away refuses the order itself.
+            if let Ok(Some(seen)) = self.try_read(family, id).await? {
+                self.check_marks(&[seen]).await?;
             }
         }
         Ok(())
