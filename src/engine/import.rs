@@ -6,8 +6,8 @@ pub(super) mod list;
 use chrono::{DateTime, Utc};
 
 use crate::error::{ErrorKind, Halt, ModuleError, Text};
-use crate::model::ids::{ItemId, LicenseId};
-use crate::model::item::Item;
+use crate::model::ids::{ItemId, LicenseId, Mark};
+use crate::model::item::{Item, ItemStatus};
 use crate::model::journal::Note;
 use crate::model::license::{Expiry, Family, License, LicenseStatus};
 use crate::model::license_row::{LicenseRow, LicenseState};
@@ -135,6 +135,13 @@ impl Engine<'_> {
             }
             Choice::NotMeant => return Ok(None),
         };
+        if let Some(item) = self.awaited_by(&seen, row.as_ref()).await? {
+            done.left.push(text!(
+                "license {id} bears the mark of service {item}, which waits for it. To bind it: pmisplicense --command sync_item --item {item}",
+                "на лицензии {id} метка услуги {item}, которая её ждёт. Привязать её: pmisplicense --command sync_item --item {item}"
+            ));
+            return Ok(None);
+        }
         let Some(code) = self.code_of(&seen, row.as_ref()) else {
             done.left.push(text!("the tariff of license {id} is not known", "тариф лицензии {id} неизвестен"));
             return Ok(None);
@@ -149,14 +156,20 @@ impl Engine<'_> {
         }
         let before = self.store.last_import(self.account, id).map_err(errors::state)?;
         let sent = before.filter(|(note, _)| *note == Note::ImportSent).map(|(_, at)| at);
-        let item = match (self.owners(id).await?.as_slice(), sent) {
-            ([], sent) => {
+        let owners = self.owners(id).await?;
+        // The service of an earlier import may have been closed since, and a closed service has no license.
+        let made = match (owners.as_slice(), sent) {
+            ([one], Some(_)) if self.is_open_in_panel(*one).await? => Some(*one),
+            _ => None,
+        };
+        let item = match (owners.as_slice(), made) {
+            ([], _) => {
                 let seen = self.with_its_key(row.as_ref(), seen, key).await?;
                 self.make_service(&seen, (family, &code), sent).await?
             }
             // An import of ours whose answer was lost.
-            ([one], Some(_)) => *one,
-            (owners, _) => {
+            (_, Some(made)) => made,
+            (owners, None) => {
                 done.left.push(self.already_shown(owners, id).await?);
                 return Ok(None);
             }
@@ -165,6 +178,16 @@ impl Engine<'_> {
         self.held.clear();
         self.bind_imported(item, family, id, &code).await?;
         Ok(Some(item))
+    }
+
+    /// The open service whose license this is according to our mark, whatever its number, although our state does not
+    /// hold it for the service.
+    async fn awaited_by(&mut self, seen: &License, row: Option<&LicenseRow>) -> Result<Option<ItemId>, ModuleError> {
+        if row.is_some_and(|row| row.state != LicenseState::Deleted) {
+            return Ok(None);
+        }
+        let Some(mark @ Mark::Order { item, .. }) = seen.remoteid.mark_of(&self.panel_id) else { return Ok(None) };
+        Ok(self.is_awaited(item, &mark).await?.then_some(item))
     }
 
     /// The license with the key that its new service may show. `row`: our row of the license.
@@ -300,7 +323,9 @@ impl Engine<'_> {
         let row = self.store.license(self.account, id).map_err(errors::state)?;
         let bound = self.store.license_of(&incarnation).map_err(errors::state)?;
         let is_taken = row.as_ref().is_some_and(|row| matches!(row.state, LicenseState::Bound | LicenseState::Claimed));
-        if is_taken || bound.is_some() || !item.is_ours() || item.module != Some(self.module) {
+        // It may have been closed while this run waited for its lock.
+        let is_closed = item.status == ItemStatus::Deleted;
+        if is_closed || is_taken || bound.is_some() || !item.is_ours() || item.module != Some(self.module) {
             return Err(not_bound(&item, id));
         }
         let seen = self.read(family, id).await?.ok_or_else(|| errors::license_gone(Some(item.id), id))?;
@@ -361,7 +386,7 @@ fn not_bound(item: &Item, license: LicenseId) -> ModuleError {
         ErrorKind::State,
         "licid",
         license,
-        text!("Service {id} shows the imported license {license} but cannot be bound to it: the license already serves another service, or the service already has another license", "Услуга {id} показывает импортированную лицензию {license}, но привязать её нельзя: лицензия уже у другой услуги, или у услуги уже другая лицензия"),
+        text!("Service {id} shows the imported license {license} but cannot be bound to it: the license already serves another service, or the service has another license or is closed", "Услуга {id} показывает импортированную лицензию {license}, но привязать её нельзя: лицензия уже у другой услуги, или у услуги другая лицензия, или услуга закрыта"),
     )
         .halted(Halt::Unrecognized)
         .changed(text!("Nothing was changed", "Ничего не изменено"))

@@ -5,7 +5,7 @@
 pub(super) mod foreign;
 pub(super) mod returning;
 
-use crate::error::{ErrorKind, Halt, ModuleError};
+use crate::error::{ErrorKind, ModuleError};
 use crate::model::item::Item;
 use crate::model::journal::{Incarnation, Note};
 use crate::model::license::{FREE_NAME, License, LicenseStatus};
@@ -304,7 +304,7 @@ impl Engine<'_> {
                 "Этот IP ещё занят нашей лицензией {id}, а её ключ нельзя сменить раньше {from}"
             ),
         )
-        .halted(Halt::AddressBusy)
+        // Not `AddressBusy`: a license of this account is in the way, and giving up another one does not help.
         .changed(text!("Nothing was bought", "Ничего не куплено"))
         .next(text!("wait, or use another address", "подождите или укажите другой IP"))
         .because(error)

@@ -365,3 +365,45 @@ fn a_dry_run_of_bind_move_and_resolve_only_shows() {
     assert_eq!(changes(&elsewhere), Vec::<String>::new());
     keeps_5001(&t);
 }
+
+#[test]
+fn a_closed_service_is_not_moved() {
+    let (t, elsewhere) = between_two();
+    t.set_item(42, "status", "4");
+    for line in ["move 42", "move 42 --yes"] {
+        let told = joined(&refused(&t, line));
+        assert!(told.contains("is closed") && told.contains("pmisplicense unbind 42"), "{line}: {told}");
+    }
+    assert_eq!(elsewhere.billed("soft.order.param"), 0);
+    fine(&t, "unbind 42 --yes");
+    fine(&t, "sync --module 7");
+    assert_eq!(t.upstream.license(5001).licname, "free.lic");
+}
+
+/// The account's own pooled license is in the way. Giving the present one up would not help, so nothing advises it.
+#[test]
+fn a_move_that_a_young_key_prevents_advises_nothing_that_takes_the_license_away() {
+    let (t, elsewhere) = between_two();
+    t.soft_item(50, "55227", 12).ip("192.0.2.10").module(8).expires(&super::day_in(365)).add();
+    t.cmd("open", 50).ok();
+    elsewhere.age(9001, 40);
+    t.cmd("close", 50).ok();
+    elsewhere.age(9001, 40);
+    elsewhere.fault(Fault::on("soft.edit?newkey").refused("key_change").always());
+    let told = joined(&refused(&t, "move 42 --yes"));
+    assert!(told.contains("keeps license 5001") && !told.contains("unbind"), "{told}");
+    keeps_5001(&t);
+}
+
+/// The seller will not clear the address of the present license yet: the day is named, and nothing is to be given up.
+#[test]
+fn a_move_to_an_address_that_cannot_be_cleared_yet_names_the_day() {
+    let (t, elsewhere) = between_two();
+    let today = super::day_in(0);
+    t.upstream.edit_license(5001, |license| license.ip_changed = today.parse().ok());
+    in_state(&t, &format!("UPDATE license SET ip_changed = '{today}' WHERE id = 5001"));
+    elsewhere.fault(Fault::on("soft.order.param").refused("ip_busy").always());
+    let told = joined(&refused(&t, "move 42 --yes"));
+    assert!(told.contains("cannot be cleared before") && !told.contains("unbind"), "{told}");
+    keeps_5001(&t);
+}

@@ -168,6 +168,57 @@ fn bound(test: &Test, license: u64) -> String {
     state(test, &format!("SELECT item FROM license WHERE id = {license} AND state = 'bound'"))
 }
 
+/// The service of a torn import was closed before the import was repeated: the license stays with its user.
+#[test]
+fn a_torn_import_whose_service_was_closed_leaves_the_license_to_its_user() {
+    let test = Test::new();
+    test.tariff("55227", 1);
+    let license = test.upstream.add_foreign(55227, 1, "192.0.2.77", "shop");
+    test.upstream.age(license, 40);
+    let item = torn(&test, license);
+    test.set_item(item, "status", "4");
+    import(&test, &license.to_string());
+    assert_eq!((imports(&test).len(), bound(&test, license)), (1, String::new()), "{}", test.story());
+    assert!(test.log().contains(&format!("pmisplicense unbind {item}, then repeat")), "{}", test.log());
+    test.run(["reconcile", "--apply"]);
+    test.run(["--command", "sync"]);
+    let now = test.upstream.license(license);
+    assert_eq!((now.licname.as_str(), now.ip.as_str(), now.status), ("shop", "192.0.2.77", 2), "{}", test.story());
+    test.run(["unbind", &item.to_string(), "--yes"]).ok();
+    alter_state(&test, "UPDATE journal SET at = at - 901");
+    import(&test, &license.to_string()).ok();
+    assert_eq!((imports(&test).len(), services(&test, license).len()), (2, 1), "{}", test.story());
+}
+
+/// The seller gave the license of an open service another number: it is that service's, and import leaves it.
+#[test]
+fn a_license_that_its_service_awaits_by_its_mark_is_not_imported() {
+    let test = Test::new();
+    test.tariff("55227", 1);
+    test.soft_item(42, "55227", 1).ip("192.0.2.42").licname("shop").add();
+    test.cmd("open", 42).ok();
+    let id: u64 = test.item(42).param("licid").parse().expect("a license");
+    test.upstream.with(|w| {
+        let mut license = w.licenses.remove(&id).expect("a license");
+        license.id = 9001;
+        w.licenses.insert(9001, license);
+    });
+    for param in ["", "9001"] {
+        import(&test, param);
+        assert_eq!(imports(&test), Vec::<String>::new(), "{}", test.story());
+    }
+    assert!(test.log().contains("mark of service 42, which waits for it"), "{}", test.log());
+    test.cmd("sync_item", 42).fails("license_gone");
+    crate::service::settle(&test);
+    test.cmd("sync_item", 42).ok();
+    assert_eq!(
+        (test.item(42).param("licid"), test.upstream.billed("soft.order.param")),
+        ("9001", 1),
+        "{}",
+        test.story()
+    );
+}
+
 /// The next run finds the service in the panel, makes no second one, and binds it.
 #[test]
 fn a_torn_import_is_finished_without_a_second_service() {

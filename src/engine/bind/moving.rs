@@ -21,7 +21,7 @@ use crate::store::{StoreError, Tx};
 use crate::text;
 
 use crate::engine::identity::account::no_move;
-use crate::engine::reconcile::wording::{not_elsewhere, wants_nothing};
+use crate::engine::reconcile::wording::{closed, not_elsewhere, wants_nothing};
 use crate::engine::{Engine, errors};
 
 /// How long the old license rests before its own module frees it, when the service does not show the new one yet. The
@@ -97,7 +97,14 @@ impl<'p> Engine<'p> {
         old: &LicenseRow,
     ) -> Result<ModuleError, ModuleError> {
         let license = old.id;
-        let way = if error.halt == Halt::AddressBusy {
+        let cleared = self.rules.ip_change_limit.waits_until(old.ip_changed, self.today());
+        let cleared = cleared.filter(|_| error.halt == Halt::AddressBusy);
+        let way = if let (Some(day), true) = (cleared, self.is_bought_from(old.account)?) {
+            text!(
+                " The address of license {license} cannot be cleared before {day}: repeat the move after that day.",
+                " IP лицензии {license} нельзя снять раньше {day}: повторите перенос после этого дня."
+            )
+        } else if error.halt == Halt::AddressBusy {
             let then = self.left_to_operator(old)?;
             text!(
                 [
@@ -143,6 +150,9 @@ impl<'p> Engine<'p> {
     /// What a service that may be moved asks for, and the license that it holds.
     fn to_move(&self, item: &Item, incarnation: &Incarnation) -> Result<(&'p Product, LicenseRow), ModuleError> {
         let rules: &'p Rules = self.rules;
+        if item.status == ItemStatus::Deleted {
+            return Err(closed(item.id));
+        }
         self.no_open_order(item.id)?;
         let Some(holds) = self.store.license_of(incarnation).map_err(errors::state)? else {
             return Err(not_elsewhere(item.id));

@@ -6,7 +6,7 @@
 use crate::error::{ErrorKind, Halt, ModuleError};
 use crate::model::ids::{ItemId, LicenseId, Mark};
 use crate::model::item::{Item, ItemStatus};
-use crate::model::journal::{Incarnation, Intent, Note};
+use crate::model::journal::{Incarnation, Note};
 use crate::model::license::{Family, License, RemoteId};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
@@ -196,22 +196,21 @@ impl Engine<'_> {
         Ok(row.is_none_or(|row| row.state == LicenseState::Deleted))
     }
 
-    /// Whether a license with the mark of an ended order belongs to the service and is not a duplicate: the service
-    /// holds no license, or the license that it holds with that mark does not exist any more.
-    pub(in crate::engine) async fn is_awaited(&mut self, id: ItemId, intent: &Intent) -> Result<bool, ModuleError> {
-        let Some(mark) = intent.request.as_order().map(|order| order.mark.clone()) else { return Ok(false) };
+    /// Whether a license with this mark belongs to the service and is not a duplicate: the service holds no license, or
+    /// the license that it holds with that mark does not exist any more.
+    pub(in crate::engine) async fn is_awaited(&mut self, id: ItemId, mark: &Mark) -> Result<bool, ModuleError> {
         self.step("read item").await?;
         let item = self.ports.billdb.item(id).map_err(|error| errors::database(&error))?;
         let Some(item) = item.filter(|item| item.status != ItemStatus::Deleted) else { return Ok(false) };
         let incarnation = self.store.incarnation(&item).map_err(errors::state)?;
         // An unknown internal name proves nothing about what was paid for.
         let choice = choice_of(&item, &self.rules.panel_addons, &self.rules.catalogue);
-        if matches!(choice, Ok(Choice::Nopanel)) || !self.marks(&item, &incarnation)?.contains(&mark) {
+        if matches!(choice, Ok(Choice::Nopanel)) || !self.marks(&item, &incarnation)?.contains(mark) {
             return Ok(false);
         }
         match self.store.license_of(&incarnation).map_err(errors::state)? {
             None => Ok(true),
-            Some(row) if row.mark.as_ref() == Some(&mark) && row.account == self.account => {
+            Some(row) if row.mark.as_ref() == Some(mark) && row.account == self.account => {
                 Ok(is_gone(self.read(row.family, row.id).await?.as_ref()))
             }
             Some(_) => Ok(false),

@@ -72,7 +72,7 @@ impl Engine<'_> {
         let Some(intent) = intent.filter(|intent| intent.status.is_ended() && intent.account == self.account) else {
             return Ok(Unclaimed::Left);
         };
-        if self.is_awaited(item, &intent).await? {
+        if self.is_awaited(item, &mark).await? {
             return Ok(Unclaimed::Of(item));
         }
         let Some(order) = intent.request.as_order().cloned() else { return Ok(Unclaimed::Left) };
