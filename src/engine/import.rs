@@ -156,20 +156,14 @@ impl Engine<'_> {
         }
         let before = self.store.last_import(self.account, id).map_err(errors::state)?;
         let sent = before.filter(|(note, _)| *note == Note::ImportSent).map(|(_, at)| at);
-        let owners = self.owners(id).await?;
-        // The service of an earlier import may have been closed since, and a closed service has no license.
-        let made = match (owners.as_slice(), sent) {
-            ([one], Some(_)) if self.is_open_in_panel(*one).await? => Some(*one),
-            _ => None,
-        };
-        let item = match (owners.as_slice(), made) {
-            ([], _) => {
+        let item = match (self.owners(id).await?.as_slice(), sent) {
+            ([], sent) => {
                 let seen = self.with_its_key(row.as_ref(), seen, key).await?;
                 self.make_service(&seen, (family, &code), sent).await?
             }
             // An import of ours whose answer was lost.
-            (_, Some(made)) => made,
-            (owners, None) => {
+            ([one], Some(_)) => *one,
+            (owners, _) => {
                 done.left.push(self.already_shown(owners, id).await?);
                 return Ok(None);
             }
@@ -323,9 +317,10 @@ impl Engine<'_> {
         let row = self.store.license(self.account, id).map_err(errors::state)?;
         let bound = self.store.license_of(&incarnation).map_err(errors::state)?;
         let is_taken = row.as_ref().is_some_and(|row| matches!(row.state, LicenseState::Bound | LicenseState::Claimed));
-        // It may have been closed while this run waited for its lock.
-        let is_closed = item.status == ItemStatus::Deleted;
-        if is_closed || is_taken || bound.is_some() || !item.is_ours() || item.module != Some(self.module) {
+        if item.status == ItemStatus::Deleted {
+            return Err(closed_since(&item, id));
+        }
+        if is_taken || bound.is_some() || !item.is_ours() || item.module != Some(self.module) {
             return Err(not_bound(&item, id));
         }
         let seen = self.read(family, id).await?.ok_or_else(|| errors::license_gone(Some(item.id), id))?;
@@ -386,9 +381,29 @@ fn not_bound(item: &Item, license: LicenseId) -> ModuleError {
         ErrorKind::State,
         "licid",
         license,
-        text!("Service {id} shows the imported license {license} but cannot be bound to it: the license already serves another service, or the service has another license or is closed", "Услуга {id} показывает импортированную лицензию {license}, но привязать её нельзя: лицензия уже у другой услуги, или у услуги другая лицензия, или услуга закрыта"),
+        text!("Service {id} shows the imported license {license} but cannot be bound to it: the license already serves another service, or the service already has another license", "Услуга {id} показывает импортированную лицензию {license}, но привязать её нельзя: лицензия уже у другой услуги, или у услуги уже другая лицензия"),
     )
         .halted(Halt::Unrecognized)
         .changed(text!("Nothing was changed", "Ничего не изменено"))
         .next(text!("run: pmisplicense reconcile", "выполните: pmisplicense reconcile"))
+}
+
+/// The service that an import made was closed before its license could be bound to it.
+fn closed_since(item: &Item, license: LicenseId) -> ModuleError {
+    let id = item.id;
+    ModuleError::new(
+        ErrorKind::State,
+        "licid",
+        license,
+        text!(
+            "Service {id} was made for the imported license {license} and is closed now, and a closed service has no license",
+            "Услуга {id} создана для импортированной лицензии {license}, но уже закрыта, а у закрытой услуги лицензии нет"
+        ),
+    )
+    .halted(Halt::Unrecognized)
+    .changed(text!("Nothing was changed", "Ничего не изменено"))
+    .next(text!(
+        "to import the license again: pmisplicense unbind {id}, then repeat this command",
+        "импортировать лицензию снова: pmisplicense unbind {id}, затем повторите эту команду"
+    ))
 }

@@ -208,7 +208,11 @@ impl Engine<'_> {
             };
         }
         match (known.and_then(|known| known.last_license), item.params.licid) {
-            (Some(last), _) => Err(errors::license_gone(Some(item.id), last)),
+            (Some(last), _) => {
+                let row = self.store.license(self.account, last).map_err(errors::state)?;
+                let is_gone = row.is_none_or(|row| row.state == LicenseState::Deleted);
+                Err(if is_gone { errors::license_gone(Some(item.id), last) } else { errors::holds_none(item.id, last) })
+            }
             (None, Some(shown)) => Err(errors::holds_none(item.id, shown)),
             (None, None) => Ok(()),
         }

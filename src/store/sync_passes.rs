@@ -10,7 +10,6 @@ use crate::model::ids::{AccountId, IntentId, ItemId, LicenseId, ModuleId};
 use crate::model::item::ItemStatus;
 use crate::model::license::Expiry;
 use crate::model::license_row::Foreseen;
-use crate::model::reason::Reason;
 
 /// A bound license as a pass remembers it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -159,20 +158,18 @@ impl Store {
         Ok(statement.exists([item.0])?)
     }
 
-    /// Services that have not ended, and whose last license in this account is gone at the seller, or was a module that
-    /// ended with its license.
+    /// Services that have not ended, had a license of this account last, and hold none now: it is gone at the seller,
+    /// an operator took it from them, or it was a module that ended with its license.
     ///
     /// # Errors
     /// An error of SQLite.
     pub fn items_without_license(&self, account: AccountId) -> Result<Vec<ItemId>, StoreError> {
         let mut statement = self.conn.prepare_cached(
-            "SELECT i.id FROM license l JOIN item i ON i.id = l.item AND i.last_license = l.id
-             WHERE l.account = ?1 AND (l.state = 'deleted' OR (l.state = 'stopped' AND l.reason LIKE '%' || ?2)) ORDER BY i.id",
+            "SELECT DISTINCT i.id FROM item i JOIN license l ON l.id = i.last_license AND l.account = ?1
+             WHERE NOT EXISTS (SELECT 1 FROM license held WHERE held.item = i.id AND held.incarnation IS NOT NULL)
+             ORDER BY i.id",
         )?;
-        let rows = statement.query_map(
-            params![account.0, Reason::LicenseGivenBack.word()],
-            cell::of("item", |row| row.get(0).map(ItemId)),
-        )?;
+        let rows = statement.query_map([account.0], cell::of("item", |row| row.get(0).map(ItemId)))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 

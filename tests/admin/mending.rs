@@ -379,3 +379,22 @@ fn reconcile_says_what_missing_licenses_cost_before_it_buys() {
     assert!(asked.contains("(costs 5.00 EUR, list price)") && asked.contains("In all 15.00 EUR."), "{asked}");
     assert_eq!(t.upstream.billed("soft.order.param"), 1, "nothing was bought");
 }
+
+/// An operator took the license from a paid service: each sync names it until it has another one.
+#[test]
+fn a_paid_service_whose_license_an_operator_took_is_named_by_each_sync() {
+    let t = opened();
+    t.upstream.age(5001, 40);
+    fine(&t, "unbind 42 --yes");
+    for _ in 0..2 {
+        let told = left_undone(&t);
+        assert!(told.contains("ervice 42 is active and paid for, but has no license"), "{told}");
+    }
+    assert!(troubled(&t, "list --problems").contains("42"));
+    fine(&t, "reconcile --apply");
+    fine(&t, "sync");
+    // A client who wants no panel misses nothing.
+    t.choose(42, "nopanel");
+    t.cmd("setparam", 42).ok();
+    fine(&t, "sync");
+}

@@ -40,8 +40,8 @@ fn a_claimed_license_for_which_nothing_was_sent_goes_back_untouched() {
     test.upstream.options(|o| (o.remoteid_returned, o.list_remoteid) = (false, false));
     let free = test.upstream.add_foreign(55227, 12, "0.0.0.0", "free.lic");
     test.upstream.edit_license(free, |license| license.status = 3);
-    // The look that takes it in succeeds, and the one after the claim does not.
-    test.upstream.fault(Fault::on("soft.edit?read").of(free).nth(2).html());
+    // The looks before the first order and at the taking in succeed, and the one after the claim does not.
+    test.upstream.fault(Fault::on("soft.edit?read").of(free).nth(3).html());
     test.soft_item(42, "55227", 12).ip("192.0.2.42").licname("shop").add();
     test.cmd("open", 42).fails("bad_answer");
     assert_eq!(crate::service::state(&test, STATE), "claimed", "{}", test.story());

@@ -65,9 +65,12 @@ impl Engine<'_> {
         ids.sort_unstable_by(|a, b| b.cmp(a));
         for id in ids.into_iter().take(MAX_OPENED) {
             // A license that cannot be read proves nothing. A seller that is away refuses the order itself.
-            if let Ok(Some(seen)) = self.try_read(family, id).await? {
-                self.check_marks(&[seen]).await?;
+            let Ok(Some(seen)) = self.try_read(family, id).await? else { continue };
+            if seen.remoteid == RemoteId::Absent {
+                // This seller shows it nowhere.
+                return Ok(());
             }
+            self.check_marks(&[seen]).await?;
         }
         Ok(())
     }

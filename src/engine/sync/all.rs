@@ -121,7 +121,7 @@ impl Engine<'_> {
         self.note_troubles(&items, &mut summary.report).await
     }
 
-    /// Services whose last license is gone.
+    /// Services that hold no license any more.
     fn bereft(&self) -> Result<BTreeSet<ItemId>, ModuleError> {
         Ok(self.store.items_without_license(self.account).map_err(errors::state)?.into_iter().collect())
     }
