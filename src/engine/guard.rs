@@ -100,7 +100,7 @@ impl Engine<'_> {
                 weight.quiet.insert(*id);
             }
             // Closed in the panel without us, or without a panel now.
-            if item.status == ItemStatus::Deleted || matches!(self.has_given_panel_up(&item), Ok(true)) {
+            if item.status == ItemStatus::Deleted || self.has_given_panel_up(&item)? {
                 weight.ended.insert(*id);
                 continue;
             }
