@@ -61,11 +61,13 @@ impl Engine<'_> {
     /// open yet waits for that call.
     pub(super) fn has_given_panel_up(&self, item: &Item) -> Result<bool, ModuleError> {
         let is_open = !matches!(item.status, ItemStatus::Ordered | ItemStatus::Processing);
-        let choice = choice_of(item, &self.rules.panel_addons, &self.rules.catalogue);
-        if !is_open || !matches!(choice, Ok(Choice::Nopanel)) {
-            return Ok(false);
-        }
-        self.has_chosen_nothing(item)
+        Ok(is_open && self.wants_no_license(item) && self.has_chosen_nothing(item)?)
+    }
+
+    /// Whether a service asks for no license now, whether or not that was carried out. An unclear choice does not
+    /// count, because it proves nothing about what was paid for.
+    pub(super) fn wants_no_license(&self, item: &Item) -> bool {
+        choice_of(item, &self.rules.panel_addons, &self.rules.catalogue) == Ok(Choice::Nopanel)
     }
 
     /// Whether `nopanel` is the choice that was carried out last.

@@ -79,8 +79,7 @@ impl Engine<'_> {
         };
         let Some((row, seen)) = present else {
             // A client who changed to nopanel gave the license back: it is not missing.
-            let choice = choice_of(item, &self.rules.panel_addons, &self.rules.catalogue);
-            return if let Ok(Choice::Nopanel) = choice { Ok(()) } else { self.without_license(item) };
+            return if self.wants_no_license(item) { Ok(()) } else { self.without_license(item) };
         };
         match self.sync_present(item, &row, seen).await {
             Ok(Kept { failed: None, is_left }) => self.owe_look(&row, is_left).await,

@@ -264,12 +264,10 @@ impl<'p> Engine<'p> {
     ) -> Result<(), ModuleError> {
         let Some(row) = self.claimed_beside(incarnation)? else { return Ok(()) };
         let is_elsewhere = item.is_ours() && item.module != Some(self.module);
-        let wants_none =
-            matches!(choice_of(item, &self.rules.panel_addons, &self.rules.catalogue), Ok(Choice::Nopanel));
         // An operator may have bound another license of this account since.
         let holds = self.store.license_of(incarnation).map_err(errors::state)?;
         let is_served = holds.is_some_and(|holds| holds.account == row.account);
-        if is_elsewhere || wants_none || is_served || item.status == ItemStatus::Deleted {
+        if is_elsewhere || self.wants_no_license(item) || is_served || item.status == ItemStatus::Deleted {
             return self.free(item, &row).await;
         }
         self.take_claimed(item, incarnation, &row).await.map(drop)

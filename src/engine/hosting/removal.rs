@@ -11,7 +11,6 @@ use crate::model::journal::{IdempotencyKey, Incarnation, Intent, IntentEvent, In
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
 use crate::model::rules::OnClose;
-use crate::plan::choice::{Choice, choice_of};
 use crate::plan::hosting::{KeyNow, key_now, wants_again};
 use crate::plan::identity::serves;
 use crate::ports::PanelCall;
@@ -160,9 +159,7 @@ impl Engine<'_> {
 
     /// The order that a service of this module names, unless it wants no license.
     async fn order_wanted(&mut self, item: &Item) -> Result<Option<LicenseId>, ModuleError> {
-        let wants_none =
-            matches!(choice_of(item, &self.rules.panel_addons, &self.rules.catalogue), Ok(Choice::Nopanel));
-        if wants_none || item.module != Some(self.module) {
+        if self.wants_no_license(item) || item.module != Some(self.module) {
             return Ok(None);
         }
         match self.order_asked(item).await {

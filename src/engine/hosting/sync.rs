@@ -10,7 +10,6 @@ use crate::model::item::{Item, ItemStatus};
 use crate::model::journal::{Incarnation, IntentStatus, Note};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
-use crate::plan::choice::{Choice, choice_of};
 use crate::plan::guard::{Allow, Kind};
 use crate::plan::hosting::is_renewed_soon;
 use crate::plan::renew::is_paid;
@@ -156,8 +155,7 @@ impl Engine<'_> {
         incarnation: &Incarnation,
         row: &LicenseRow,
     ) -> Result<(), ModuleError> {
-        let wants_none =
-            matches!(choice_of(item, &self.rules.panel_addons, &self.rules.catalogue), Ok(Choice::Nopanel));
+        let wants_none = self.wants_no_license(item);
         let bound = self.store.license_of(incarnation).map_err(errors::state)?;
         let has_another = bound.is_some_and(|bound| (bound.account, bound.id) != (row.account, row.id));
         if self.withheld.frees || !(item.status == ItemStatus::Deleted || wants_none || has_another) {

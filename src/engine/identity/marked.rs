@@ -203,9 +203,7 @@ impl Engine<'_> {
         let item = self.ports.billdb.item(id).map_err(|error| errors::database(&error))?;
         let Some(item) = item.filter(|item| item.status != ItemStatus::Deleted) else { return Ok(false) };
         let incarnation = self.store.incarnation(&item).map_err(errors::state)?;
-        // An unknown internal name proves nothing about what was paid for.
-        let choice = choice_of(&item, &self.rules.panel_addons, &self.rules.catalogue);
-        if matches!(choice, Ok(Choice::Nopanel)) || !self.marks(&item, &incarnation)?.contains(mark) {
+        if self.wants_no_license(&item) || !self.marks(&item, &incarnation)?.contains(mark) {
             return Ok(false);
         }
         match self.store.license_of(&incarnation).map_err(errors::state)? {
