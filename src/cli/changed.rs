@@ -28,14 +28,14 @@ const fn change(what: &'static str, seen: &'static str, run: &'static str) -> Ch
 
 /// The changes: of services, at the seller, of the account, of the machine and the state, of the panel's database, at
 /// OrderBox.
-pub fn changes(lang: Lang) -> &'static [Change; 32] {
+pub fn changes(lang: Lang) -> &'static [Change; 33] {
     match lang {
         Lang::En => &ENGLISH,
         Lang::Ru => &russian::CHANGES,
     }
 }
 
-const ENGLISH: [Change; 32] = [
+const ENGLISH: [Change; 33] = [
     change(
         "the panel copied a service under another number (its tool *Service import*, to hand it to another client); the old one is closed",
         "type `state` from every command of the copy; `sync` ends with 1; finding `shown`",
@@ -75,6 +75,11 @@ const ENGLISH: [Change; 32] = [
         "the service shows another number than the license that our state holds for it",
         "the same",
         "`bind ITEM FORMER` (shows that license again), or `bind ITEM LICENSE --replace`",
+    ),
+    change(
+        "a client chose `nopanel`, and the license of the service is still bound to it",
+        "finding `given_back`; `sync` frees the license unless the panel's operation on the service has not ended",
+        "`reconcile --apply`, as `reconcile` names it. If the panel cannot end its operation: `unbind ITEM`; a client who then chooses a product needs another license",
     ),
     change(
         "the seller does not let one license be read",

@@ -2,12 +2,16 @@
 //! knows. Until then the command is repeated, and the client may choose a product again: the license was bought for
 //! this very payment, and another one would be bought in its place.
 
+use chrono::Duration;
+
 use crate::error::ModuleError;
 use crate::model::catalogue::NOPANEL;
 use crate::model::item::{Item, ItemStatus};
 use crate::model::journal::Incarnation;
 use crate::model::license_row::LicenseRow;
 use crate::plan::choice::{Choice, choice_of};
+use crate::plan::finding::GivenBack;
+use crate::ports::LockName;
 use crate::text;
 
 use super::close::unless_handed_over;
@@ -74,6 +78,30 @@ impl Engine<'_> {
     pub(super) fn has_chosen_nothing(&self, item: &Item) -> Result<bool, ModuleError> {
         let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
         Ok(known.and_then(|row| row.choice).as_deref() == Some(NOPANEL))
+    }
+
+    /// Why the license `row` is still bound to a service that wants none any more. `None`: the service is closed or
+    /// wants the license, or it is too early to say, because another run is at work on the service, or because its
+    /// operation is not older than the settling time.
+    pub(super) async fn why_still_bound(
+        &mut self,
+        item: &Item,
+        row: &LicenseRow,
+    ) -> Result<Option<GivenBack>, ModuleError> {
+        if item.status == ItemStatus::Deleted || row.account != self.account || self.sells_addons() {
+            return Ok(None);
+        }
+        if !self.wants_no_license(item) || !self.has_chosen_nothing(item)? {
+            return Ok(None);
+        }
+        if !self.locked_elsewhere([LockName::Item(item.id)])?.is_empty() {
+            return Ok(None);
+        }
+        if self.has_given_panel_up(item)? && !self.is_order_unfinished(item, row).await? {
+            return Ok(Some(GivenBack::NotFreed));
+        }
+        let settling = Duration::seconds(i64::from(self.rules.upstream.settle_s));
+        Ok((row.age(self.now()) > settling).then_some(GivenBack::OperationUnfinished))
     }
 
     /// Whether the operation of the panel that ordered a license has not ended: its command is repeated then, and the

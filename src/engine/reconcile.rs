@@ -238,16 +238,17 @@ impl Engine<'_> {
         self.views(&items).await
     }
 
-    /// Notes services, of any module, that show a license whose own service is closed or missing. A license that is
-    /// gone is left out, because it cannot be handed over.
+    /// Notes services, of any module, that show a license whose own service is closed, missing, or gave it back. A
+    /// license that is gone is left out, because it cannot be handed over.
     async fn note_heirs(
         &mut self,
         rows: impl Iterator<Item = &LicenseRow>,
         views: &BTreeMap<ItemId, ItemView>,
         comparison: &mut Comparison<'_>,
     ) -> Result<(), ModuleError> {
-        let is_closed = |item: ItemId| views.get(&item).is_none_or(|view| view.item.status == ItemStatus::Deleted);
-        for row in rows.filter(|row| row.incarnation.is_some() && row.item.is_some_and(is_closed)) {
+        let needs_none = |view: &ItemView| view.item.status == ItemStatus::Deleted || view.given_back.is_some();
+        let is_over = |item: ItemId| views.get(&item).is_none_or(needs_none);
+        for row in rows.filter(|row| row.incarnation.is_some() && row.item.is_some_and(is_over)) {
             self.begin_one();
             if let Some(heir) = self.heir_of(row, None).await?
                 && !matches!(self.try_read(row.family, row.id).await?, Ok(seen) if is_gone(seen.as_ref()))
@@ -310,8 +311,12 @@ impl Engine<'_> {
         let buys_elsewhere = self.buys_elsewhere(&item)?;
         let shown = self.shown_now(&item, &incarnation).await?;
         let price = if holds == Binding::Nothing { self.price_of(&item).await? } else { None };
+        let given_back = match present {
+            Some(row) => self.why_still_bound(&item, row).await?,
+            None => None,
+        };
         let known_client = known.map(|row| row.client);
-        Ok(ItemView { price, known_client, incarnation, desired, holds, shown, buys_elsewhere, item })
+        Ok(ItemView { given_back, price, known_client, incarnation, desired, holds, shown, buys_elsewhere, item })
     }
 }
 

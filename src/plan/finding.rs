@@ -40,6 +40,9 @@ pub struct ItemView {
     pub shown: Shown,
     /// It is bought with a module of another account now.
     pub buys_elsewhere: bool,
+    /// Why it still holds a license although its client wants none. `None`: it holds none or wants it, or the run that
+    /// frees it may still be under way.
+    pub given_back: Option<GivenBack>,
     /// What a license for it costs by our list of prices, for a service that has none; `None`: not known.
     pub price: Option<Money>,
 }
@@ -55,6 +58,16 @@ pub enum Binding {
     Elsewhere,
     /// The present incarnation.
     Present,
+}
+
+/// Why a license is still bound to an item that wants none any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GivenBack {
+    /// Nothing keeps it there: the run that was to free it ended before it did so.
+    NotFreed,
+    /// The panel's operation that ordered the license, or that opens the service, has not ended for longer than the
+    /// settling time.
+    OperationUnfinished,
 }
 
 /// The facts of one account that are the same for everything that is compared.
@@ -102,6 +115,8 @@ pub enum Kind {
     Unpaid,
     /// The service is closed, its license is not.
     Closed,
+    /// The service wants no license any more, and its license is still bound to it.
+    GivenBack,
     /// The panel has no such service.
     NoItem,
     /// The license was bound to another incarnation of this number.
@@ -142,7 +157,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::Unclaimed,
         Self::Duplicate,
         Self::OldState,
@@ -153,6 +168,7 @@ impl Kind {
         Self::Gone,
         Self::Unpaid,
         Self::Closed,
+        Self::GivenBack,
         Self::NoItem,
         Self::OtherIncarnation,
         Self::OtherClient,
@@ -186,6 +202,7 @@ impl Kind {
             Self::Gone => "gone",
             Self::Unpaid => "unpaid",
             Self::Closed => "closed",
+            Self::GivenBack => "given_back",
             Self::NoItem => "no_item",
             Self::OtherIncarnation => "other_life",
             Self::OtherClient => "other_client",
@@ -220,6 +237,7 @@ impl Kind {
             Self::Gone => text!("gone at the seller", "исчезла у продавца"),
             Self::Unpaid => text!("not paid", "не оплачена"),
             Self::Closed => text!("service is closed", "услуга закрыта"),
+            Self::GivenBack => text!("given back, not freed", "возвращена, не освобождена"),
             Self::NoItem => text!("no such service", "нет услуги"),
             Self::OtherIncarnation => text!("another incarnation", "другая услуга с этим номером"),
             Self::OtherClient => text!("another client", "другой клиент"),

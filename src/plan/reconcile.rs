@@ -17,7 +17,7 @@ use std::rc::Rc;
 
 use chrono::NaiveDate;
 
-pub use super::finding::{AccountFacts, Binding, Desired, Finding, ItemView, Kind, Remedy};
+pub use super::finding::{AccountFacts, Binding, Desired, Finding, GivenBack, ItemView, Kind, Remedy};
 use crate::error::Text;
 use crate::model::ids::{ItemId, LicenseId, Mark, UpstreamPricelistId};
 use crate::model::item::ItemStatus;

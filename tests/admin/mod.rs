@@ -7,6 +7,7 @@ mod accounts;
 mod binding;
 mod desk;
 mod fleet;
+mod given_back;
 mod import;
 mod keeping;
 mod looking;

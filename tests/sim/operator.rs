@@ -79,6 +79,8 @@ fn consent(options: &[&str]) -> Option<Consent> {
 fn is_right(world: &World, finding: &Finding, decision: &Decision) -> bool {
     match decision {
         Decision::Bind(item, license, _) => works_with(world, *item, *license),
+        // The panel repeats the operation, and until that ends the client may choose a product again.
+        Decision::Unbind(item) if finding.kind == Kind::GivenBack => world.panel.open_op(item.0).is_none(),
         // Another service of that number has the license by our state, and the present one does not show it.
         Decision::Unbind(item) => {
             let shown = world.panel.service(item.0).and_then(|one| one.item.params.licid);

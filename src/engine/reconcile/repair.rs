@@ -11,6 +11,7 @@ use crate::model::license::{Family, License};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::plan::change::differences;
 use crate::plan::choice::{Choice, choice_of};
+use crate::plan::finding::GivenBack;
 use crate::plan::identity::is_our_mark;
 use crate::plan::reason::state_words;
 use crate::ports::{LockName, PanelCall};
@@ -162,8 +163,8 @@ impl Engine<'_> {
         Ok(row.id)
     }
 
-    /// Frees a license that serves nobody, or whose service is closed now. The finding may be old, so only what is read
-    /// under the locks counts.
+    /// Frees a license that serves nobody, or whose service is closed now or gave it back. The finding may be old, so
+    /// only what is read under the locks counts.
     pub(in crate::engine) async fn free_now(&mut self, license: LicenseId) -> Result<Text, ModuleError> {
         if self.sells_addons() {
             return self.free_addon_now(license).await;
@@ -174,13 +175,16 @@ impl Engine<'_> {
             self.lock(LockName::Item(id)).await?;
             let row = self.lock_as_read(&row).await?.ok_or_else(|| changed_hands(license))?;
             let item = self.item(id).await?;
-            if item.status != ItemStatus::Deleted {
+            let is_closed = item.status == ItemStatus::Deleted;
+            if !is_closed && self.why_still_bound(&item, &row).await? != Some(GivenBack::NotFreed) {
                 return Err(serves_another(license, row.item));
             }
-            self.known_incarnation(&item)?;
+            let incarnation = self.known_incarnation(&item)?;
+            if !is_closed {
+                self.check_witness(&item, &incarnation).await?;
+            }
             let freed = self.free(&item, &row).await;
-            if freed.is_ok() || self.is_put_aside(&row)? {
-                let incarnation = self.store.incarnation(&item).map_err(errors::state)?;
+            if is_closed && (freed.is_ok() || self.is_put_aside(&row)?) {
                 self.commit("end incarnation", move |tx| tx.end_incarnation(&incarnation)).await?;
             }
             freed?;

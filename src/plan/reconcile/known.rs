@@ -10,7 +10,7 @@ use crate::plan::explain::change;
 use crate::plan::identity::{Shown, is_our_mark, serves};
 use crate::text;
 
-use super::{Comparison, Desired, ItemView, Kind, Remedy, command, is_alive, used_by};
+use super::{Comparison, Desired, GivenBack, ItemView, Kind, Remedy, command, is_alive, used_by};
 
 impl Comparison<'_> {
     pub(super) fn row(&mut self, row: &LicenseRow, seen: Option<&License>, view: Option<&ItemView>) {
@@ -128,6 +128,9 @@ impl Comparison<'_> {
         if let (true, Shown::Unknown(shown) | Shown::Elsewhere(shown, _)) = (view.buys_elsewhere, view.shown) {
             return self.moved_away(row, item, shown);
         }
+        if let Some(why) = view.given_back {
+            return self.given_back(item, id, why);
+        }
         match seen.filter(|seen| is_alive(seen)) {
             None => {
                 self.gone.insert(item);
@@ -181,6 +184,31 @@ impl Comparison<'_> {
         );
         let unbind = command(format_args!("unbind {item}"));
         self.add_with_step(Kind::Shown, (item, Some(id)), what, (unbind, then));
+    }
+
+    /// A service wants no license any more, and its license is still bound to it.
+    fn given_back(&mut self, item: ItemId, id: LicenseId, why: GivenBack) {
+        match why {
+            GivenBack::NotFreed => {
+                let what = text!(
+                    "service {item} gave license {id} back, but the license is still bound to it",
+                    "услуга {item} вернула лицензию {id}, но та ещё за ней"
+                );
+                self.add(Kind::GivenBack, Some(item), Some(id), what, Remedy::Free(id));
+            }
+            GivenBack::OperationUnfinished => {
+                let what = text!(
+                    "service {item} wants no license any more, but the panel has not ended its operation, so license {id} is still bound to it",
+                    "лицензия услуге {item} больше не нужна, но панель не завершила её операцию, поэтому лицензия {id} ещё за ней"
+                );
+                let unbind = format!("pmisplicense unbind {item}");
+                let step = text!(
+                    "let the panel end its operation; then sync frees the license. If the operation cannot end: {unbind}. A client who chooses a product after that needs another license",
+                    "дайте панели завершить операцию, тогда лицензию освободит sync. Если операция не завершится: {unbind}. Если клиент после этого выберет продукт, понадобится другая лицензия"
+                );
+                self.add_with_step(Kind::GivenBack, (item, Some(id)), what, (Remedy::Operator(unbind), step));
+            }
+        }
     }
 
     fn against_intent(&mut self, view: &ItemView, row: &LicenseRow, seen: &License) {

@@ -194,7 +194,10 @@ pub fn adopting(panel: &PanelId) -> Remedy {
 fn takes_away(finding: &Finding) -> bool {
     match (&finding.remedy, finding.kind) {
         (Remedy::Free(_) | Remedy::TakeIn(_, None), _) => true,
-        (Remedy::Operator(_), Kind::NoItem | Kind::OtherIncarnation | Kind::OtherClient | Kind::NotFree) => true,
+        (
+            Remedy::Operator(_),
+            Kind::NoItem | Kind::OtherIncarnation | Kind::OtherClient | Kind::NotFree | Kind::GivenBack,
+        ) => true,
         (
             Remedy::TakeIn(_, Some(_))
             | Remedy::CompleteState(_)

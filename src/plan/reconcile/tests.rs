@@ -51,6 +51,7 @@ fn view(id: u32) -> ItemView {
         holds,
         shown,
         buys_elsewhere: false,
+        given_back: None,
         price: None,
     }
 }
@@ -194,6 +195,18 @@ fn each_difference_of_a_bound_license_has_its_kind_and_remedy() {
         ("suspended", item_with(|i| i.status = ItemStatus::Suspended), (Kind::Status, "sync")),
     ] {
         assert_eq!(got, [want], "{case}");
+    }
+    for (why, remedy) in [(GivenBack::NotFreed, "free"), (GivenBack::OperationUnfinished, "person")] {
+        // Its other differences no longer matter.
+        let mut given_back = ItemView { desired: Desired::Nothing, given_back: Some(why), ..item.clone() };
+        given_back.item.params.lickey = None;
+        let with = |seen: &[License]| found(&[given_back.clone()], &[ours.clone()], seen);
+        assert_eq!(with(&[there.clone()]), [(Kind::GivenBack, remedy)]);
+        assert_eq!(with(&[]), [(Kind::GivenBack, remedy)], "gone at the seller");
+        let mut copy = view(43);
+        copy.item.params.lickey = None;
+        let both = found(&[given_back.clone(), copy], &[ours.clone()], &[there.clone()]);
+        assert!(both.contains(&(Kind::GivenBack, "person")), "another service shows it: {both:?}");
     }
     let former = (Kind::OtherIncarnation, "person");
     let another = item_with(|i| (i.created, i.params.licid) = ("2027-01-02 10:00:00".into(), None));

@@ -59,6 +59,7 @@ fn view() -> ItemView {
         holds: Binding::Present,
         shown: Shown::Own,
         buys_elsewhere: false,
+        given_back: None,
         price: None,
     }
 }
