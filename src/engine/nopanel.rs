@@ -1,6 +1,8 @@
-//! A service whose client wants no panel (docs/licensing-rules.md 8). It gives its license back only after the panel
-//! knows. Until then the command is repeated, and the client may choose a product again: the license was bought for
-//! this very payment, and another one would be bought in its place.
+//! A service whose client wants no panel (docs/licensing-rules.md 8). A command frees its license only after the panel
+//! knows. Until then the panel repeats that command, and the client may choose a product again. If the command itself
+//! ordered the license, sync keeps it until the panel's operation has ended, because another one would be bought for
+//! the same payment. A license that an earlier command ordered is not kept: sync frees it once the choice is written
+//! down.
 
 use chrono::Duration;
 
