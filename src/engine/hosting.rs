@@ -17,6 +17,7 @@ mod wording;
 use crate::error::ModuleError;
 use crate::model::catalogue::NOPANEL;
 use crate::model::item::{Item, ItemStatus};
+use crate::model::journal::Incarnation;
 use crate::plan::choice::{Choice, choice_of};
 use crate::text;
 
@@ -33,12 +34,14 @@ impl Engine<'_> {
     pub(super) async fn addon_command(&mut self, command: ItemCommand, item: &Item) -> Result<(), ModuleError> {
         match command {
             ItemCommand::Open => {
-                self.open_addon(item).await?;
-                self.post_open(item).await
+                let given_up = self.open_addon(item).await?;
+                self.post_open(item).await?;
+                self.drop_addon(item, given_up.as_ref()).await
             }
             ItemCommand::Reopen => {
-                self.open_addon(item).await?;
-                self.post(item, "service.postreopen").await
+                let given_up = self.open_addon(item).await?;
+                self.post(item, "service.postreopen").await?;
+                self.drop_addon(item, given_up.as_ref()).await
             }
             ItemCommand::Suspend => self.leave_running(item, "service.postsuspend").await,
             ItemCommand::Resume => self.leave_running(item, "service.postresume").await,
@@ -51,14 +54,21 @@ impl Engine<'_> {
         }
     }
 
-    /// open and reopen: a license for the order that the service names, or none for `nopanel`.
-    async fn open_addon(&mut self, item: &Item) -> Result<(), ModuleError> {
+    /// open and reopen up to the post-call: a license for the order that the service names, or none for `nopanel`.
+    /// Returns the incarnation that gives its license up after the post-call.
+    async fn open_addon(&mut self, item: &Item) -> Result<Option<Incarnation>, ModuleError> {
         let incarnation = self.incarnation_of(item).await?;
         match choice_of(item, &self.rules.panel_addons, &self.rules.catalogue)? {
-            Choice::Nopanel => self.drop_addon(item, &incarnation).await,
+            Choice::Nopanel => {
+                self.choose_no_addon(item, &incarnation).await?;
+                Ok(Some(incarnation))
+            }
             Choice::Product(product) => {
                 let name = product.internal_name.clone();
-                self.ensure_addon(item, &incarnation, &name).await
+                self.ensure_addon(item, &incarnation, &name).await?;
+                // An earlier run of this command may have chosen none.
+                self.remember_choice(item, &name).await?;
+                Ok(None)
             }
         }
     }
@@ -101,8 +111,11 @@ impl Engine<'_> {
             self.settle_closed_addon(item).await?;
             return self.post(item, "service.postsetparam").await;
         }
-        match choice_of(item, &self.rules.panel_addons, &self.rules.catalogue)? {
-            Choice::Nopanel => self.drop_addon(item, &incarnation).await?,
+        let given_up = match choice_of(item, &self.rules.panel_addons, &self.rules.catalogue)? {
+            Choice::Nopanel => {
+                self.choose_no_addon(item, &incarnation).await?;
+                Some(&incarnation)
+            }
             Choice::Product(product) => {
                 let name = product.internal_name.clone();
                 let known = self.store.item(item.id, &item.created).map_err(errors::state)?;
@@ -118,8 +131,10 @@ impl Engine<'_> {
                     self.remember_choice(item, &name).await?;
                     self.settle_end(item).await?;
                 }
+                None
             }
-        }
-        self.post(item, "service.postsetparam").await
+        };
+        self.post(item, "service.postsetparam").await?;
+        self.drop_addon(item, given_up).await
     }
 }

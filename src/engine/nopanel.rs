@@ -10,6 +10,7 @@ use crate::error::ModuleError;
 use crate::model::catalogue::NOPANEL;
 use crate::model::item::{Item, ItemStatus};
 use crate::model::journal::Incarnation;
+use crate::model::license::Family;
 use crate::model::license_row::LicenseRow;
 use crate::plan::choice::{Choice, choice_of};
 use crate::plan::finding::GivenBack;
@@ -109,11 +110,25 @@ impl Engine<'_> {
     /// Whether the operation of the panel that ordered a license has not ended: its command is repeated then, and the
     /// license is still its own.
     pub(super) async fn is_order_unfinished(&mut self, item: &Item, row: &LicenseRow) -> Result<bool, ModuleError> {
-        let orders = self.store.orders_of_item(item.id).map_err(errors::state)?;
+        let orders = match row.family {
+            Family::Orderbox => self.store.additions_of_item(item.id),
+            Family::Soft | Family::SoftExternal | Family::Addition => self.store.orders_of_item(item.id),
+        };
+        let orders = orders.map_err(errors::state)?;
         let ordered = orders.iter().rfind(|intent| intent.account == row.account && intent.license == Some(row.id));
         let Some(operation) = ordered.and_then(|intent| intent.operation) else { return Ok(false) };
         self.step("read operation").await?;
         let running = self.ports.billdb.running_operation(operation).map_err(|error| errors::database(&error))?;
         Ok(running.is_some_and(|running| running.item == Some(item.id)))
+    }
+
+    /// Writes down the product of a service whose client chose one again before the license was given back.
+    pub(super) async fn remember_product_again(&mut self, item: &Item) -> Result<(), ModuleError> {
+        match choice_of(item, &self.rules.panel_addons, &self.rules.catalogue) {
+            Ok(Choice::Product(product)) if self.has_chosen_nothing(item)? => {
+                self.remember_choice(item, &product.internal_name).await
+            }
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Commands that change nothing at the seller: stops, payments, changes of a service.
 use super::*;
-use crate::support::Fault;
+use crate::service::state;
+use crate::support::{Fault, MgrctlFault, MgrctlFaultKind};
 
 #[test]
 fn stops_and_payments_send_nothing_and_are_reported() {
@@ -87,6 +88,66 @@ fn a_service_may_give_up_its_license_and_want_one_again() {
     test.choose(ITEM, "whmcs");
     test.cmd("setparam", ITEM).ok();
     assert_eq!((test.orderbox().charges(ORDER), test.item(ITEM).param("lickey")), (2, key(&test).as_str()));
+}
+
+/// What was charged and removed.
+fn ledger(test: &Test) -> (usize, usize) {
+    (test.orderbox().charges(ORDER), test.orderbox().removals(ORDER))
+}
+
+/// The panel was not told yet, and repeats its command: the license stays, and a client who wants it again gets it. A
+/// removal before the post-call was final, and the same command bought a second license.
+#[test]
+fn a_license_given_up_and_wanted_again_before_the_panel_knows_is_charged_once() {
+    for (command, post) in [("open", "soft.open"), ("setparam", "service.postsetparam")] {
+        let test = shop();
+        test.settings(REMOVING);
+        let untold = |operation: u64| {
+            test.mgrctl_fault(MgrctlFault::on(post, MgrctlFaultKind::ErrorDocument));
+            test.cmd_op(command, ITEM, operation).fails("mgrctl");
+        };
+        let operation = if command == "open" {
+            let operation = test.operation(ITEM, command);
+            untold(operation);
+            operation
+        } else {
+            test.cmd("open", ITEM).ok();
+            test.operation(ITEM, command)
+        };
+        test.choose(ITEM, "nopanel");
+        untold(operation);
+        assert_eq!(ledger(&test), (1, 0), "{command}: {}", test.story());
+        test.choose(ITEM, "whmcs");
+        test.cmd_op(command, ITEM, operation).ok();
+        served(&test);
+        sync(&test).ok();
+        assert_eq!(ledger(&test), (1, 0), "{command}: {}", test.story());
+        assert_eq!(state(&test, "SELECT choice FROM item WHERE id = 42"), "whmcs", "{command}");
+    }
+}
+
+/// The panel knows, and the run did not get as far as the removal: the next pass removes the license, and the guard
+/// counts it.
+#[test]
+fn a_license_that_was_given_up_and_not_removed_yet_is_removed_by_sync() {
+    let test = shop();
+    test.settings(&format!("max_changes = 1\n{REMOVING}"));
+    test.orderbox().add(Order::new(4002));
+    test.whmcs_item(43, 1, 4002).add();
+    let removals = || [ORDER, 4002].map(|order| test.orderbox().removals(order));
+    for item in [ITEM, 43] {
+        test.cmd("open", item).ok();
+        test.choose(item, "nopanel");
+        test.mgrctl_fault(MgrctlFault::on("service.postsetparam", MgrctlFaultKind::Lost));
+        test.cmd("setparam", item).fails("mgrctl");
+    }
+    let bound = "SELECT count(*) FROM license WHERE state = 'bound'";
+    assert_eq!((removals(), state(&test, bound).as_str()), ([0, 0], "2"), "{}", test.story());
+    assert_eq!(sync(&test).fails("config").attribute("object"), "max_changes");
+    assert_eq!(removals(), [0, 0], "{}", test.story());
+    test.run(["sync", "--allow-many"]).ok();
+    assert_eq!((removals(), test.item(ITEM).param("lickey")), ([1, 1], ""), "{}", test.story());
+    sync(&test).ok();
 }
 
 /// A stopped service that wants a license again, and whose purchase was refused or lost: the next run does not take it

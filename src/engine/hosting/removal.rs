@@ -48,9 +48,23 @@ impl Engine<'_> {
         }
     }
 
-    /// The client does not want a license any more: does the same as close, and the service goes on.
-    pub(super) async fn drop_addon(&mut self, item: &Item, incarnation: &Incarnation) -> Result<(), ModuleError> {
+    /// Handles `nopanel` up to the post-call: nothing is bought, and the choice is remembered. Until the panel knows,
+    /// it repeats its command, and the client may choose a license again: one that was removed would be bought again.
+    /// The caller makes the post-call, then calls [`Engine::drop_addon`]. If the run dies in between, sync gives the
+    /// license up.
+    pub(super) async fn choose_no_addon(&mut self, item: &Item, incarnation: &Incarnation) -> Result<(), ModuleError> {
         self.check_shown(item, incarnation).await?;
+        for row in self.licenses_to_give_up(item, incarnation)? {
+            self.check_not_shown_elsewhere(&row).await?;
+        }
+        self.note(&text!("nopanel: nothing is ordered", "nopanel: ничего не заказывается"));
+        self.remember_choice(item, NOPANEL).await
+    }
+
+    /// The client does not want a license any more, and the panel knows: does the same as close, and the service goes
+    /// on. `given_up`: the incarnation that chose none.
+    pub(super) async fn drop_addon(&mut self, item: &Item, given_up: Option<&Incarnation>) -> Result<(), ModuleError> {
+        let Some(incarnation) = given_up else { return Ok(()) };
         self.give_up_additions(item).await?;
         if let Some(shown_elsewhere) = self.give_up_licenses(item, incarnation).await? {
             return Err(shown_elsewhere);
@@ -58,8 +72,7 @@ impl Engine<'_> {
         for row in self.store.licenses_of_item(item.id).map_err(errors::state)? {
             self.clear_shown(item, &row).await?;
         }
-        self.note(&text!("nopanel: nothing is ordered", "nopanel: ничего не заказывается"));
-        self.remember_choice(item, NOPANEL).await
+        Ok(())
     }
 
     async fn give_up_additions(&mut self, item: &Item) -> Result<(), ModuleError> {
@@ -111,14 +124,9 @@ impl Engine<'_> {
         item: &Item,
         incarnation: &Incarnation,
     ) -> Result<Option<ModuleError>, ModuleError> {
-        let rows = self.store.licenses_of_item(item.id).map_err(errors::state)?;
         let account = self.account;
-        // What is to be freed in another account is written down already.
-        let waits = |row: &&LicenseRow| {
-            serves(row, incarnation) || (row.state == LicenseState::ToFree && row.account == account)
-        };
         let mut left = None;
-        for row in rows.iter().filter(waits) {
+        for row in &self.licenses_to_give_up(item, incarnation)? {
             match self.shown_by_another(row).await? {
                 Some(shown_elsewhere) => left = Some(shown_elsewhere),
                 None if row.account == account => self.give_up_addon(item, row).await?,
@@ -126,6 +134,15 @@ impl Engine<'_> {
             }
         }
         Ok(left)
+    }
+
+    /// The licenses that a service gives up: the one that it holds, and those that wait for their removal. What is to
+    /// be freed in another account is written down already.
+    fn licenses_to_give_up(&self, item: &Item, incarnation: &Incarnation) -> Result<Vec<LicenseRow>, ModuleError> {
+        let mut rows = self.store.licenses_of_item(item.id).map_err(errors::state)?;
+        let account = self.account;
+        rows.retain(|row| serves(row, incarnation) || (row.state == LicenseState::ToFree && row.account == account));
+        Ok(rows)
     }
 
     /// The error for a license that a service shows which our state does not hold it for: the panel copied a service

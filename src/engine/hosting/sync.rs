@@ -37,7 +37,7 @@ impl Engine<'_> {
             summary.report.left(self.module, Scope::Account, Why::UnknownLicense, left);
         }
         items.extend(suspects.items);
-        removals.extend(self.closed_without_us(&items).await?);
+        removals.extend(self.ended_without_us(&items).await?);
         self.withheld.frees = self.holds_back(
             (By::Sync, Kind::Frees),
             removals.len(),
@@ -75,17 +75,19 @@ impl Engine<'_> {
         Ok((items, removals))
     }
 
-    /// Licenses of services that the panel closed without calling us. A removal would be sent for them too.
-    async fn closed_without_us(&mut self, items: &BTreeSet<ItemId>) -> Result<Vec<LicenseId>, ModuleError> {
+    /// Licenses of services that the panel closed without calling us, or that want none any more. A removal would be
+    /// sent for them too.
+    async fn ended_without_us(&mut self, items: &BTreeSet<ItemId>) -> Result<Vec<LicenseId>, ModuleError> {
         let mut found = Vec::new();
         if self.rules.hosting.remove_call.is_empty() {
             return Ok(found);
         }
         for id in items {
             self.begin_one();
-            let Some(item) = self.item_row(*id).await?.filter(|item| item.status == ItemStatus::Deleted) else {
+            let Some(item) = self.item_row(*id).await? else { continue };
+            if item.status != ItemStatus::Deleted && !self.has_given_panel_up(&item)? {
                 continue;
-            };
+            }
             let incarnation = self.store.incarnation(&item).map_err(errors::state)?;
             found.extend(self.store.license_of(&incarnation).map_err(errors::state)?.map(|row| row.id));
         }
@@ -223,15 +225,22 @@ impl Engine<'_> {
         row: &LicenseRow,
     ) -> Result<(), ModuleError> {
         self.lock_license(row.id).await?;
-        if item.status == ItemStatus::Deleted {
-            // The panel closed the service without calling us.
-            if self.withheld.frees {
+        let is_closed = item.status == ItemStatus::Deleted;
+        if is_closed || self.has_given_panel_up(item)? {
+            // The panel closed the service without calling us. Or the service wants no license, and a run died before
+            // it gave the license up; while the panel repeats the command that bought it, that command decides.
+            if self.withheld.frees || (!is_closed && self.is_order_unfinished(item, row).await?) {
                 return Ok(());
             }
             self.check_not_shown_elsewhere(row).await?;
             self.give_up_addon(item, row).await?;
-            return self.end_incarnation(item, incarnation).await;
+            return if is_closed {
+                self.end_incarnation(item, incarnation).await
+            } else {
+                self.clear_shown(item, row).await
+            };
         }
+        self.remember_product_again(item).await?;
         let line = self.line_of(row.id).await?.ok_or_else(|| wording::no_such_order(row.id))?;
         let seen = self.order_now(line, row.id).await?;
         let about = (item.id, (row.account, row.id));

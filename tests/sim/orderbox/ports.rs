@@ -297,7 +297,8 @@ impl BillDb for Db {
 
     fn running_operation(&mut self, id: RunningOperationId) -> Result<Option<RunningOperation>, DbError> {
         let world = self.0.borrow();
-        let op = world.ops.iter().rev().find(|op| op.number == id.0);
+        // The panel has no row of an operation that has ended.
+        let op = world.ops.iter().rev().find(|op| op.number == id.0 && !op.done && !op.dropped);
         Ok(op.map(|op| RunningOperation {
             item: Some(ItemId(op.item)),
             command: op.command.word().to_owned(),
