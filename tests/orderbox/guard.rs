@@ -207,6 +207,25 @@ fn a_license_of_a_former_account_is_removed_although_its_service_has_another_one
     assert_eq!(test.item(ITEM).param("licid"), "5001");
 }
 
+/// The module of the former account decides what becomes of a license that was given up, and that module keeps it.
+#[test]
+fn the_log_does_not_call_a_license_that_its_module_keeps_one_to_be_removed() {
+    let mut test = opened_with(&format!("[module.8]\non_close = \"keep\"\n{REMOVING}"), |_| {});
+    let elsewhere = crate::support::orderbox::OrderBox::start();
+    test.add_module(9, "pmisplicense");
+    test.connect_orderbox(9);
+    test.module_param(9, "url", &elsewhere.url());
+    test.set_item(ITEM, "processingmodule", "9");
+    test.choose(ITEM, "nopanel");
+    test.cmd("setparam", ITEM).ok();
+    let told = problems_reported(&test);
+    assert!(told.contains("With on_close = \"keep\" in the settings of that module it stays"), "{told}");
+    assert!(!told.contains("is to be removed"), "{told}");
+    operator(&test, "sync --module 8").ok();
+    let row = crate::service::state(&test, "SELECT state FROM license WHERE id = 4001");
+    assert_eq!((row.as_str(), test.orderbox().removals(ORDER)), ("stopped", 0), "{}", test.story());
+}
+
 /// Our clock was slow at the first look and was set right since: the two looks are as close together as they are.
 #[test]
 fn a_clock_that_was_set_right_between_two_looks_ends_no_doubt() {

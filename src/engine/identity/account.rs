@@ -256,12 +256,12 @@ pub(in crate::engine) fn freed_in(license: LicenseId, account: &Account, is_boug
             "Лицензию {license} учётной записи {username} на {url} нужно освободить, а через неё не покупает ни один модуль: удалите её в панели продавца или снимите там её IP"
         ),
         (SellerKind::Orderbox, true) => text!(
-            "The license of hosting order {license} of the account {username} at {url} is to be removed: the next sync of its module sees to it",
-            "Лицензию заказа хостинга {license} учётной записи {username} на {url} нужно снять: этим займётся следующий sync её модуля"
+            "The license of hosting order {license} of the account {username} at {url} waits for the next sync of its module, which sees to its removal. With on_close = \"keep\" in the settings of that module it stays until the hosting ends",
+            "Лицензия заказа хостинга {license} учётной записи {username} на {url} ждёт следующего sync её модуля: он займётся её снятием. Если в настройках того модуля on_close = \"keep\", она останется до окончания хостинга"
         ),
         (SellerKind::Orderbox, false) => text!(
-            "The license of hosting order {license} of the account {username} at {url} is to be removed, and no module buys there. Remove it in the seller's panel, or each renewal of the hosting charges it",
-            "Лицензию заказа хостинга {license} учётной записи {username} на {url} нужно снять, а через неё не покупает ни один модуль. Снимите её в панели продавца, иначе её оплачивает каждое продление хостинга"
+            "The license of hosting order {license} of the account {username} at {url} stays on its order, and no module buys there. Remove it in the seller's panel, or each renewal of the hosting charges it",
+            "Лицензия заказа хостинга {license} учётной записи {username} на {url} остаётся у заказа, а через эту учётную запись не покупает ни один модуль. Снимите её в панели продавца, иначе её оплачивает каждое продление хостинга"
         ),
     }
 }
