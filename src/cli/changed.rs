@@ -129,7 +129,7 @@ const ENGLISH: [Change; 33] = [
     change(
         "a module buys from another account",
         "the same; then finding `former_account`, and `sync` names what runs out there, and what serves nobody there while it is paid for",
-        "`doctor --accept-account MODULE --other`, then for each service `move ITEM`; the services: `list --module MODULE`",
+        "`doctor --accept-account MODULE --other`, then for each service `move ITEM`; the services: `list --module MODULE`. OrderBox refuses that: enter the order's number in the new account in the service, then `unbind ITEM`, then `reconcile --apply --only ITEM`",
     ),
     change(
         "the password of the account changed, or the seller's login wants more (a captcha, two-factor login, a list of allowed addresses)",

@@ -66,7 +66,7 @@ pub use errors::{
 };
 pub use explain::Explained;
 use identity::account::account_of;
-pub use identity::account::{Former, check_machine, former_accounts, is_account, other_account};
+pub use identity::account::{Former, check_machine, each_to_present, former_accounts, is_account, other_account};
 pub use import::Imported;
 pub use import::list::Importable;
 pub use locking::lease_name;

@@ -226,6 +226,20 @@ fn the_log_does_not_call_a_license_that_its_module_keeps_one_to_be_removed() {
     assert_eq!((row.as_str(), test.orderbox().removals(ORDER)), ("stopped", 0), "{}", test.story());
 }
 
+/// `move` is refused at OrderBox, so doctor names the commands that give each service a license of another module.
+#[test]
+fn doctor_names_what_works_for_the_services_of_a_switched_off_module() {
+    let test = opened();
+    for (active, is_named) in [("on", false), ("off", true)] {
+        test.db.exec("UPDATE processingmodule SET active = ? WHERE id = 8", (active,));
+        let doctor = operator(&test, "doctor").stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(doctor.contains(") is switched off"), is_named, "{doctor}");
+        let way = "then pmisplicense unbind ITEM, then pmisplicense reconcile --apply --only ITEM; the services: pmisplicense list --module 8";
+        assert_eq!(doctor.contains(way), is_named, "{doctor}");
+        assert!(!doctor.contains("pmisplicense move"), "{doctor}");
+    }
+}
+
 /// Our clock was slow at the first look and was set right since: the two looks are as close together as they are.
 #[test]
 fn a_clock_that_was_set_right_between_two_looks_ends_no_doubt() {

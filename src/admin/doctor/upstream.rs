@@ -55,6 +55,10 @@ pub(super) fn database_and_modules(desk: &mut Desk<'_>, store: Option<&Store>, c
     for module in ours {
         let (id, name) = (module.id, &module.name);
         if !module.active {
+            // A product of OrderBox is sold by no other kind of seller.
+            let access = desk.ctx.data.access(id);
+            let way =
+                engine::each_to_present(access.map_or(SellerKind::Billmanager, |access| SellerKind::of(&access.url)));
             checks.warning(
                 "switched_off",
                 text!(
@@ -62,8 +66,14 @@ pub(super) fn database_and_modules(desk: &mut Desk<'_>, store: Option<&Store>, c
                     "Модуль {id} ({name}) выключен. Его услуги и лицензии обслуживаются как прежде."
                 ),
                 text!(
-                    "switch it on in the panel, or give each service a license of another module: pmisplicense move ITEM; the services: pmisplicense list --module {id}",
-                    "включите его в панели или дайте каждой услуге лицензию другого модуля: pmisplicense move УСЛУГА; список услуг: pmisplicense list --module {id}"
+                    [
+                        "switch it on in the panel, or give each service a license of another module: {}; the services: pmisplicense list --module {id}",
+                        way.en
+                    ],
+                    [
+                        "включите его в панели или дайте каждой услуге лицензию другого модуля: {}; список услуг: pmisplicense list --module {id}",
+                        way.ru
+                    ]
                 ),
             );
         }

@@ -152,7 +152,7 @@ impl Former {
         // A product of OrderBox is sold by no other kind of seller, so the present module of these services buys at the
         // same kind.
         let sells = SellerKind::of(url);
-        let way = text!(["{}", to_present("ITEM", sells).en], ["{}", to_present("УСЛУГА", sells).ru]);
+        let way = each_to_present(sells);
         let next = match (self.in_panel, self.stays) {
             _ if self.serves_nobody() => text!(
                 "no service uses them, and they are named until they have run out. To use them again, add a processing module with that account to the panel; if nobody needs them, delete them in the seller's panel. Which they are: pmisplicense list --module {module}",
@@ -277,6 +277,11 @@ fn to_present(item: impl std::fmt::Display, sells: SellerKind) -> Text {
             "впишите в услугу {item} номер её заказа хостинга в нынешней учётной записи, затем pmisplicense unbind {item}, затем pmisplicense reconcile --apply --only {item}"
         ),
     }
+}
+
+/// The same for each service of a list. `sells`: what their modules sell now.
+pub fn each_to_present(sells: SellerKind) -> Text {
+    text!(["{}", to_present("ITEM", sells).en], ["{}", to_present("УСЛУГА", sells).ru])
 }
 
 /// `move` to a module whose licenses belong to hosting orders.
