@@ -54,6 +54,7 @@ use crate::model::period::AlignmentRule;
 use crate::model::rules::Rules;
 pub use crate::plan::bind::Consent;
 pub use crate::plan::guard::Allow;
+use crate::plan::in_doubt::Now;
 use crate::ports::{
     BillDb, CallError, Clock, LockGuard, LockName, Locks, ModuleAccess, Notes, Page, Panel, RefusalKind, Upstream as _,
 };
@@ -264,6 +265,10 @@ impl<'p> Engine<'p> {
             Err(_) => DateTime::UNIX_EPOCH,
         };
         theirs.map_or(here, |theirs| theirs.min(here))
+    }
+
+    fn now_by_all_clocks(&self) -> Now {
+        Now { earliest: self.now_at_least(), latest: self.now_at_latest() }
     }
 
     /// Writes to our state in one transaction, which is never open during a call to the outside.

@@ -216,7 +216,7 @@ impl Engine<'_> {
         }
         let rules = &self.rules.upstream;
         let complete = found == Effect::NotVisible;
-        match after_clean_look(intent, self.now_at_least(), rules.settle_s, rules.resend, complete) {
+        match after_clean_look(intent, self.now_by_all_clocks(), rules.settle_s, rules.resend, complete) {
             Verdict::Wait { until } => Err(errors::in_doubt(&what, until, "licid", row.id)),
             Verdict::FirstCleanLook { again } => {
                 self.write_event(intent, IntentEvent::CleanLook, &what).await?;

@@ -12,7 +12,7 @@ pub mod survey;
 
 use chrono::{DateTime, Duration, Months, Utc};
 
-use super::in_doubt::{FREE_WHEN_APPEARS_DAYS, Verdict};
+use super::in_doubt::{FREE_WHEN_APPEARS_DAYS, Now, Verdict};
 use crate::model::hosting::{AddLicense, HostingOrder, OrderAction};
 use crate::model::ids::{LicenseId, LicenseKey};
 use crate::model::item::{Item, ItemStatus};
@@ -201,19 +201,19 @@ pub fn shows_later_key(item: &Item, row: &LicenseRow) -> bool {
 /// Decides after a look that found neither an effect nor an action. Two such looks are needed, both after the settling
 /// time. The seller may accept an action until that time is over, so an earlier look proves nothing. A single later
 /// look may fall into the moment in which the action has ended and neither the action nor the key is shown.
-pub fn after_empty_look(intent: &Intent, now: DateTime<Utc>, settle_s: u32, resend: bool) -> Verdict {
+pub fn after_empty_look(intent: &Intent, now: Now, settle_s: u32, resend: bool) -> Verdict {
     let settled = intent.settled_at(settle_s);
     let apart = apart(settle_s);
-    if now < settled {
+    if now.earliest < settled {
         return Verdict::Wait { until: settled };
     }
-    let first = intent.clean_look_at.filter(|first| *first >= settled);
+    let first = now.first_look(intent).filter(|first| *first >= settled);
     if !resend {
         return Verdict::HandOver(text!("the setting resend is off", "настройка resend выключена"));
     }
     match first {
-        None => Verdict::FirstCleanLook { again: now + apart },
-        Some(first) if now - first >= apart => Verdict::NeverHappened,
+        None => Verdict::FirstCleanLook { again: now.earliest + apart },
+        Some(first) if now.earliest - first >= apart => Verdict::NeverHappened,
         Some(first) => Verdict::Wait { until: first + apart },
     }
 }

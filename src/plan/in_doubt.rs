@@ -80,10 +80,33 @@ pub enum Verdict {
     HandOver(Text),
 }
 
+/// The present moment by the clocks that a run can read: ours, the seller's, and in a cluster the database's.
+#[derive(Debug, Clone, Copy)]
+pub struct Now {
+    /// What the earliest one shows. A waiting time has passed only when every clock says so.
+    pub earliest: DateTime<Utc>,
+    /// What the latest one shows. A look is written down with this time.
+    pub latest: DateTime<Utc>,
+}
+
+impl Now {
+    /// The first clean look at an intent. One that lies ahead of every clock was written down before a clock was set
+    /// back. Nobody knows when it was, so the next look is the first one again.
+    pub fn first_look(&self, intent: &Intent) -> Option<DateTime<Utc>> {
+        intent.clean_look_at.filter(|look| *look <= self.latest)
+    }
+
+    /// Clocks that agree.
+    #[cfg(test)]
+    pub fn at(now: DateTime<Utc>) -> Self {
+        Self { earliest: now, latest: now }
+    }
+}
+
 /// Decides after a look that found no trace of an intent. `complete`: the look proves that nothing was left out.
-pub fn after_clean_look(intent: &Intent, now: DateTime<Utc>, settle_s: u32, resend: bool, complete: bool) -> Verdict {
+pub fn after_clean_look(intent: &Intent, now: Now, settle_s: u32, resend: bool, complete: bool) -> Verdict {
     let settled = intent.settled_at(settle_s);
-    if now < settled {
+    if now.earliest < settled {
         return Verdict::Wait { until: settled };
     }
     if !resend {
@@ -96,24 +119,24 @@ pub fn after_clean_look(intent: &Intent, now: DateTime<Utc>, settle_s: u32, rese
         ));
     }
     let apart = Duration::seconds(i64::from(settle_s.min(LOOKS_APART_S)));
-    match intent.clean_look_at {
-        None => Verdict::FirstCleanLook { again: now + apart },
-        Some(first) if now - first >= apart => Verdict::NeverHappened,
+    match now.first_look(intent) {
+        None => Verdict::FirstCleanLook { again: now.earliest + apart },
+        Some(first) if now.earliest - first >= apart => Verdict::NeverHappened,
         Some(first) => Verdict::Wait { until: first + apart },
     }
 }
 
 /// Decides after a look that found no license for an order of a closed item. For 30 days it may still appear. After
 /// that, two complete lists, a while apart, prove that it never will. No service waits for it, so no operator is asked.
-pub fn after_nothing_appeared(intent: &Intent, now: DateTime<Utc>, settle_s: u32, complete: bool) -> Verdict {
+pub fn after_nothing_appeared(intent: &Intent, now: Now, settle_s: u32, complete: bool) -> Verdict {
     let over = intent.recorded_at + Duration::days(FREE_WHEN_APPEARS_DAYS);
-    if now < over || !complete {
-        return Verdict::Wait { until: over.max(now) };
+    if now.earliest < over || !complete {
+        return Verdict::Wait { until: over.max(now.earliest) };
     }
     let apart = Duration::seconds(i64::from(settle_s.min(LOOKS_APART_S)));
-    match intent.clean_look_at.filter(|look| *look >= over) {
-        None => Verdict::FirstCleanLook { again: now + apart },
-        Some(first) if now - first >= apart => Verdict::NeverHappened,
+    match now.first_look(intent).filter(|look| *look >= over) {
+        None => Verdict::FirstCleanLook { again: now.earliest + apart },
+        Some(first) if now.earliest - first >= apart => Verdict::NeverHappened,
         Some(first) => Verdict::Wait { until: first + apart },
     }
 }

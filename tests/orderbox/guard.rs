@@ -240,6 +240,31 @@ fn doctor_names_what_works_for_the_services_of_a_switched_off_module() {
     }
 }
 
+/// Our clock was ahead at the first look and was set back since. That look counts from the next one on, and not only
+/// once the day of its date has come.
+#[test]
+fn a_look_dated_by_a_clock_that_was_set_back_does_not_hold_up_the_next_one() {
+    let test = shop();
+    let library = crate::cluster_clocks::moved_clock(&test);
+    test.orderbox().fault(Fault::on("generate-license-key").drop_before());
+    test.cmd("open", ITEM).fails("client");
+    crate::service::pass(&test, 2000);
+    let ahead =
+        test.program(["--command", "open", "--item", "42"]).env("LD_PRELOAD", &library).env("CLOCK_AHEAD", "80000");
+    ahead.run().fails("client");
+    let looked = || crate::service::state(&test, "SELECT clean_look_at FROM intent").parse::<i64>().unwrap();
+    let first = looked();
+    test.cmd("open", ITEM).fails("client");
+    assert!(looked() < first - 70_000, "{first}: {}", test.story());
+    // The look that was just written down is the first one.
+    test.cmd("open", ITEM).fails("client");
+    assert_eq!(test.orderbox().requests_of("generate-license-key").len(), 1, "{}", test.story());
+    crate::service::settle(&test);
+    test.cmd("open", ITEM).ok();
+    served(&test);
+    assert_eq!(test.orderbox().charges(ORDER), 1, "{}", test.story());
+}
+
 /// Our clock was slow at the first look and was set right since: the two looks are as close together as they are.
 #[test]
 fn a_clock_that_was_set_right_between_two_looks_ends_no_doubt() {

@@ -205,7 +205,7 @@ impl Engine<'_> {
 
     async fn after_nothing_added(&mut self, intent: &Intent, what: &Text, is_adopted: bool) -> Result<(), ModuleError> {
         let rules = &self.rules.upstream;
-        let verdict = after_empty_look(intent, self.now_at_least(), rules.settle_s, rules.resend);
+        let verdict = after_empty_look(intent, self.now_by_all_clocks(), rules.settle_s, rules.resend);
         // A purchase that was given up and is wanted again is in doubt once more, or an operator decides about it. Both
         // events are written at once: in doubt, it would wait for a service that nobody opens.
         let gave_up = intent.status == IntentStatus::FreeWhenAppears;

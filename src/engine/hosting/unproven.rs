@@ -75,7 +75,7 @@ impl Engine<'_> {
             });
         }
         let rules = &self.rules.upstream;
-        match after_empty_look(intent, self.now_at_least(), rules.settle_s, rules.resend) {
+        match after_empty_look(intent, self.now_by_all_clocks(), rules.settle_s, rules.resend) {
             Verdict::Wait { until } => Err(errors::in_doubt(&what, until, "licid", row.id)),
             Verdict::FirstCleanLook { again } => {
                 self.write_event(intent, IntentEvent::CleanLook, &what).await?;

@@ -131,7 +131,7 @@ impl Engine<'_> {
     ) -> Result<(), ModuleError> {
         let rules = &self.rules.upstream;
         let item = intent.shown_item();
-        let verdict = after_clean_look(intent, self.now_at_least(), rules.settle_s, rules.resend, complete);
+        let verdict = after_clean_look(intent, self.now_by_all_clocks(), rules.settle_s, rules.resend, complete);
         match (verdict, intent.license) {
             (Verdict::Wait { until }, _) => Err(errors::in_doubt(what, until, "item", item)),
             (Verdict::FirstCleanLook { again }, _) => {
@@ -173,7 +173,7 @@ impl Engine<'_> {
         complete: bool,
         what: &Text,
     ) -> Result<(), ModuleError> {
-        match after_nothing_appeared(intent, self.now_at_least(), self.rules.upstream.settle_s, complete) {
+        match after_nothing_appeared(intent, self.now_by_all_clocks(), self.rules.upstream.settle_s, complete) {
             Verdict::Wait { .. } | Verdict::HandOver(_) => Ok(()),
             Verdict::FirstCleanLook { .. } => self.write_event(intent, IntentEvent::CleanLook, what).await,
             Verdict::NeverHappened => {

@@ -233,7 +233,8 @@ fn actions_are_dated_by_the_sellers_clock() {
 /// count.
 #[test]
 fn one_empty_look_is_not_enough_to_send_again() {
-    let decide = |first: Option<&str>, now: &str, resend| after_empty_look(&intent(first), at(now), 900, resend);
+    let decide =
+        |first: Option<&str>, now: &str, resend| after_empty_look(&intent(first), Now::at(at(now)), 900, resend);
     let (settled, early) = ("2027-01-10T12:15:00Z", "2027-01-10T12:00:05Z");
     assert_eq!(decide(None, early, true), Verdict::Wait { until: at(settled) });
     let again = at("2027-01-10T12:16:00Z");
@@ -242,6 +243,7 @@ fn one_empty_look_is_not_enough_to_send_again() {
     assert_eq!(decide(Some(settled), "2027-01-10T12:15:59Z", true), Verdict::Wait { until: again });
     assert_eq!(decide(Some(settled), "2027-01-10T12:16:00Z", true), Verdict::NeverHappened);
     assert!(matches!(decide(Some(early), settled, false), Verdict::HandOver(_)));
+    assert_eq!(decide(Some("2027-01-11T12:00:00Z"), settled, true), Verdict::FirstCleanLook { again }, "a look ahead");
 }
 
 /// A minute after the license was there, an order without a key says that it is gone.

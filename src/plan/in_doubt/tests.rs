@@ -22,6 +22,10 @@ fn after(seconds: i64) -> DateTime<Utc> {
     start() + Duration::seconds(seconds)
 }
 
+fn now(seconds: i64) -> Now {
+    Now::at(after(seconds))
+}
+
 fn order() -> OrderRequest {
     OrderRequest {
         family: Family::Soft,
@@ -130,16 +134,33 @@ fn a_purchase_counts_as_never_made_only_after_two_complete_looks() {
         ("the second one too early", Some(900), 959, true, true, wait(960)),
         ("the second one", Some(900), 960, true, true, Verdict::NeverHappened),
     ] {
-        assert_eq!(after_clean_look(&intent(clean_look), after(at), SETTLE_S, resend, complete), want, "{case}");
+        assert_eq!(after_clean_look(&intent(clean_look), now(at), SETTLE_S, resend, complete), want, "{case}");
     }
     let hands_over = |clean_look, resend, complete| {
-        matches!(after_clean_look(&intent(clean_look), after(2000), SETTLE_S, resend, complete), Verdict::HandOver(_))
+        matches!(after_clean_look(&intent(clean_look), now(2000), SETTLE_S, resend, complete), Verdict::HandOver(_))
     };
     assert!(hands_over(None, false, true), "resend = false");
     assert!(hands_over(None, true, false), "a list that is not complete");
     assert!(hands_over(Some(900), true, false), "the second list is not complete");
-    let short = after_clean_look(&intent(None), after(2), 2, true, true);
+    let short = after_clean_look(&intent(None), now(2), 2, true, true);
     assert_eq!(short, Verdict::FirstCleanLook { again: after(4) }, "settle_s below a minute");
+}
+
+/// A look that was dated by a clock which has been set back since counts from the next look on. A clock that shows the
+/// date of the look proves that it may be right.
+#[test]
+fn a_look_that_lies_ahead_of_every_clock_is_the_first_one_again() {
+    let wait = |s| Verdict::Wait { until: after(s) };
+    for (case, clean_look, earliest, latest, want) in [
+        ("ahead of both clocks", 9000, 1000, 1000, Verdict::FirstCleanLook { again: after(1060) }),
+        ("ahead of both clocks, which differ", 9000, 1000, 8999, Verdict::FirstCleanLook { again: after(1060) }),
+        ("one clock shows its date", 9000, 1000, 9000, wait(9060)),
+        ("one clock is past the second look", 9000, 9059, 9200, wait(9060)),
+        ("before settle_s", 9000, 899, 899, wait(900)),
+    ] {
+        let now = Now { earliest: after(earliest), latest: after(latest) };
+        assert_eq!(after_clean_look(&intent(Some(clean_look)), now, SETTLE_S, true, true), want, "{case}");
+    }
 }
 
 /// When a closed item's order counts as never made: two complete lists, both after the 30 days.
@@ -154,9 +175,10 @@ fn a_closed_items_order_counts_as_never_made_after_30_days() {
         ("a look of long ago", Some(900), OVER, true, Verdict::FirstCleanLook { again: after(OVER + 60) }),
         ("the second one too early", Some(OVER), OVER + 59, true, wait(OVER + 60)),
         ("the second one is not complete", Some(OVER), OVER + 60, false, wait(OVER + 60)),
+        ("a look from the future", Some(OVER + 9000), OVER, true, Verdict::FirstCleanLook { again: after(OVER + 60) }),
         ("the second one", Some(OVER), OVER + 60, true, Verdict::NeverHappened),
     ] {
-        assert_eq!(after_nothing_appeared(&intent(clean_look), after(at), SETTLE_S, complete), want, "{case}");
+        assert_eq!(after_nothing_appeared(&intent(clean_look), now(at), SETTLE_S, complete), want, "{case}");
     }
 }
 
