@@ -94,7 +94,7 @@ const ENGLISH: [Change; 33] = [
     change(
         "two open services show one license",
         "finding `two_items`",
-        "`unbind ITEM` for the one whose license it is not",
+        "`unbind ITEM` for the one whose license it is not; `bind ITEM LICENSE` if our state holds it for the wrong one",
     ),
     change(
         "another user of the account took a license from our pool",

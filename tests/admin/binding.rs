@@ -143,3 +143,23 @@ fn what_the_seller_does_not_allow_yet_is_not_called_mended() {
     assert!(told.contains("still differs"), "{told}");
     assert_eq!(t.upstream.license(5001).ip, "192.0.2.50");
 }
+
+/// Two open services show one license, and either may be the right one: both ways out are named, and each one works.
+#[test]
+fn two_services_that_show_one_license_are_both_told_their_way_out() {
+    for is_copys in [false, true] {
+        let t = opened();
+        t.soft_item(44, "55227", 1).ip("192.0.2.12").expires(&super::day_in(31)).add();
+        for name in ["licid", "lickey"] {
+            let value = t.item(42).param(name).to_owned();
+            t.set_param(44, name, &value);
+        }
+        let told = joined(&operator(&t, "reconcile").stdout);
+        let ways = "if it is not service 44's license: pmisplicense unbind 44; if it is: pmisplicense bind 44 5001";
+        assert!(told.contains(ways), "{told}");
+        fine(&t, if is_copys { "bind 44 5001 --yes" } else { "unbind 44 --yes" });
+        let want = if is_copys { "44" } else { "42" };
+        assert_eq!(state(&t, "SELECT item FROM license WHERE id = 5001 AND state = 'bound'"), want, "{}", t.story());
+        assert_eq!(t.upstream.ledger().len(), 1, "{}", t.story());
+    }
+}

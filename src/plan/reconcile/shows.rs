@@ -169,7 +169,12 @@ impl Comparison<'_> {
                 "service {item} shows license {id} of service {owner}",
                 "услуга {item} показывает лицензию {id} услуги {owner}"
             );
-            self.add(Kind::TwoItems, Some(item), Some(id), what, command(format_args!("unbind {item}")));
+            let step = text!(
+                "you decide: if it is not service {item}'s license: pmisplicense unbind {item}; if it is: pmisplicense bind {item} {id}",
+                "решать вам: если это не лицензия услуги {item}: pmisplicense unbind {item}; если её: pmisplicense bind {item} {id}"
+            );
+            let unbind = command(format_args!("unbind {item}"));
+            self.add_with_step(Kind::TwoItems, (item, Some(id)), what, (unbind, step));
         }
     }
 
