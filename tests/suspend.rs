@@ -57,6 +57,28 @@ fn a_lost_answer_is_seen_by_the_look_and_a_refusal_fails() {
     }
 }
 
+/// One answer that does not find the license proves nothing while the list shows it: the panel is not told that it is
+/// stopped. A license that the list does not show either has nothing to stop.
+#[test]
+fn a_license_that_only_the_list_shows_is_not_taken_for_deleted() {
+    let test = Test::new();
+    let id = opened(&test, 42, "55227", 1);
+    let hidden = || Fault::on("soft.edit?read").refused("license_not_found");
+    test.upstream.fault(hidden());
+    let message = test.cmd("suspend", 42).fails("upstream").message().to_owned();
+    assert!(message.contains(&format!("does not find license {id}, and its list shows it")), "{message}");
+    assert_eq!((changes(&test), test.item(42).status), (Vec::new(), 2), "{}", test.story());
+    assert!(!told(&test).contains(&"service.postsuspend".to_owned()), "{}", test.story());
+    test.cmd("suspend", 42).ok();
+    assert_eq!((license(&test, 42).status, test.item(42).status), (3, 3));
+    // The list calls it deleted.
+    test.cmd("resume", 42).ok();
+    test.upstream.edit_license(id, |l| l.status = 4);
+    test.upstream.fault(hidden());
+    test.cmd("suspend", 42).ok();
+    assert_eq!(test.item(42).status, 3, "{}", test.story());
+}
+
 /// The seller away: `client`, a registered problem, nothing told; the repeated run succeeds.
 #[test]
 fn a_seller_that_is_away_is_a_problem_and_the_panel_learns_nothing() {

@@ -5,7 +5,7 @@ use crate::model::catalogue::Product;
 use crate::model::ids::{LicenseId, Mark};
 use crate::model::item::Item;
 use crate::model::journal::{IdempotencyKey, Incarnation, IntentEvent, IntentStatus, Note, OnceRequest};
-use crate::model::license::{FREE_IP, FREE_NAME, License};
+use crate::model::license::{FREE_IP, FREE_NAME, Family, License};
 use crate::model::license_row::{LicenseRow, LicenseState};
 use crate::model::reason::Reason;
 use crate::model::rules::a_month_after;
@@ -18,6 +18,7 @@ use crate::ports::{CallError, Edit, RefusalKind, Repeatable};
 use crate::text;
 
 use super::identity::wording::{not_recognized, shown_elsewhere};
+use super::pages::Pages;
 use super::{Engine, errors, is_gone};
 
 /// Ignores an error about a request in doubt that waits for an operator: the seller can no longer carry that request
@@ -30,7 +31,8 @@ pub(super) fn unless_handed_over(settled: Result<(), ModuleError>) -> Result<(),
 }
 
 impl Engine<'_> {
-    /// suspend: stops the license. Also succeeds when the license is deleted or was never bought, and for `nopanel`.
+    /// suspend: stops the license. Also succeeds when the license is deleted or was never bought, and for `nopanel`. A
+    /// license that is not found, and that the list still shows, may be running.
     pub(super) async fn suspend(&mut self, item: &Item) -> Result<(), ModuleError> {
         let incarnation = self.incarnation_of(item).await?;
         unless_handed_over(self.settle_orders(item, &incarnation, None).await)?;
@@ -41,6 +43,7 @@ impl Engine<'_> {
             let (row, seen) = match is_gone(seen.as_ref()) {
                 true => match self.renumbered(item, &incarnation, &row, &seen).await? {
                     Some((row, seen)) => (row, Some(seen)),
+                    None if seen.is_none() && self.is_listed(&row).await? => return Err(errors::only_listed(row.id)),
                     None => (row, seen),
                 },
                 false => (row, seen),
@@ -53,6 +56,20 @@ impl Engine<'_> {
             }
         }
         self.post(item, "service.postsuspend").await
+    }
+
+    /// Whether the seller's list shows a license, and not as deleted. Modules of a license have no list of their own.
+    async fn is_listed(&mut self, row: &LicenseRow) -> Result<bool, ModuleError> {
+        if row.family == Family::Addition {
+            return Ok(false);
+        }
+        let mut pages = Pages::of(row.family);
+        while let Some(page) = pages.next(self).await? {
+            if let Some(listed) = page.rows.iter().find(|listed| listed.id == row.id) {
+                return Ok(!listed.is_deleted());
+            }
+        }
+        Ok(false)
     }
 
     /// close: frees the license of the service, notes that a purchase in doubt is to be freed when it appears, and ends

@@ -13,8 +13,8 @@ use crate::text;
 
 pub use cluster::words as cluster_words;
 pub use seller::{
-    call, ip_limit, login_advice, no_balance, no_expiry, no_function_advice, not_visible, refusal_kind, refused,
-    unreachable,
+    call, ip_limit, login_advice, no_balance, no_expiry, no_function_advice, not_visible, only_listed, refusal_kind,
+    refused, unreachable,
 };
 
 /// Our state failed.

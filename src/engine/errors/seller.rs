@@ -192,6 +192,21 @@ pub fn not_visible(what: &Text, license: LicenseId) -> ModuleError {
     ))
 }
 
+/// The seller does not find a license that its list shows.
+pub fn only_listed(license: LicenseId) -> ModuleError {
+    let words = text!(
+        "The seller does not find license {license}, and its list shows it: it may be running",
+        "Продавец не находит лицензию {license}, а в его списке она есть: возможно, она работает"
+    );
+    ModuleError::new(ErrorKind::Upstream, "licid", license, words)
+        .halted(Halt::NotYet)
+        .changed(text!("Nothing was changed", "Ничего не изменено"))
+        .next(text!(
+            "nothing to do; the next run tries again",
+            "ничего делать не нужно; следующий запуск попробует снова"
+        ))
+}
+
 /// The address changed less than a month ago. The error names the day from which it will work.
 pub fn ip_limit(
     refusal: &Refusal,
