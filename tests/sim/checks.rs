@@ -163,6 +163,15 @@ fn lost(world: &mut World) {
             }
         }
     }
+    let kept = |finding: &&pmisplicense::plan::finding::Finding| {
+        finding.kind == Finding::GivenBack && matches!(finding.remedy, Remedy::Free(_))
+    };
+    for finding in world.findings.iter().flatten().filter(kept) {
+        // Sync ended well for the service, and did not free what it gave back.
+        if finding.item.is_some_and(|item| is_synced(world, item.0)) {
+            found.push(("given back and not freed", finding.what.en.clone()));
+        }
+    }
     if world.findings.is_none() {
         found.push(("no reconcile plan", "the plan could not be made in the quiet".to_owned()));
     }
@@ -202,11 +211,7 @@ fn shared(world: &mut World) {
         if let Some(other) = by_license.insert(named.0, item.id.0) {
             found.push(("one license on two items", format!("license {named} on {other} and {}", item.id)));
         }
-        let last = world.runs.iter().rev().find(|run| match run.job {
-            Job::Item { item: of, command, .. } => of == item.id.0 && command == ItemCommand::SyncItem,
-            _ => false,
-        });
-        let synced = last.is_some_and(|run| run.end == Some(End::Ok));
+        let synced = is_synced(world, item.id.0);
         let row = world.store.license(ACCOUNT, named).ok().flatten();
         let incarnation = world.store.incarnation(item).map(|incarnation| incarnation.to_string()).ok();
         let free = row.is_some_and(|row| match row.state {
@@ -259,6 +264,15 @@ fn shared(world: &mut World) {
     for (rule, what) in found {
         world.violation("S3", rule, what);
     }
+}
+
+/// Whether the last sync of one service ended well.
+fn is_synced(world: &World, item: u32) -> bool {
+    let last = world.runs.iter().rev().find(|run| match run.job {
+        Job::Item { item: of, command, .. } => of == item && command == ItemCommand::SyncItem,
+        _ => false,
+    });
+    last.is_some_and(|run| run.end == Some(End::Ok))
 }
 
 fn holds_none(world: &World, incarnation: &pmisplicense::model::journal::Incarnation) -> bool {

@@ -453,9 +453,9 @@ impl BillDb for Db {
 
     fn running_operation(&mut self, id: RunningOperationId) -> Result<Option<RunningOperation>, DbError> {
         let world = self.world.borrow();
-        // A number that was given again is the newest one's.
+        // A number that was given again is the newest one's. The panel has no row of an operation that has ended.
         let op = world.panel.ops.iter().rev().find(|op| op.number == id.0);
-        Ok(op.map(|op| RunningOperation {
+        Ok(op.filter(|op| !op.done && !op.dropped).map(|op| RunningOperation {
             item: Some(ItemId(op.item)),
             command: op.command.word().to_owned(),
             tries: op.tries.into(),
