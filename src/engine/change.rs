@@ -58,12 +58,12 @@ fn no_key_of_its_own(license: LicenseId) -> ModuleError {
     ))
 }
 
-/// Differences that were not carried out.
+/// What is left after [`Engine::carry_out_differences`].
 #[derive(Debug, Default)]
 pub(super) struct Kept {
-    /// At least one of them is left for a later run.
+    /// At least one difference is left for a later run.
     pub(super) is_left: bool,
-    /// The first one that failed.
+    /// The error of the first change that failed.
     pub(super) failed: Option<ModuleError>,
 }
 
@@ -241,8 +241,8 @@ impl Engine<'_> {
         }
         let fresh = |difference: &Difference| *difference != Difference::NotRunning && !known.contains(difference);
         if !quiet && differences(item, &desired, row, &seen, self.today()).iter().any(fresh) {
-            // Somebody else changed the license in between, or the first look showed an old state: nothing is reported
-            // yet.
+            // Somebody else changed the license in between, or the first look showed an old state. So the panel does
+            // not learn yet that the change is done.
             let what = text!("change of license {}", "изменение лицензии {}", row.id);
             return Err(errors::not_visible(&what, row.id));
         }

@@ -38,13 +38,13 @@ pub(super) struct Withheld {
 struct Weight {
     renewals: BTreeSet<ItemId>,
     stops: BTreeSet<ItemId>,
-    /// Services whose license is freed.
+    /// Services that are closed or gave their license back. Their license is freed.
     ended: BTreeSet<ItemId>,
     /// Suspended services whose license is stopped: nothing to do there.
     quiet: BTreeSet<ItemId>,
 }
 
-/// Which command a guard held back.
+/// The command whose changes a guard holds back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum By {
     Sync,
@@ -99,7 +99,7 @@ impl Engine<'_> {
             if suspended && *look == Look::UnlessSuspended && row.status == LicenseStatus::Stopped {
                 weight.quiet.insert(*id);
             }
-            // Closed in the panel without us, or without a panel now.
+            // The panel closed it without calling us, or it gave its license back.
             if item.status == ItemStatus::Deleted || self.has_given_panel_up(&item)? {
                 weight.ended.insert(*id);
                 continue;

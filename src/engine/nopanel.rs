@@ -43,7 +43,7 @@ impl Engine<'_> {
         };
         self.check_no_heir(row).await?;
         if row.account == self.account {
-            // The panel is told nothing while the seller may still carry out what was sent for this license.
+            // There is no post-call while the seller may still carry out what was sent for this license.
             self.lock_license(row.id).await?;
             unless_handed_over(self.settle_pending(row).await)?;
         }
@@ -56,7 +56,7 @@ impl Engine<'_> {
         Ok(held)
     }
 
-    /// Frees the license of a service that wants no panel, after the panel was told.
+    /// Frees the license of a service that wants no panel, after the post-call.
     pub(super) async fn give_back_license(&mut self, item: &Item, held: Option<LicenseRow>) -> Result<(), ModuleError> {
         match held {
             Some(row) => self.give_up(item, &row).await,
@@ -64,8 +64,8 @@ impl Engine<'_> {
         }
     }
 
-    /// Whether a service wants no panel, and a run carried that choice out up to the post-call. A service that is not
-    /// open yet waits for that call.
+    /// Whether an open service wants no panel, and a run carried that choice out, at least up to the post-call. Before
+    /// a service is open, its license waits for the post-call that opens it.
     pub(super) fn has_given_panel_up(&self, item: &Item) -> Result<bool, ModuleError> {
         let is_open = !matches!(item.status, ItemStatus::Ordered | ItemStatus::Processing);
         Ok(is_open && self.wants_no_license(item) && self.has_chosen_nothing(item)?)
@@ -107,8 +107,8 @@ impl Engine<'_> {
         Ok((row.age(self.now()) > settling).then_some(GivenBack::OperationUnfinished))
     }
 
-    /// Whether the operation of the panel that ordered a license has not ended: its command is repeated then, and the
-    /// license is still its own.
+    /// Whether the panel's operation that ordered a license has not ended. Then the panel repeats its command, and the
+    /// license is kept for it.
     pub(super) async fn is_order_unfinished(&mut self, item: &Item, row: &LicenseRow) -> Result<bool, ModuleError> {
         let orders = match row.family {
             Family::Orderbox => self.store.additions_of_item(item.id),

@@ -153,8 +153,9 @@ impl Engine<'_> {
         }
     }
 
-    /// Frees the license of a service that the panel closed without calling us, or that has no panel any more. In the
-    /// second case a run died before it freed the license.
+    /// Frees the license of a service that the panel closed without calling us, or whose client wants no panel. In the
+    /// second case a run ended before it freed the license, and the license is kept while the panel's operation that
+    /// ordered it has not ended.
     async fn free_given_back(
         &mut self,
         item: &Item,
