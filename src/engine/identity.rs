@@ -30,9 +30,10 @@ impl Engine<'_> {
         let incarnation = self.store.incarnation(item).map_err(errors::state)?;
         let known = self.store.item(item.id, &item.created).map_err(errors::state)?.map(|row| row.client);
         let rows = self.store.licenses_of_item(item.id).map_err(errors::state)?;
-        let changed = known.is_some_and(|client| client != item.client);
-        let ordering = changed && self.has_order_in_doubt(item, &incarnation)?;
-        Ok((incarnation.clone(), standing(item, &incarnation, known, &rows, ordering)))
+        let has_new_client = known.is_some_and(|client| client != item.client);
+        let is_ordering = has_new_client && self.has_order_in_doubt(item, &incarnation)?;
+        let standing = standing(item, &incarnation, known, &rows, is_ordering);
+        Ok((incarnation, standing))
     }
 
     fn has_order_in_doubt(&self, item: &Item, incarnation: &Incarnation) -> Result<bool, ModuleError> {
@@ -102,8 +103,8 @@ impl Engine<'_> {
     ) -> Result<Option<LicenseRow>, ModuleError> {
         let row = self.bound_license(incarnation)?;
         self.check_witness(item, incarnation).await?;
-        // A license that its service does not show yet and another one shows is in use there: an old state may not
-        // know that it was given away since.
+        // Another service may show a license that its own service does not show yet. Then it is in use there: an old
+        // state may not know that it was given away since.
         let is_unshown = |row: &&LicenseRow| item.status != ItemStatus::Deleted && item.params.licid != Some(row.id);
         if let Some(row) = row.as_ref().filter(is_unshown) {
             self.check_no_heir(row).await?;
