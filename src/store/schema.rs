@@ -1,10 +1,15 @@
-//! The schema of the state file as numbered forward migrations. A migration that was released is
-//! never edited: frozen files of every version are opened by a test.
+//! The schema of the state file: `schema.sql` for a new state, and numbered forward migrations for the states of older
+//! programs. A change of the schema is a new migration and a change of `schema.sql`; a test compares what both lead to.
+//! A migration that was released is never edited: frozen files of every version are opened by a test.
 
 use rusqlite::Connection;
 
 /// `PRAGMA application_id`: distinguishes our file from any other SQLite file.
 pub const APPLICATION_ID: i32 = 0x706d_6c31;
+
+/// The tables and indexes of a new state. Replaying the migrations, most of which rename what earlier ones made, would
+/// take ten times as long.
+const NEWEST: &str = include_str!("schema.sql");
 
 /// Migrations in order; after number N the file's `user_version` is N.
 pub const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6];
@@ -237,15 +242,20 @@ CREATE UNIQUE INDEX license_incarnation ON license (incarnation) WHERE state IN 
 /// What [`VERSION_6`] renames in a replica and its images: other states do not have this table.
 const VERSION_6_OF_REPLICA: &str = "ALTER TABLE cluster_settle RENAME COLUMN wish TO intent";
 
-/// Brings a file from version `from` to the current one. The caller has opened the transaction.
+/// Brings a file from version `from` to the current one; 0 is a file without a schema. The caller has opened the
+/// transaction.
 ///
 /// # Errors
 /// An error of SQLite.
 pub fn migrate(conn: &Connection, from: i32) -> rusqlite::Result<()> {
-    migrate_to(conn, from, version())
+    if from > 0 {
+        return migrate_to(conn, from, version());
+    }
+    conn.execute_batch(NEWEST)?;
+    name_version(conn, version())
 }
 
-/// As [`migrate`], to the version `to`.
+/// Brings a file from version `from` to version `to` by migrations alone.
 ///
 /// # Errors
 /// An error of SQLite.
@@ -256,8 +266,57 @@ pub fn migrate_to(conn: &Connection, from: i32, to: i32) -> rusqlite::Result<()>
         if *step == VERSION_6 && conn.table_exists(None, "cluster_settle")? {
             conn.execute_batch(VERSION_6_OF_REPLICA)?;
         }
-        conn.pragma_update(None, "application_id", APPLICATION_ID)?;
-        conn.pragma_update(None, "user_version", i32::try_from(index + 1).unwrap_or(i32::MAX))?;
+        name_version(conn, i32::try_from(index + 1).unwrap_or(i32::MAX))?;
     }
     Ok(())
+}
+
+fn name_version(conn: &Connection, version: i32) -> rusqlite::Result<()> {
+    conn.pragma_update(None, "application_id", APPLICATION_ID)?;
+    conn.pragma_update(None, "user_version", version)
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Row;
+    use rusqlite::types::Value;
+
+    use super::*;
+
+    /// The rows of a query, as text.
+    fn rows(conn: &Connection, sql: &str) -> Vec<String> {
+        let mut statement = conn.prepare(sql).expect("a query");
+        let columns = statement.column_count();
+        let text = |row: &Row<'_>| (0..columns).map(|at| row.get(at)).collect::<rusqlite::Result<Vec<Value>>>();
+        let rows = statement.query_map([], text).expect("rows");
+        rows.map(|row| format!("{:?}", row.expect("a row"))).collect()
+    }
+
+    /// All that SQLite says about a schema, which includes the text of each statement word by word. SQLite puts names
+    /// that it has corrected into quotation marks.
+    fn described(make: impl FnOnce(&Connection) -> rusqlite::Result<()>) -> Vec<String> {
+        let conn = Connection::open_in_memory().expect("a database");
+        make(&conn).expect("a schema");
+        let mut all = [rows(&conn, "PRAGMA application_id"), rows(&conn, "PRAGMA user_version")].concat();
+        let texts = "SELECT type, name, tbl_name, replace(sql, '\"', '') FROM sqlite_master ORDER BY type, name";
+        let words = |row: String| row.replace("\\n", " ").split_whitespace().collect::<Vec<_>>().join(" ");
+        all.extend(rows(&conn, texts).into_iter().map(words));
+        for about in ["table_xinfo", "foreign_key_list", "index_list", "index_xinfo"] {
+            let sql = format!(
+                "SELECT made.name, about.* FROM sqlite_master AS made, pragma_{about}(made.name) AS about ORDER BY 1, 2, 3"
+            );
+            let found = rows(&conn, &sql);
+            assert!(!found.is_empty(), "{about}");
+            all.extend(found);
+        }
+        all
+    }
+
+    #[test]
+    fn a_new_state_has_the_schema_to_which_all_migrations_lead() {
+        let new = described(|conn| migrate(conn, 0));
+        let migrated = described(|conn| migrate_to(conn, 0, version()));
+        assert_eq!(new, migrated);
+        assert!(new.iter().any(|line| line.contains("CREATE TABLE license")), "{new:?}");
+    }
 }
