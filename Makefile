@@ -70,27 +70,30 @@ galera: mariadb
 galera-brief: mariadb
 	$(CARGO) test --locked --test lib -- --ignored --nocapture cluster_nodes::a_node_of_a_real_galera
 
+# The program and the stand-ins, in one go: most of the time is compiling, and neither waits for the other.
+sandbox_build = $(CARGO) build --locked --bin pmisplicense --example sandbox
+
 # The whole life of some licenses against a stand-in seller and panel, step by step. MODE=a,b lets them answer and ask as
 # other sellers and panels do; `cargo run --example sandbox -- --help` lists the modes.
 demo: mariadb
-	$(CARGO) build --locked
+	$(sandbox_build)
 	$(CARGO) run --locked --quiet --example sandbox -- demo $(MODE)
 
 # The same stand-ins, left running for commands by hand.
 sandbox: mariadb
-	$(CARGO) build --locked
+	$(sandbox_build)
 	$(CARGO) run --locked --quiet --example sandbox -- up $(MODE)
 
 # The pictures of the pages in the administrator's guide: of a stand-in for the panel's web interface, which says so.
 screenshots: mariadb
 	@command -v chromium >/dev/null || { echo "chromium is missing: install the package chromium, then repeat" >&2; exit 1; }
-	$(CARGO) build --locked
+	$(sandbox_build)
 	mkdir -p docs/images
 	$(CARGO) run --locked --quiet --example sandbox -- screenshots docs/images
 
 # The stand-ins answer from FILE, which `pmisplicense doctor --record` wrote at a real panel.
 replay: mariadb
-	$(CARGO) build --locked
+	$(sandbox_build)
 	$(CARGO) run --locked --quiet --example sandbox -- replay $(FILE)
 
 # The real binary, hurt at length: many kills, each fault of the sandbox on each call of each command, the
