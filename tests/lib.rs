@@ -13,6 +13,7 @@ mod close;
 mod cluster;
 mod cluster_around;
 mod cluster_clocks;
+mod cluster_leaving;
 mod cluster_log;
 mod cluster_nodes;
 mod cluster_pauses;

@@ -8,9 +8,10 @@ use crate::text;
 pub(super) fn error(error: &ClusterError) -> ModuleError {
     let (kind, halt) = match error {
         ClusterError::Crowded | ClusterError::LeaseLost(_) => (ErrorKind::Busy, Halt::Busy),
-        ClusterError::Unfit { .. } | ClusterError::NoSettings | ClusterError::NotReplica => {
-            (ErrorKind::Config, Halt::Final)
-        }
+        ClusterError::Unfit { .. }
+        | ClusterError::NoSettings
+        | ClusterError::NotReplica
+        | ClusterError::Ended { .. } => (ErrorKind::Config, Halt::Final),
         ClusterError::Away(_)
         | ClusterError::InDoubt(_)
         | ClusterError::Behind { .. }
@@ -18,6 +19,7 @@ pub(super) fn error(error: &ClusterError) -> ModuleError {
         | ClusterError::Quiet { .. }
         | ClusterError::Held { .. }
         | ClusterError::NotJoined(_)
+        | ClusterError::LeavingUnfinished
         | ClusterError::Elsewhere(_) => (ErrorKind::State, Halt::State),
     };
     ModuleError::new(kind, "cluster", "", words(error)).halted(halt).because(error)
@@ -93,6 +95,24 @@ pub fn words(error: &ClusterError) -> Message {
         )
         .changed(text!("Nothing was sent", "Ничего не отправлено"))
         .next(text!("pmisplicense cluster join", "pmisplicense cluster join")),
+        ClusterError::Ended { last } => text!(
+            "Every machine has left this cluster. {last} was the last one and goes on alone with its state",
+            "Все машины вышли из этого кластера. Последней была {last}, она работает со своим состоянием одна"
+        )
+        .changed(text!("This machine has not joined", "Эта машина в кластер не вошла"))
+        .next(text!(
+            "for a new cluster name an empty schema in [cluster], then run pmisplicense cluster init on {last} and pmisplicense cluster join here; otherwise take the cron entries away here",
+            "для нового кластера укажите в [cluster] пустую схему и выполните pmisplicense cluster init на {last}, затем pmisplicense cluster join здесь; иначе уберите здесь задания cron"
+        )),
+        ClusterError::LeavingUnfinished => text!(
+            "This machine was the last one of the cluster, and the command with which it left was interrupted",
+            "Эта машина была в кластере последней, а команда, которой она вышла, была прервана"
+        )
+        .changed(text!("Nothing was sent", "Ничего не отправлено"))
+        .next(text!(
+            "pmisplicense cluster leave, which finishes it",
+            "pmisplicense cluster leave завершит выход"
+        )),
         ClusterError::NoSettings => text!(
             "The state file belongs to a cluster, and the settings have no [cluster]",
             "Файл состояния принадлежит кластеру, а в настройках нет раздела [cluster]"

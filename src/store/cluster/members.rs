@@ -8,12 +8,13 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection, params};
 
 use super::super::file::{self, MODE, check_version, connect, vacuum_into};
-use super::super::swap::remove_companions;
+use super::super::swap::{remove_companions, remove_state};
 use super::super::{Store, StoreError, Tx, schema};
 use super::body::{self, Line};
 use super::mend::IDENTITY;
 use super::{
-    Appended, Cluster, ClusterError, ClusterLog, ClusterRules, Entry, Position, Progress, Token, replica, snapshot,
+    Appended, Cluster, ClusterError, ClusterLog, ClusterRules, Entry, Position, Progress, Standing, Token, advance,
+    replica, snapshot,
 };
 use crate::durable;
 
@@ -26,7 +27,21 @@ pub struct Machine {
     pub joined_at: DateTime<Utc>,
 }
 
+/// The replicated name of the machine that left last.
+pub(super) const LEFT_LAST: &str = "cluster_left_last";
+
+/// Nobody joins a log that every machine has left: the machine that left last goes on alone, and what it does since
+/// then is not in the log.
+fn check_not_ended(conn: &Connection) -> Result<(), StoreError> {
+    if conn.prepare("SELECT 1 FROM cluster_machine")?.exists([])? {
+        return Ok(());
+    }
+    let last = super::super::read_meta(conn, LEFT_LAST)?.unwrap_or_default();
+    Err(ClusterError::Ended { last }.into())
+}
+
 fn joined(tx: &Tx<'_>, machine: &str) -> Result<(), StoreError> {
+    check_not_ended(tx.conn)?;
     tx.run(
         "INSERT INTO cluster_machine (name, joined_at) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
         params![machine, tx.now.timestamp()],
@@ -99,7 +114,8 @@ pub fn begin(
 /// lock alone, and has set the present state aside.
 ///
 /// # Errors
-/// [`ClusterError::Unfit`]: there is no log. As [`Store::write`].
+/// [`ClusterError::Unfit`]: there is no log. [`ClusterError::Ended`]: every machine has left it; no replica is left
+/// here. As [`Store::write`].
 pub fn join(
     path: &Path,
     mut log: Box<dyn ClusterLog>,
@@ -114,11 +130,24 @@ pub fn join(
         let at = snapshot::fetch(&mut *log, image, tell)?.ok_or_else(no_snapshot)?;
         let entries = log.entries(at.seq, 1)?;
         let of_image = entries.first().filter(|entry| entry.position == at);
-        become_replica(path, image, &rules.machine, at, of_image)
+        let made = made_replica(image, &rules.machine, at, of_image)?;
+        // A server that lags does not end the joining: the machine catches up again before it is admitted.
+        advance(&made, &mut *log)?;
+        check_not_ended(&made)?;
+        remove_companions(path)
     })?;
     let store = open(path, log, rules)?;
-    admit(&store, now)?;
-    Ok(store)
+    match admit(&store, now) {
+        Ok(()) => Ok(store),
+        Err(error) => {
+            // The last machine left in this moment.
+            if matches!(&error, StoreError::Cluster(why) if matches!(**why, ClusterError::Ended { .. })) {
+                drop(store);
+                remove_state(path)?;
+            }
+            Err(error)
+        }
+    }
 }
 
 fn no_snapshot() -> StoreError {
@@ -163,11 +192,15 @@ pub fn rejoin(
 fn admit(store: &Store, now: DateTime<Utc>) -> Result<(), StoreError> {
     let Some(cluster) = &store.cluster else { return Err(ClusterError::NotReplica.into()) };
     cluster.catch_up()?;
-    if cluster.check_joined().is_err() {
-        cluster.admitting.set(true);
-        let written = store.write(now, |tx| joined(tx, &cluster.rules.machine));
-        cluster.admitting.set(false);
-        written?;
+    match cluster.standing()? {
+        Standing::Member => {}
+        Standing::LeftLast => return Err(ClusterError::LeavingUnfinished.into()),
+        Standing::Outside => {
+            cluster.admitting.set(true);
+            let written = store.write(now, |tx| joined(tx, &cluster.rules.machine));
+            cluster.admitting.set(false);
+            written?;
+        }
     }
     forward(cluster)
 }
@@ -182,11 +215,16 @@ fn become_replica(
     at: Position,
     of_image: Option<&Entry>,
 ) -> Result<(), StoreError> {
+    made_replica(image, machine, at, of_image)?;
+    // SQLite would otherwise treat the newest writes of the old file as a part of the new one.
+    remove_companions(path)
+}
+
+fn made_replica(image: &Path, machine: &str, at: Position, of_image: Option<&Entry>) -> Result<Connection, StoreError> {
     let made = snapshot::checked(image)?;
     replica::make(&made, machine, at)?;
     of_image.map_or(Ok(()), |entry| replica::keep(&made, entry))?;
-    // SQLite would otherwise treat the newest writes of the old file as a part of the new one.
-    remove_companions(path)
+    Ok(made)
 }
 
 /// Opens a replica. No server is asked yet.
@@ -228,7 +266,7 @@ fn forward(cluster: &Cluster) -> Result<(), StoreError> {
 }
 
 /// Takes this machine out. The last machine keeps the state as an ordinary one. `false`: other machines go on. This
-/// machine must not, so the caller sets its replica aside.
+/// machine must not, so the caller sets its replica aside. A run that died can be repeated.
 ///
 /// # Errors
 /// As [`Store::write`].
@@ -236,11 +274,18 @@ pub fn leave(store: &Store, now: DateTime<Utc>) -> Result<bool, StoreError> {
     let Some(cluster) = &store.cluster else { return Err(ClusterError::NotReplica.into()) };
     let machine = &cluster.rules.machine;
     cluster.catch_up()?;
-    let is_last = store.write(now, |tx| {
-        tx.run("DELETE FROM cluster_machine WHERE name = ?1", params![machine])?;
-        let others: i64 = tx.conn.query_row("SELECT count(*) FROM cluster_machine", [], |row| row.get(0))?;
-        Ok(others == 0)
-    })?;
+    let is_last = match cluster.standing()? {
+        Standing::Member => store.write(now, |tx| {
+            tx.run("DELETE FROM cluster_machine WHERE name = ?1", params![machine])?;
+            let others: i64 = tx.conn.query_row("SELECT count(*) FROM cluster_machine", [], |row| row.get(0))?;
+            if others == 0 {
+                tx.set_meta(LEFT_LAST, machine)?;
+            }
+            Ok(others == 0)
+        })?,
+        Standing::LeftLast => true,
+        Standing::Outside => false,
+    };
     if is_last {
         cluster.given_back.borrow_mut().clear();
         replica::unmake(&cluster.conn)?;

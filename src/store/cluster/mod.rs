@@ -23,7 +23,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 
 use super::{Open, StoreError, Tx, schema};
 use crate::error::Message;
@@ -138,6 +138,15 @@ pub enum ClusterError {
     /// This machine has not joined.
     #[error("machine {0} has not joined the cluster")]
     NotJoined(String),
+    /// Every machine has left. The one that left last goes on with an ordinary state, which the log does not know.
+    #[error("every machine has left the cluster, {last} as the last one")]
+    Ended {
+        /// The machine that left last.
+        last: String,
+    },
+    /// This machine left as the last one, and its replica was not yet made an ordinary state.
+    #[error("this machine left the cluster, and still has its replica")]
+    LeavingUnfinished,
     /// The state is the replica of a cluster, and the settings name none.
     #[error("the state is the replica of a cluster, and the settings have no [cluster]")]
     NoSettings,
@@ -172,6 +181,16 @@ enum Appended {
     Taken,
     /// The entry before it is not in the log.
     Lost,
+}
+
+/// What this machine is to the cluster, as of the newest entry of its replica.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Member,
+    /// It left as the last machine.
+    LeftLast,
+    /// It left while others were members, or never joined.
+    Outside,
 }
 
 /// This machine's part in the cluster, for one run.
@@ -267,9 +286,21 @@ impl Cluster {
         if self.admitting.get() {
             return Ok(());
         }
+        match self.standing()? {
+            Standing::Member => Ok(()),
+            Standing::LeftLast => Err(ClusterError::LeavingUnfinished.into()),
+            Standing::Outside => Err(ClusterError::NotJoined(self.rules.machine.clone()).into()),
+        }
+    }
+
+    fn standing(&self) -> Result<Standing, StoreError> {
+        let machine = &self.rules.machine;
         let mut statement = self.conn.prepare_cached("SELECT 1 FROM cluster_machine WHERE name = ?1")?;
-        let found = statement.query_row([&self.rules.machine], |_| Ok(())).optional()?;
-        found.ok_or_else(|| ClusterError::NotJoined(self.rules.machine.clone()).into())
+        if statement.exists([machine])? {
+            return Ok(Standing::Member);
+        }
+        let last = super::read_meta(&self.conn, members::LEFT_LAST)?;
+        Ok(if last.as_ref() == Some(machine) { Standing::LeftLast } else { Standing::Outside })
     }
 
     /// Adds an entry and applies it here.
@@ -298,22 +329,8 @@ impl Cluster {
         Ok(())
     }
 
-    /// Applies the entries that follow. `false`: the log does not have our newest entry.
     fn advance(&self) -> Result<bool, StoreError> {
-        const AT_ONCE: u32 = 200;
-        loop {
-            let at = replica::position(&self.conn)?;
-            let found = self.log.borrow_mut().entries(at.seq, AT_ONCE)?;
-            if found.first().is_none_or(|first| first.position != at) {
-                return Ok(false);
-            }
-            for entry in found.iter().skip(1) {
-                replica::apply(&self.conn, entry)?;
-            }
-            if found.len() < AT_ONCE as usize {
-                return Ok(true);
-            }
-        }
+        advance(&self.conn, &mut **self.log.borrow_mut())
     }
 
     /// The database's clock.
@@ -400,6 +417,24 @@ impl Token {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes).map_err(|error| StoreError::Unusable(format!("no random bytes: {error}")))?;
         Ok(Self(bytes))
+    }
+}
+
+/// Applies the entries that follow. `false`: the log does not have the newest entry of the replica.
+fn advance(conn: &Connection, log: &mut dyn ClusterLog) -> Result<bool, StoreError> {
+    const AT_ONCE: u32 = 200;
+    loop {
+        let at = replica::position(conn)?;
+        let found = log.entries(at.seq, AT_ONCE)?;
+        if found.first().is_none_or(|first| first.position != at) {
+            return Ok(false);
+        }
+        for entry in found.iter().skip(1) {
+            replica::apply(conn, entry)?;
+        }
+        if found.len() < AT_ONCE as usize {
+            return Ok(true);
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Two machines on one log in memory: the interleavings of docs/cluster.md that end in the store.
 
+mod leaving;
 mod memory;
 mod older;
 
