@@ -86,12 +86,12 @@ fn an_entry_is_taken_only_behind_the_one_that_it_names() {
     assert!(log.begin(&first).unwrap());
     assert!(!other.begin(&entry(Position::BEGINNING, 2, "another\n")).unwrap(), "the log has begun");
     let second = entry(first.position, 3, "two\n");
-    assert!(log.append(first.position, &second).unwrap());
-    assert!(other.append(first.position, &entry(first.position, 4, "two\n")).is_err(), "its number is taken");
+    assert!(log.append(first.position, &second, false).unwrap());
+    assert!(other.append(first.position, &entry(first.position, 4, "two\n"), false).is_err(), "its number is taken");
     let forged = Position { seq: 2, chain: Chain([9; 32]) };
-    assert!(!other.append(forged, &entry(forged, 5, "three\n")).unwrap(), "another chain");
+    assert!(!other.append(forged, &entry(forged, 5, "three\n"), false).unwrap(), "another chain");
     let ahead = Position { seq: 7, ..second.position };
-    assert!(!other.append(ahead, &entry(ahead, 6, "eight\n")).unwrap(), "a log that lost its end takes nothing");
+    assert!(!other.append(ahead, &entry(ahead, 6, "eight\n"), false).unwrap(), "a log that lost its end takes nothing");
     assert_eq!(other.entries(1, 10).unwrap(), [first, second.clone()]);
     let head = log.head().unwrap();
     assert_eq!(head.position, second.position);
@@ -109,6 +109,12 @@ fn a_server_that_was_started_after_the_newest_entry_is_no_witness_for_it() {
     assert!(log.head().unwrap().is_witnessed);
     schema.root(&format!("UPDATE {}.entry SET written_at = written_at - INTERVAL 1 YEAR", schema.name));
     assert!(!log.head().unwrap().is_witnessed, "the table is younger than its newest entry");
+    let after = log.head().unwrap().position;
+    let lost = entry(after, 2, "two\n");
+    assert!(log.append(after, &lost, true).unwrap());
+    assert!(!log.head().unwrap().is_witnessed, "an entry that is written again proves nothing about the server");
+    assert!(log.append(lost.position, &entry(lost.position, 3, "three\n"), false).unwrap());
+    assert!(log.head().unwrap().is_witnessed);
 }
 
 #[test]

@@ -35,6 +35,11 @@ const APPEND: &str = "INSERT INTO entry (seq, token, node, written_at, format, c
     SELECT :seq, :token, :node, UTC_TIMESTAMP(6), :format, :chain, :body FROM entry \
     WHERE seq = :before AND chain = :chain_before";
 
+/// As [`APPEND`], for an entry that the log had lost: it gets the time of the entry before it.
+const APPEND_AGAIN: &str = "INSERT INTO entry (seq, token, node, written_at, format, chain, body) \
+    SELECT :seq, :token, :node, written_at, :format, :chain, :body FROM entry \
+    WHERE seq = :before AND chain = :chain_before";
+
 const BEGIN: &str = "INSERT INTO entry (seq, token, node, written_at, format, chain, body) \
     SELECT :seq, :token, :node, UTC_TIMESTAMP(6), :format, :chain, :body FROM DUAL \
     WHERE NOT EXISTS (SELECT 1 FROM entry)";
@@ -231,11 +236,11 @@ impl ClusterLog for MysqlClusterLog {
         rows.into_iter().map(entry).collect()
     }
 
-    fn append(&mut self, after: Position, entry: &Entry) -> Result<bool, LogError> {
+    fn append(&mut self, after: Position, entry: &Entry, is_again: bool) -> Result<bool, LogError> {
         let mut values = Self::values(entry);
         values.push(("before".to_owned(), after.seq.into()));
         values.push(("chain_before".to_owned(), after.chain.0.to_vec().into()));
-        self.insert(APPEND, values)
+        self.insert(if is_again { APPEND_AGAIN } else { APPEND }, values)
     }
 
     fn begin(&mut self, first: &Entry) -> Result<bool, LogError> {

@@ -88,7 +88,7 @@ struct Shared {
     entries: Vec<Entry>,
     images: BTreeMap<(u64, u32), Vec<u8>>,
     /// Inserts that a server which was cut off still carries out.
-    late: Vec<(Position, Entry)>,
+    late: Vec<(Position, Entry, bool)>,
     /// Nothing goes wrong by chance.
     is_quiet: bool,
     rng: Option<Rng>,
@@ -103,7 +103,7 @@ struct Shared {
 type Database = Rc<RefCell<Shared>>;
 
 impl Shared {
-    fn insert(&mut self, after: Position, entry: &Entry) -> Result<bool, LogError> {
+    fn insert(&mut self, after: Position, entry: &Entry, is_again: bool) -> Result<bool, LogError> {
         if !self.entries.iter().rev().any(|other| other.position == after) {
             return Ok(false);
         }
@@ -111,7 +111,7 @@ impl Shared {
             return Err(LogError::Away("1062 duplicate entry".to_owned()));
         }
         self.entries.push(entry.clone());
-        self.is_unwitnessed = false;
+        self.is_unwitnessed &= is_again;
         Ok(true)
     }
 
@@ -123,8 +123,8 @@ impl Shared {
     /// What was cut off is carried out at some moment.
     fn land(&mut self) {
         if !self.late.is_empty() && (self.is_quiet || self.chance(300)) {
-            for (after, entry) in std::mem::take(&mut self.late) {
-                let _ = self.insert(after, &entry);
+            for (after, entry, is_again) in std::mem::take(&mut self.late) {
+                let _ = self.insert(after, &entry, is_again);
             }
         }
     }
@@ -188,7 +188,7 @@ impl ClusterLog for MemoryLog {
         Ok(shared.entries[..shown].iter().skip(skipped).take(limit as usize).cloned().collect())
     }
 
-    fn append(&mut self, after: Position, entry: &Entry) -> Result<bool, LogError> {
+    fn append(&mut self, after: Position, entry: &Entry, is_again: bool) -> Result<bool, LogError> {
         self.ask()?;
         let mut shared = self.shared.borrow_mut();
         let lost = || Err(LogError::Away("2013 lost connection".to_owned()));
@@ -196,10 +196,10 @@ impl ClusterLog for MemoryLog {
             return lost();
         }
         if shared.chance(10) {
-            shared.late.push((after, entry.clone()));
+            shared.late.push((after, entry.clone(), is_again));
             return lost();
         }
-        let written = shared.insert(after, entry);
+        let written = shared.insert(after, entry, is_again);
         if shared.loses_answers || shared.chance(15) { lost() } else { written }
     }
 

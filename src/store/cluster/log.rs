@@ -123,10 +123,12 @@ pub trait ClusterLog {
     fn entries(&mut self, from: u64, limit: u32) -> Result<Vec<Entry>, LogError>;
 
     /// Writes an entry after the entry at `after`. `false`: that entry does not exist, and nothing was written.
+    /// `is_again`: the log had lost this entry. It is then as old as the entry before it, so that a server that lost
+    /// entries is not taken for a witness.
     ///
     /// # Errors
     /// After any error it is not known whether the entry was written.
-    fn append(&mut self, after: Position, entry: &Entry) -> Result<bool, LogError>;
+    fn append(&mut self, after: Position, entry: &Entry, is_again: bool) -> Result<bool, LogError>;
 
     /// Writes the first entry of the log. Writes nothing if the log has entries.
     ///

@@ -96,7 +96,7 @@ impl Cluster {
             let Some(entry) = replica::kept(&self.conn, next)? else {
                 return Err(fork(here, format!("entry {next} is no longer kept here")));
             };
-            match self.append(after, &entry, None)? {
+            match self.append(after, &entry, None, true)? {
                 Appended::Written => after = entry.position,
                 Appended::Taken | Appended::Lost => {
                     return Err(fork(here, format!("another entry of number {next}")));

@@ -310,7 +310,7 @@ impl Cluster {
         let format = schema::version();
         let entry = Entry { position, token: Token::fresh()?, node: self.rules.machine.clone(), format, body };
         let known = super::read_meta(&self.conn, mend::IDENTITY)?;
-        let appended = self.append(after, &entry, known.as_deref())?;
+        let appended = self.append(after, &entry, known.as_deref(), false)?;
         if appended == Appended::Written {
             replica::apply(&self.conn, &entry)?;
         }
@@ -369,14 +369,20 @@ impl Cluster {
 
     /// Writes an entry after another one. Whatever the answer says, only the log's content afterwards counts: an answer
     /// may be lost, and a server that was cut off may carry the insert out late. The same number and token are used
-    /// until one of the three results is proven. `known`: the database that may be asked again after an error. This
-    /// function does not write to another database, nor to one that may lack entries.
-    fn append(&self, after: Position, entry: &Entry, known: Option<&str>) -> Result<Appended, StoreError> {
+    /// until one of the three results is proven. `known`: the database that may be asked again after an error; nothing
+    /// is written to another one, nor to one that may lack entries. `is_again`: see [`ClusterLog::append`].
+    fn append(
+        &self,
+        after: Position,
+        entry: &Entry,
+        known: Option<&str>,
+        is_again: bool,
+    ) -> Result<Appended, StoreError> {
         let log = &mut **self.log.borrow_mut();
         let connection = log.connection();
         let since = self.uptime();
         loop {
-            let said = match log.append(after, entry) {
+            let said = match log.append(after, entry, is_again) {
                 Ok(true) => return Ok(Appended::Written),
                 Ok(false) => "the entry before it was not there".to_owned(),
                 Err(error @ LogError::Away(_)) => {

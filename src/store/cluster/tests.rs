@@ -2,6 +2,7 @@
 
 mod leaving;
 mod memory;
+mod mending;
 mod older;
 
 use std::rc::Rc;

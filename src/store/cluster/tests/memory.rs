@@ -70,7 +70,7 @@ pub struct Shared {
     /// How many of the newest entries the first server lacks.
     pub lags: usize,
     pub faults: VecDeque<Fault>,
-    pub late: Vec<(Position, Entry)>,
+    pub late: Vec<(Position, Entry, bool)>,
     /// Writes of another machine, for [`Fault::Beaten`].
     pub rival: Option<Box<dyn Fn()>>,
     pub appends: u32,
@@ -94,7 +94,7 @@ pub fn database() -> Database {
 }
 
 impl Shared {
-    fn insert(&mut self, after: Position, entry: &Entry) -> Result<bool, LogError> {
+    fn insert(&mut self, after: Position, entry: &Entry, is_again: bool) -> Result<bool, LogError> {
         if !self.entries.iter().any(|other| other.position == after) {
             return Ok(false);
         }
@@ -102,12 +102,15 @@ impl Shared {
             return Err(LogError::Away("1062 duplicate entry".to_owned()));
         }
         self.entries.push(entry.clone());
-        self.is_witnessed = true;
+        self.is_witnessed |= !is_again;
         Ok(true)
     }
 
     pub fn land(&mut self) -> Vec<Result<bool, LogError>> {
-        std::mem::take(&mut self.late).iter().map(|(after, entry)| self.insert(*after, entry)).collect()
+        std::mem::take(&mut self.late)
+            .iter()
+            .map(|(after, entry, is_again)| self.insert(*after, entry, *is_again))
+            .collect()
     }
 
     fn ask(&self) -> Result<(), LogError> {
@@ -146,23 +149,23 @@ impl ClusterLog for MemoryLog {
         Ok(found.take(limit as usize).collect())
     }
 
-    fn append(&mut self, after: Position, entry: &Entry) -> Result<bool, LogError> {
+    fn append(&mut self, after: Position, entry: &Entry, is_again: bool) -> Result<bool, LogError> {
         self.0.borrow().ask()?;
         self.0.borrow_mut().appends += 1;
         let fault = self.0.borrow_mut().faults.pop_front();
         let lost = || Err(LogError::Away("2013 lost connection".to_owned()));
         match fault {
-            None => self.0.borrow_mut().insert(after, entry),
-            Some(Fault::AnswerLost) => self.0.borrow_mut().insert(after, entry).and_then(|_| lost()),
+            None => self.0.borrow_mut().insert(after, entry, is_again),
+            Some(Fault::AnswerLost) => self.0.borrow_mut().insert(after, entry, is_again).and_then(|_| lost()),
             Some(Fault::NotArrived) => lost(),
             Some(Fault::Late) => {
-                self.0.borrow_mut().late.push((after, entry.clone()));
+                self.0.borrow_mut().late.push((after, entry.clone(), is_again));
                 lost()
             }
             Some(Fault::Beaten) => {
                 let rival = self.0.borrow_mut().rival.take();
                 rival.iter().for_each(|write| write());
-                self.0.borrow_mut().insert(after, entry)
+                self.0.borrow_mut().insert(after, entry, is_again)
             }
         }
     }
