@@ -198,10 +198,11 @@ impl Engine<'_> {
         if !is_paid(item, self.today()) {
             return Ok(());
         }
+        let choice = choice_of(item, &self.rules.panel_addons, &self.rules.catalogue);
         if had_no_panel {
             // A service that gave its license back, because its client chose no panel, misses nothing until the client
             // chooses a panel again.
-            return match choice_of(item, &self.rules.panel_addons, &self.rules.catalogue) {
+            return match choice {
                 Ok(Choice::Nopanel) | Err(NoChoice::NotOurs(_)) => Ok(()),
                 Ok(Choice::Product(_)) => Err(errors::wants_panel(item.id)),
                 Err(why @ (NoChoice::UnknownName(..) | NoChoice::Unclear(_))) => Err(why.into()),
@@ -210,8 +211,13 @@ impl Engine<'_> {
         match (known.and_then(|known| known.last_license), item.params.licid) {
             (Some(last), _) => {
                 let row = self.store.license(self.account, last).map_err(errors::state)?;
-                let is_gone = row.is_none_or(|row| row.state == LicenseState::Deleted);
-                Err(if is_gone { errors::license_gone(Some(item.id), last) } else { errors::holds_none(item.id, last) })
+                if row.is_none_or(|row| row.state == LicenseState::Deleted) {
+                    return Err(errors::license_gone(Some(item.id), last));
+                }
+                // An operator took the license from it. The sweep names a server that needs one, and another program's
+                // service is not ours any more.
+                let is_left_alone = !item.is_ours() || matches!(choice, Err(NoChoice::NotOurs(_)));
+                if is_left_alone { Ok(()) } else { Err(errors::holds_none(item.id, last)) }
             }
             (None, Some(shown)) => Err(errors::holds_none(item.id, shown)),
             (None, None) => Ok(()),

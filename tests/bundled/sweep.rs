@@ -260,3 +260,23 @@ fn one_of_several_license_servers_must_be_chosen() {
     test.cmd("suspend", 50).ok();
     assert_eq!(test.upstream.license(licid(&test, 50)).status, 3);
 }
+
+/// A server whose tariff sells no control panel any more misses none, after an operator took its license.
+#[test]
+fn a_server_without_the_addon_misses_no_license_that_an_operator_took() {
+    let test = bundled();
+    test.vds_item(50, "55229", 1).addresses(&["192.0.2.50"]).add();
+    event(&test, 50);
+    sync(&test).ok();
+    let id = licid(&test, 50);
+    test.upstream.age(id, 40);
+    test.db.exec(
+        "DELETE a FROM item a JOIN pricelist p ON p.id = a.pricelist WHERE a.parent = 50 AND p.intname = 'panel'",
+        (),
+    );
+    test.run(["unbind", "50", "--yes"]).ok();
+    for _ in 0..2 {
+        sync(&test).ok();
+    }
+    assert_eq!((test.upstream.license(id).licname.as_str(), orders(&test)), ("free.lic", 1), "{}", test.story());
+}
