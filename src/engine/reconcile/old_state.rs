@@ -64,8 +64,16 @@ impl Engine<'_> {
         let mut ids: Vec<LicenseId> = hidden.map(|row| row.id).collect();
         ids.sort_unstable_by(|a, b| b.cmp(a));
         for id in ids.into_iter().take(MAX_OPENED) {
-            // A license that cannot be read proves nothing. A seller that is away refuses the order itself.
-            let Ok(Some(seen)) = self.try_read(family, id).await? else { continue };
+            let read = match self.try_read(family, id).await? {
+                Err(_) => {
+                    // No later order looks again, so it is read once more, unless the seller is away.
+                    self.check_account().await?;
+                    self.try_read(family, id).await?
+                }
+                read @ Ok(_) => read,
+            };
+            // A license that the seller never lets be read proves nothing, and must not stop every order.
+            let Ok(Some(seen)) = read else { continue };
             if seen.remoteid == RemoteId::Absent {
                 // This seller shows it nowhere.
                 return Ok(());
