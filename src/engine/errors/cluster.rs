@@ -105,8 +105,8 @@ pub fn words(error: &ClusterError) -> Message {
             "для нового кластера укажите в [cluster] пустую схему и выполните pmisplicense cluster init на {last}, затем pmisplicense cluster join здесь; иначе уберите здесь задания cron"
         )),
         ClusterError::LeavingUnfinished => text!(
-            "This machine was the last one of the cluster, and the command with which it left was interrupted",
-            "Эта машина была в кластере последней, а команда, которой она вышла, была прервана"
+            "This machine was leaving the cluster as the last one, and the command was interrupted",
+            "Эта машина выходила из кластера последней, и команда cluster leave была прервана на полпути"
         )
         .changed(text!("Nothing was sent", "Ничего не отправлено"))
         .next(text!(

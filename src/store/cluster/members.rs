@@ -36,7 +36,7 @@ fn check_not_ended(conn: &Connection) -> Result<(), StoreError> {
     if conn.prepare("SELECT 1 FROM cluster_machine")?.exists([])? {
         return Ok(());
     }
-    let last = super::super::read_meta(conn, LEFT_LAST)?.unwrap_or_default();
+    let last = super::super::read_meta(conn, LEFT_LAST)?.unwrap_or_else(|| "?".to_owned());
     Err(ClusterError::Ended { last }.into())
 }
 
@@ -247,7 +247,10 @@ pub fn bring_forward(path: &Path, log: Box<dyn ClusterLog>, rules: ClusterRules)
     let store = open(path, log, rules)?;
     let Some(cluster) = &store.cluster else { return Err(ClusterError::NotReplica.into()) };
     cluster.catch_up()?;
-    cluster.check_joined()?;
+    // A machine that left last, and died before its file was an ordinary state, needs this to finish its leaving.
+    if cluster.standing()? == Standing::Outside {
+        return Err(ClusterError::NotJoined(cluster.rules.machine.clone()).into());
+    }
     forward(cluster)
 }
 
