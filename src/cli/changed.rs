@@ -78,7 +78,7 @@ const ENGLISH: [Change; 33] = [
     ),
     change(
         "a client chose `nopanel`, and the license of the service is still bound to it",
-        "finding `given_back`; `sync` frees the license unless the panel's operation on the service has not ended",
+        "finding `given_back`; `sync` frees the license, except while the panel's operation that ordered it goes on",
         "`reconcile --apply`, as `reconcile` names it. If the panel cannot end its operation: `unbind ITEM`; a client who then chooses a product needs another license",
     ),
     change(
