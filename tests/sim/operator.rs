@@ -5,12 +5,12 @@ use pmisplicense::engine::{Consent, Engine, Verdict};
 use pmisplicense::error::{ErrorKind, ModuleError, Text};
 use pmisplicense::model::ids::{IntentId, ItemId, LicenseId, PanelId};
 use pmisplicense::model::item::{Item, ItemStatus};
-use pmisplicense::model::journal::OnceRequest;
+use pmisplicense::model::journal::{Intent, OnceRequest};
 use pmisplicense::model::license::LicenseStatus;
 use pmisplicense::plan::finding::{Finding, Kind, Remedy};
 
 use crate::checks::is_nopanel;
-use crate::seller::{Entry, Kind as Billed, Lic};
+use crate::seller::{Entry, Kind as Billed, Lic, Tag};
 use crate::world::{Effect, Shared, World};
 
 /// A decision, as it is given on a command line.
@@ -144,7 +144,7 @@ fn verdict(world: &World, intent: IntentId) -> Option<Verdict> {
     if world.pending.iter().any(|pending| on_its_way(&pending.effect)) {
         return None;
     }
-    let request = world.store.intent(intent).ok().flatten()?.request;
+    let Intent { item, request, .. } = world.store.intent(intent).ok().flatten()?;
     let kind = match request {
         OnceRequest::Order(_) => Billed::Order,
         OnceRequest::Prolong { .. } => Billed::Renewal,
@@ -156,7 +156,10 @@ fn verdict(world: &World, intent: IntentId) -> Option<Verdict> {
         OnceRequest::Delete { .. } => Billed::Delete,
     };
     let is_there = |license: u32| world.seller.get(license).is_some_and(|lic| lic.status != LicenseStatus::Deleted);
-    let is_its = |entry: &&Entry| entry.kind == kind && entry.tag.is_some_and(|tag| tag.intent == intent.0);
+    // A state that was begun anew gives out the numbers of intents again, and an order is known by its service too.
+    let of_service = |tag: Tag| kind != Billed::Order || tag.item == item.map(|item| item.0);
+    let is_its = |tag: Tag| tag.intent == intent.0 && of_service(tag);
+    let is_its = |entry: &&Entry| entry.kind == kind && entry.tag.is_some_and(is_its);
     let mut billed = world.seller.ledger.iter().filter(is_its).map(|entry| entry.license);
     let found = billed.find(|license| kind != Billed::Order || is_there(*license));
     Some(found.map_or(Verdict::NotBought, |license| Verdict::Bought(LicenseId(license))))
